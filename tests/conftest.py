@@ -1,0 +1,33 @@
+"""What every test may ask for; each fixture's docstring says what it gives.
+
+Real parts: `database_url` and `migrated_database_url` (the test runs on SQLite and on PostgreSQL),
+`postgres_url`, `redis_url`, `browser`, `node`, `clients`; and `hubbub`, which starts servers.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+pytest_plugins = [
+    # A module comes after those that it imports: pytest has to see each before it is imported.
+    "tests.parts.record",
+    "tests.parts.process",
+    "tests.parts.postgres",
+    "tests.parts.redis",
+    "tests.parts.node",
+    "tests.parts.chromium",
+    "tests.parts.hubbub",
+    "tests.parts.databases",
+    "tests.parts.running",
+    "pytester",
+]
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM end the run as Ctrl-C does: with every server stopped."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

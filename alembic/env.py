@@ -1,0 +1,22 @@
+"""Alembic's environment: runs migrations on the connection that Hubbub hands over."""
+
+from alembic import context
+
+import models.chats
+import models.events
+import models.members
+import models.messages
+import models.sessions
+import models.users  # noqa: F401  (each import registers its table)
+from models.base import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    compare_type=True,
+    # SQLite cannot alter a table in place: Alembic copies it.
+    render_as_batch=connection.dialect.name == "sqlite",
+)
+with context.begin_transaction():
+    context.run_migrations()

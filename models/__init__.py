@@ -1,0 +1,1 @@
+"""Tables and their queries: the only layer that speaks to the database."""

@@ -1,0 +1,193 @@
+"""Chats: what they are, who may see them, and the lock under which they change."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from models.base import UtcDateTime, columns, metadata
+from models.database import Connection
+from models.errors import NotFound, Raced
+from models.members import members
+
+
+class ChatKind(StrEnum):
+    """What a chat is for."""
+
+    DIRECT = "direct"
+    GROUP = "group"
+
+
+chats = sa.Table(
+    "chats",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("title", sa.String(128)),
+    sa.Column("description", sa.String(1024)),
+    # For a direct chat the pair of people, so that there is one chat per pair.
+    sa.Column("direct_key", sa.String(80), unique=True),
+    sa.Column("created_by", sa.Uuid, sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    # Two counters, never mixed: messages (pointers, unread) and events (the log).
+    sa.Column("last_message_seq", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("last_event_seq", sa.BigInteger, nullable=False, server_default="0"),
+    # Not indexed: an index would make every send a non-HOT update on PostgreSQL.
+    sa.Column("last_activity_at", UtcDateTime, nullable=False),
+    sa.Column("member_count", sa.Integer, nullable=False, server_default="0"),
+    # Every send updates the row: half-empty pages keep the new version on the same page.
+    postgresql_with={"fillfactor": 50},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat as it is stored; nothing in it depends on the viewer."""
+
+    id: UUID
+    kind: str
+    title: str | None
+    description: str | None
+    created_by: UUID
+    created_at: datetime
+    last_message_seq: int
+    last_event_seq: int
+    last_activity_at: datetime
+    member_count: int
+
+
+_COLUMNS = columns(chats, Chat)
+_LOCK = (
+    sa.select(chats.c.id)
+    .where(chats.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(chats.c.id)  # one order for everybody: no deadlocks
+    .with_for_update(key_share=True)
+)
+_BY_ID = sa.select(*_COLUMNS).where(chats.c.id.in_(sa.bindparam("ids", expanding=True)))
+_READABLE = (
+    sa.select(*_COLUMNS)
+    .join(members, members.c.chat_id == chats.c.id)
+    .where(members.c.user_id == sa.bindparam("viewer_id"), members.c.left_seq.is_(None))
+)
+_READABLE_BY_ID = _READABLE.where(chats.c.id.in_(sa.bindparam("ids", expanding=True)))
+_BY_DIRECT_KEY = sa.select(*_COLUMNS).where(chats.c.direct_key == sa.bindparam("direct_key"))
+_NEXT_EVENT = (
+    chats.update()
+    .where(chats.c.id == sa.bindparam("chat_id"))
+    .values(last_event_seq=chats.c.last_event_seq + 1)
+    .returning(chats.c.last_event_seq)
+)
+_NEXT_MESSAGE = (
+    chats.update()
+    .where(chats.c.id == sa.bindparam("chat_id"))
+    .values(
+        last_event_seq=chats.c.last_event_seq + 1,
+        last_message_seq=chats.c.last_message_seq + 1,
+        last_activity_at=sa.bindparam("now", type_=UtcDateTime),
+    )
+    .returning(chats.c.last_event_seq, chats.c.last_message_seq)
+)
+
+
+def direct_key(one: UUID, other: UUID) -> str:
+    """Return the name of a pair of people, whoever comes first."""
+    low, high = sorted((one, other))
+    return f"{low.hex}:{high.hex}"
+
+
+async def lock(connection: Connection, ids: Iterable[UUID]) -> set[UUID]:
+    """Take the chats' row locks in id order and return the ids that exist.
+
+    A statement of its own: what is read afterwards, membership first of all, is read under the
+    lock. The lock lasts until the commit is visible, so every reader sees a prefix of each chat.
+    """
+    rows = await connection.execute(_LOCK, {"ids": list(set(ids))})
+    return {row.id for row in rows}
+
+
+async def create(connection: Connection, chat: Chat, *, pair: str | None) -> None:
+    """Store a chat; `pair` is the `direct_key` of a direct one.
+
+    Raises `Raced` when the pair has got a chat meanwhile.
+    """
+    values = {field.name: getattr(chat, field.name) for field in fields(chat)}
+    try:
+        await connection.execute(chats.insert(), {**values, "direct_key": pair})
+    except IntegrityError as error:
+        raise Raced from error
+
+
+async def next_event_seq(connection: Connection, chat_id: UUID) -> int:
+    """Take the chat's next event number; the chat must be locked."""
+    return int((await connection.execute(_NEXT_EVENT, {"chat_id": chat_id})).scalar_one())
+
+
+async def next_message_seq(connection: Connection, chat_id: UUID, now: datetime) -> tuple[int, int]:
+    """Take the next event and message numbers of a locked chat."""
+    row = (await connection.execute(_NEXT_MESSAGE, {"chat_id": chat_id, "now": now})).one()
+    return int(row.last_event_seq), int(row.last_message_seq)
+
+
+async def change_member_count(connection: Connection, chat_id: UUID, by: int) -> None:
+    """Add to the number of members kept with a locked chat."""
+    await connection.execute(
+        chats.update().where(chats.c.id == chat_id).values(member_count=chats.c.member_count + by)
+    )
+
+
+async def by_ids(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Chat]:
+    """Return chats by id whoever asks: for the log, which checks membership itself."""
+    wanted = list(set(ids))
+    if not wanted:
+        return {}
+    return {row.id: Chat(*row) for row in await connection.execute(_BY_ID, {"ids": wanted})}
+
+
+async def readable_by(connection: Connection, viewer_id: UUID, chat_id: UUID) -> Chat:
+    """Return a chat the viewer is a member of; raises `NotFound` otherwise."""
+    found = await readable_many(connection, viewer_id, [chat_id])
+    if chat_id not in found:
+        raise NotFound("The chat", path=["chatId"])
+    return found[chat_id]
+
+
+async def readable_many(
+    connection: Connection, viewer_id: UUID, ids: Iterable[UUID]
+) -> dict[UUID, Chat]:
+    """Return those of the chats that the viewer is a member of, by id."""
+    wanted = list(set(ids))
+    if not wanted:
+        return {}
+    rows = await connection.execute(_READABLE_BY_ID, {"viewer_id": viewer_id, "ids": wanted})
+    return {row.id: Chat(*row) for row in rows}
+
+
+async def direct(connection: Connection, pair: str) -> Chat | None:
+    """Return the direct chat of a pair of people."""
+    row = (await connection.execute(_BY_DIRECT_KEY, {"direct_key": pair})).one_or_none()
+    return Chat(*row) if row else None
+
+
+async def page_of_viewer(
+    connection: Connection,
+    viewer_id: UUID,
+    *,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+    kind: ChatKind | None = None,
+) -> Sequence[Chat]:
+    """Return the viewer's chats, the latest activity first, after a keyset position."""
+    query = _READABLE.order_by(chats.c.last_activity_at.desc(), chats.c.id.desc()).limit(limit)
+    if kind is not None:
+        query = query.where(chats.c.kind == kind.value)
+    if after is not None:
+        moment, chat_id = after
+        query = query.where(
+            (chats.c.last_activity_at < moment)
+            | ((chats.c.last_activity_at == moment) & (chats.c.id < chat_id))
+        )
+    return [Chat(*row) for row in await connection.execute(query, {"viewer_id": viewer_id})]

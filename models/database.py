@@ -1,0 +1,122 @@
+"""Connections and transactions, the same two calls on SQLite and PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+Connection = AsyncConnection  # what every query takes
+
+DialectName = Literal["sqlite", "postgresql"]
+
+# How long a statement may wait for a connection or, on SQLite, for another process's write.
+POOL_TIMEOUT = 10.0  # seconds
+BUSY_TIMEOUT = 10.0  # seconds
+# A statement that runs this long on PostgreSQL is cut off: no request of ours needs it.
+STATEMENT_TIMEOUT = 30.0  # seconds
+
+
+class Database:
+    """One engine and its two doors: `reading()` and `writing()`.
+
+    Both yield an `AsyncConnection` inside a transaction. `writing()` commits when the block ends
+    and rolls back when it raises, so whatever follows the block happens after COMMIT.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Prepare an engine for `sqlite:///path` or `postgresql://…`; connects on first use."""
+        parsed = sa.make_url(url)
+        if parsed.drivername == "sqlite":
+            self.dialect: DialectName = "sqlite"
+            self._engine = _sqlite_engine(parsed)
+        elif parsed.drivername in ("postgresql", "postgres"):
+            self.dialect = "postgresql"
+            self._engine = _postgresql_engine(parsed)
+        else:
+            raise ValueError(f"unknown database {parsed.drivername!r}: use sqlite or postgresql")
+        # SQLite has one writer at a time: queue here, in order, instead of polling on the file.
+        self._writer = asyncio.Lock() if self.dialect == "sqlite" else None
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The SQLAlchemy engine, for migrations and tests."""
+        return self._engine
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection whose statements see committed data; nothing may be written."""
+        async with self._engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection in a write transaction, committed at the end of the block."""
+        if self._writer is None:
+            async with self._engine.begin() as connection:
+                yield connection
+            return
+        async with self._writer, self._engine.connect() as connection:
+            connection = await connection.execution_options(sqlite_begin="IMMEDIATE")
+            async with connection.begin():
+                yield connection
+
+    async def ping(self) -> None:
+        """Run the cheapest statement; raises when the database cannot be reached."""
+        async with self._engine.connect() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+def _postgresql_engine(url: sa.URL) -> AsyncEngine:
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=10,
+        max_overflow=10,
+        pool_timeout=POOL_TIMEOUT,
+        pool_pre_ping=False,  # a lost connection fails one request and is replaced
+        connect_args={
+            "timeout": POOL_TIMEOUT,
+            "command_timeout": STATEMENT_TIMEOUT,
+            "server_settings": {"application_name": "hubbub"},
+        },
+    )
+
+
+def _sqlite_engine(url: sa.URL) -> AsyncEngine:
+    if not url.database or url.database == ":memory:":
+        raise ValueError("SQLite needs a file: write sqlite:///path/to/hubbub.db")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=POOL_TIMEOUT,
+        connect_args={"timeout": BUSY_TIMEOUT},
+    )
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: DBAPIConnection, _: Any) -> None:
+        # sqlite3 would begin transactions by itself, late and never IMMEDIATE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # an acknowledged message survives power loss
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that starts by reading and writes later can fail as "database is locked"
+        # without ever waiting, so writers take the lock first.
+        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine

@@ -1,0 +1,91 @@
+"""Refusals: every way in which Hubbub says no, as one tree.
+
+    Refusal
+    ├── Unauthenticated        nobody is signed in, or the token is no longer good
+    ├── InvalidInput           the request itself is wrong; `path` says where
+    │   └── TooLong            … by being longer than `maximum`
+    ├── BadCredentials         handle and password do not go together
+    ├── NotFound               absent, or not for this viewer: the two look the same
+    ├── Forbidden              seen, but this viewer may not do that to it
+    ├── Conflict               contradicts what is stored
+    │   └── HandleTaken
+    └── Overloaded             try again in a moment
+
+A refusal is an answer, not a failure: it is safe to show, and stores nothing. `schema/errors.py`
+turns it into what clients see and masks every other exception.
+"""
+
+from collections.abc import Sequence
+
+
+class Raced(Exception):
+    """Another transaction stored the same unique key first: roll back and look again."""
+
+
+class Refusal(Exception):
+    """A clear no: `code` for programs, the message for people, `path` to the offending input."""
+
+    code = "REFUSED"
+
+    def __init__(self, message: str, *, path: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = tuple(path)
+
+
+class Unauthenticated(Refusal):
+    code = "UNAUTHENTICATED"
+
+    def __init__(self, message: str = "Sign in first.") -> None:
+        super().__init__(message)
+
+
+class InvalidInput(Refusal):
+    code = "INVALID_INPUT"
+
+
+class TooLong(InvalidInput):
+    code = "TOO_LONG"
+
+    def __init__(self, what: str, *, actual: int, maximum: int, path: Sequence[str]) -> None:
+        super().__init__(
+            f"{what} has {actual} characters; at most {maximum} are allowed.", path=path
+        )
+        self.actual = actual
+        self.maximum = maximum
+
+
+class BadCredentials(Refusal):
+    code = "BAD_CREDENTIALS"
+
+    def __init__(self) -> None:
+        super().__init__("Handle or password is wrong.")
+
+
+class NotFound(Refusal):
+    code = "NOT_FOUND"
+
+    def __init__(self, what: str, *, path: Sequence[str] = ()) -> None:
+        super().__init__(f"{what} was not found.", path=path)
+
+
+class Forbidden(Refusal):
+    code = "FORBIDDEN"
+
+
+class Conflict(Refusal):
+    code = "CONFLICT"
+
+
+class HandleTaken(Conflict):
+    code = "HANDLE_TAKEN"
+
+    def __init__(self, handle: str) -> None:
+        super().__init__(f"The handle “{handle}” is taken.", path=["handle"])
+
+
+class Overloaded(Refusal):
+    code = "OVERLOADED"
+
+    def __init__(self) -> None:
+        super().__init__("The server is busy; try again in a moment.")

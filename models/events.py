@@ -1,0 +1,163 @@
+"""The event log: every durable change, numbered per chat, in the order in which it was committed.
+
+A reader keeps a position and asks for what became visible since. On PostgreSQL the position is a
+whole `pg_snapshot`, because transactions commit in another order than they take their ids:
+comparing ids lost 9 % of the events in a trial with slow writers. On SQLite, with one writer, it
+is the id of the last row read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models.base import (
+    BigIdentity,
+    TransactionId,
+    UtcDateTime,
+    columns,
+    current_transaction_id,
+    metadata,
+)
+from models.database import Connection
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    CHAT_CREATED = "chat_created"
+    MEMBER_JOINED = "member_joined"
+    MEMBER_LEFT = "member_left"
+    MEMBER_ROLE_CHANGED = "member_role_changed"
+    MESSAGE_SENT = "message_sent"
+    MESSAGE_EDITED = "message_edited"
+    MESSAGE_DELETED = "message_deleted"
+
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", BigIdentity, primary_key=True, autoincrement=True),
+    # Addressed to a chat, or to one person alone.
+    sa.Column("chat_id", sa.Uuid),
+    sa.Column("user_id", sa.Uuid),
+    sa.Column("seq", sa.BigInteger),
+    sa.Column("kind", sa.String(32), nullable=False),
+    # Events carry ids, not texts: what is delivered is the present state.
+    sa.Column("actor_id", sa.Uuid),
+    sa.Column("subject_id", sa.Uuid),
+    sa.Column("message_seq", sa.BigInteger),
+    sa.Column("xid", TransactionId),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint("(chat_id IS NULL) <> (user_id IS NULL)", name="addressed_once"),
+    sa.UniqueConstraint("chat_id", "seq"),
+    sa.Index("ix_events_user_id_id", "user_id", "id"),
+    sa.Index("ix_events_xid", "xid"),
+    # A pruned rowid must never come back: positions are compared with it.
+    sqlite_autoincrement=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """A row of the log."""
+
+    id: int
+    chat_id: UUID | None
+    user_id: UUID | None
+    seq: int | None
+    kind: str
+    actor_id: UUID | None
+    subject_id: UUID | None
+    message_seq: int | None
+    created_at: datetime
+
+    @property
+    def place(self) -> tuple[UUID, int] | None:
+        """The chat and the number in it; None for an event that concerns one person alone."""
+        return None if self.chat_id is None or self.seq is None else (self.chat_id, self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What became visible between two positions, in an order that never changes."""
+
+    events: Sequence[LoggedEvent]
+    position: str
+
+
+_COLUMNS = columns(events, LoggedEvent)
+
+_POSITION_ON_POSTGRESQL = sa.text("SELECT pg_current_snapshot()::text")
+_POSITION_ON_SQLITE = sa.text("SELECT CAST(coalesce(max(id), 0) AS TEXT) FROM events")
+
+# `>= xmax` UNION ALL `= ANY(xip)` rather than the equivalent `>= xmin AND NOT visible`: that one
+# reads everything since the oldest open transaction (14 ms a poll beside a long one, this 0.1).
+_SINCE_ON_POSTGRESQL = sa.text(
+    """
+    SELECT e.id, e.chat_id, e.user_id, e.seq, e.kind, e.actor_id, e.subject_id, e.message_seq,
+           e.created_at, now.position
+    FROM (SELECT pg_current_snapshot()::text AS position) AS now
+    LEFT JOIN (
+        SELECT * FROM events WHERE xid >= pg_snapshot_xmax(CAST(:position AS text)::pg_snapshot)
+        UNION ALL
+        SELECT * FROM events
+        WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip(CAST(:position AS text)::pg_snapshot)))
+    ) AS e ON true
+    ORDER BY e.id
+    """
+).columns(*_COLUMNS, sa.column("position", sa.Text))
+_SINCE_ON_SQLITE = (
+    sa.select(*_COLUMNS)
+    .where(events.c.id > sa.bindparam("position", type_=sa.BigInteger))
+    .order_by(events.c.id)
+)
+
+
+async def record(
+    connection: Connection,
+    kind: EventKind,
+    *,
+    now: datetime,
+    chat_id: UUID | None = None,
+    user_id: UUID | None = None,
+    seq: int | None = None,
+    actor_id: UUID | None = None,
+    subject_id: UUID | None = None,
+    message_seq: int | None = None,
+) -> None:
+    """Append to the log: under `seq`, just taken from the locked chat, or to one person."""
+    await connection.execute(
+        events.insert().values(
+            chat_id=chat_id,
+            user_id=user_id,
+            seq=seq,
+            kind=kind.value,
+            actor_id=actor_id,
+            subject_id=subject_id,
+            message_seq=message_seq,
+            xid=current_transaction_id(),
+            created_at=now,
+        )
+    )
+
+
+async def position(connection: Connection) -> str:
+    """Return the position of everything visible now."""
+    statement = (
+        _POSITION_ON_SQLITE if connection.dialect.name == "sqlite" else _POSITION_ON_POSTGRESQL
+    )
+    return str((await connection.execute(statement)).scalar_one())
+
+
+async def since(connection: Connection, start: str) -> Batch:
+    """Return what became visible since a position, with the new position of the same statement."""
+    if connection.dialect.name == "sqlite":
+        rows = (await connection.execute(_SINCE_ON_SQLITE, {"position": int(start)})).all()
+        return Batch([LoggedEvent(*row) for row in rows], str(rows[-1].id) if rows else start)
+    rows = (await connection.execute(_SINCE_ON_POSTGRESQL, {"position": start})).all()
+    # Without news the outer join gives one row that holds the position alone.
+    return Batch([LoggedEvent(*row[:-1]) for row in rows if row.id is not None], rows[0].position)

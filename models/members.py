@@ -1,0 +1,250 @@
+"""Members: one row per stay of a person in a chat.
+
+A stay covers the events `joined_seq … left_seq` of the chat, and its history starts at message
+`first_message_seq`. Somebody who comes back gets a new row, so what was said in between stays
+unseen.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models.base import UtcDateTime, columns, metadata
+from models.database import Connection
+
+FIRST_EVENT_SEQ = 1  # a chat's creation
+
+
+class Role(StrEnum):
+    """What a member may do; see `resolvers/permissions.py`."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+members = sa.Table(
+    "members",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("chat_id", sa.Uuid, sa.ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("joined_at", UtcDateTime, nullable=False),
+    sa.Column("joined_seq", sa.BigInteger, nullable=False),
+    sa.Column("first_message_seq", sa.BigInteger, nullable=False),
+    sa.Column("left_seq", sa.BigInteger),
+    sa.Column("read_seq", sa.BigInteger, nullable=False),
+    sa.Index(
+        "uq_members_present",
+        "user_id",
+        "chat_id",
+        unique=True,
+        postgresql_where=sa.text("left_seq IS NULL"),
+        sqlite_where=sa.text("left_seq IS NULL"),
+    ),
+    # Keys are UUIDv7, so this lists a chat's members in the order in which they came.
+    sa.Index("ix_members_chat_id_id", "chat_id", "id"),
+    postgresql_with={"fillfactor": 80},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One stay of a person in a chat."""
+
+    id: UUID
+    chat_id: UUID
+    user_id: UUID
+    role: str
+    joined_at: datetime
+    joined_seq: int
+    first_message_seq: int
+    left_seq: int | None
+    read_seq: int
+
+
+_COLUMNS = columns(members, Member)
+# `models/chats.py` imports this module, so its table is named here instead of imported.
+_CHATS = sa.table("chats", sa.column("id", sa.Uuid), sa.column("last_message_seq", sa.BigInteger))
+_PRESENT = sa.select(*_COLUMNS).where(members.c.left_seq.is_(None))
+_OF_CHATS = _PRESENT.where(
+    members.c.user_id == sa.bindparam("user_id"),
+    members.c.chat_id.in_(sa.bindparam("chat_ids", expanding=True)),
+)
+_OF_USER = sa.select(members.c.chat_id, members.c.joined_seq).where(
+    members.c.user_id == sa.bindparam("user_id"), members.c.left_seq.is_(None)
+)
+_BY_IDS = _PRESENT.where(
+    members.c.chat_id == sa.bindparam("chat_id"),
+    members.c.user_id.in_(sa.bindparam("user_ids", expanding=True)),
+)
+_FOUNDERS = (
+    sa.select(members.c.chat_id, members.c.user_id)
+    .where(
+        members.c.chat_id.in_(sa.bindparam("chat_ids", expanding=True)),
+        members.c.joined_seq == FIRST_EVENT_SEQ,
+    )
+    .order_by(members.c.id)
+)
+
+
+async def add(connection: Connection, rows: Sequence[Member]) -> None:
+    """Store new stays in a locked chat."""
+    await connection.execute(
+        members.insert(),
+        [{field.name: getattr(row, field.name) for field in fields(row)} for row in rows],
+    )
+
+
+async def of_chats(
+    connection: Connection, user_id: UUID, chat_ids: Iterable[UUID]
+) -> dict[UUID, Member]:
+    """Return a person's present memberships of these chats, by chat id."""
+    wanted = list(set(chat_ids))
+    if not wanted:
+        return {}
+    rows = await connection.execute(_OF_CHATS, {"user_id": user_id, "chat_ids": wanted})
+    return {row.chat_id: Member(*row) for row in rows}
+
+
+async def of_user(connection: Connection, user_id: UUID) -> dict[UUID, int]:
+    """Return every chat a person is in, with the event number from which they are in it."""
+    rows = await connection.execute(_OF_USER, {"user_id": user_id})
+    return {row.chat_id: int(row.joined_seq) for row in rows}
+
+
+async def among(
+    connection: Connection, chat_id: UUID, user_ids: Iterable[UUID]
+) -> dict[UUID, Member]:
+    """Return those of the people who are in the chat, by user id."""
+    rows = await connection.execute(_BY_IDS, {"chat_id": chat_id, "user_ids": list(set(user_ids))})
+    return {row.user_id: Member(*row) for row in rows}
+
+
+async def founders(connection: Connection, chat_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
+    """Return who was in each chat from its first event on, by chat id."""
+    wanted = list(set(chat_ids))
+    result: dict[UUID, list[UUID]] = {chat_id: [] for chat_id in wanted}
+    if wanted:
+        for row in await connection.execute(_FOUNDERS, {"chat_ids": wanted}):
+            result[row.chat_id].append(row.user_id)
+    return result
+
+
+async def stays(connection: Connection, people: Iterable[tuple[UUID, UUID]]) -> list[Member]:
+    """Return every stay, present or past, of these (chat id, user id) pairs."""
+    wanted = list(set(people))
+    if not wanted:
+        return []
+    rows = await connection.execute(
+        sa.select(*_COLUMNS).where(
+            members.c.chat_id.in_({chat_id for chat_id, _ in wanted}),
+            members.c.user_id.in_({user_id for _, user_id in wanted}),
+        )
+    )
+    return [member for row in rows if ((member := Member(*row)).chat_id, member.user_id) in wanted]
+
+
+async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Member | None:
+    """Return who owns a chat after its owner left: the longest-standing admin, else member."""
+    row = (
+        await connection.execute(
+            _PRESENT.where(members.c.chat_id == chat_id, members.c.user_id != owner_id)
+            .order_by(members.c.role, members.c.id)  # "admin" sorts before "member"
+            .limit(1)
+        )
+    ).one_or_none()
+    return Member(*row) if row else None
+
+
+async def unread_total(connection: Connection, user_id: UUID) -> int:
+    """Return how many messages a person has not read, over all their chats, counting no rows."""
+    total = sa.func.coalesce(sa.func.sum(_CHATS.c.last_message_seq - members.c.read_seq), 0)
+    return int(
+        (
+            await connection.execute(
+                sa.select(total)
+                .select_from(members.join(_CHATS, _CHATS.c.id == members.c.chat_id))
+                .where(members.c.user_id == user_id, members.c.left_seq.is_(None))
+            )
+        ).scalar_one()
+    )
+
+
+async def pages(
+    connection: Connection,
+    chat_ids: Iterable[UUID],
+    *,
+    after: UUID | None,
+    limit: int,
+) -> dict[UUID, list[Member]]:
+    """Return up to `limit` members of each chat in order of joining, after a row id.
+
+    One statement for all chats: an inner look-up finds the far end of each chat's page, so that
+    the cost is that of the rows returned.
+    """
+    wanted = list(set(chat_ids))
+    result: dict[UUID, list[Member]] = {chat_id: [] for chat_id in wanted}
+    if not wanted:
+        return result
+
+    def in_range(table: sa.FromClause) -> sa.ColumnElement[bool]:
+        condition = (table.c.chat_id == _CHATS.c.id) & table.c.left_seq.is_(None)
+        return condition if after is None else condition & (table.c.id > after)
+
+    probe = members.alias("probe")
+    far_end = (
+        sa.select(probe.c.id)
+        .where(in_range(probe))
+        .order_by(probe.c.id)
+        .limit(1)
+        .offset(limit - 1)
+        .scalar_subquery()
+        .correlate(_CHATS)
+    )
+    rows = await connection.execute(
+        sa.select(*_COLUMNS)
+        .select_from(_CHATS)
+        .join(members, in_range(members))
+        .where(
+            _CHATS.c.id.in_(wanted),
+            members.c.id <= sa.func.coalesce(far_end, sa.literal(UUID(int=2**128 - 1))),
+        )
+        .order_by(members.c.chat_id, members.c.id)
+    )
+    for row in rows:
+        result[row.chat_id].append(Member(*row))
+    return result
+
+
+async def change_role(connection: Connection, member_id: UUID, role: Role) -> None:
+    """Give a member another role."""
+    await connection.execute(
+        members.update().where(members.c.id == member_id).values(role=role.value)
+    )
+
+
+async def leave(connection: Connection, member_id: UUID, left_seq: int) -> None:
+    """End a stay with the event numbered `left_seq`."""
+    await connection.execute(
+        members.update().where(members.c.id == member_id).values(left_seq=left_seq)
+    )
+
+
+async def advance_read(connection: Connection, user_id: UUID, chat_id: UUID, seq: int) -> None:
+    """Move a read pointer forward; it never goes back."""
+    await connection.execute(
+        members.update()
+        .where(
+            members.c.user_id == user_id,
+            members.c.chat_id == chat_id,
+            members.c.left_seq.is_(None),
+            members.c.read_seq < seq,
+        )
+        .values(read_seq=seq)
+    )

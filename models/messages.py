@@ -1,0 +1,218 @@
+"""Messages: a chat's numbered history. `seq` is dense per chat and never reused."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from models.base import UtcDateTime, columns, metadata
+from models.database import Connection
+from models.errors import Raced
+from models.members import members
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("chat_id", sa.Uuid, sa.ForeignKey("chats.id", ondelete="CASCADE")),
+    sa.Column("seq", sa.BigInteger, autoincrement=False),
+    sa.Column("sender_id", sa.Uuid, sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("reply_to_seq", sa.BigInteger),
+    # A retry is known for good by its id, and told from a misuse of the id by a keyed hash of
+    # what was first sent, which outlives the text.
+    sa.Column("client_message_id", sa.Uuid, nullable=False),
+    sa.Column("content_hash", sa.LargeBinary(32), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("edited_at", UtcDateTime),
+    sa.Column("deleted_at", UtcDateTime),
+    sa.PrimaryKeyConstraint("chat_id", "seq"),
+    sa.UniqueConstraint("sender_id", "client_message_id"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it is stored; a deleted one keeps its place with an empty text."""
+
+    chat_id: UUID
+    seq: int
+    sender_id: UUID
+    text: str
+    reply_to_seq: int | None
+    client_message_id: UUID
+    created_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+
+
+MessageKey = tuple[UUID, int]
+
+_COLUMNS = columns(messages, Message)
+_SENT_BEFORE = sa.select(*_COLUMNS, messages.c.content_hash).where(
+    messages.c.sender_id == sa.bindparam("sender_id"),
+    messages.c.client_message_id == sa.bindparam("client_message_id"),
+)
+_ONE = sa.select(*_COLUMNS).where(
+    messages.c.chat_id == sa.bindparam("chat_id"), messages.c.seq == sa.bindparam("seq")
+)
+
+
+async def sent_before(
+    connection: Connection, sender_id: UUID, client_message_id: UUID
+) -> tuple[Message, bytes] | None:
+    """Return what a sender stored under this client id, with the hash of what was first sent."""
+    row = (
+        await connection.execute(
+            _SENT_BEFORE, {"sender_id": sender_id, "client_message_id": client_message_id}
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    *message, content_hash = row
+    return Message(*message), content_hash
+
+
+async def insert(connection: Connection, message: Message, content_hash: bytes) -> None:
+    """Store a message under a number taken from its locked chat.
+
+    Raises `Raced` when its sender has used the client id in another chat meanwhile.
+    """
+    values = {field.name: getattr(message, field.name) for field in fields(message)}
+    try:
+        await connection.execute(messages.insert(), {**values, "content_hash": content_hash})
+    except IntegrityError as error:
+        raise Raced from error
+
+
+async def by_key(connection: Connection, chat_id: UUID, seq: int) -> Message | None:
+    """Return one message whoever asks; the caller has checked the chat."""
+    row = (await connection.execute(_ONE, {"chat_id": chat_id, "seq": seq})).one_or_none()
+    return Message(*row) if row else None
+
+
+async def by_keys(connection: Connection, keys: Iterable[MessageKey]) -> dict[MessageKey, Message]:
+    """Return messages by key whoever asks: for the log, which checks membership itself."""
+    wanted = list(set(keys))
+    if not wanted:
+        return {}
+    rows = await connection.execute(
+        sa.select(*_COLUMNS).where(
+            sa.tuple_(messages.c.chat_id, messages.c.seq).in_(
+                [sa.tuple_(sa.literal(chat), sa.literal(seq)) for chat, seq in wanted]
+                if connection.dialect.name == "sqlite"
+                else wanted
+            )
+        )
+    )
+    return {(row.chat_id, row.seq): Message(*row) for row in rows}
+
+
+async def readable_by_keys(
+    connection: Connection, viewer_id: UUID, keys: Iterable[MessageKey]
+) -> dict[MessageKey, Message]:
+    """Return those of the messages that the viewer may read now: present, and since joining."""
+    wanted = set(keys)
+    if not wanted:
+        return {}
+    rows = await connection.execute(
+        sa.select(*_COLUMNS)
+        .join(members, members.c.chat_id == messages.c.chat_id)
+        .where(
+            members.c.user_id == viewer_id,
+            members.c.left_seq.is_(None),
+            messages.c.seq >= members.c.first_message_seq,
+            messages.c.chat_id.in_({chat_id for chat_id, _ in wanted}),
+            messages.c.seq.in_({seq for _, seq in wanted}),
+        )
+    )
+    found = {(row.chat_id, row.seq): Message(*row) for row in rows}
+    return {key: found[key] for key in wanted if key in found}
+
+
+async def pages(
+    connection: Connection,
+    viewer_id: UUID,
+    chat_ids: Iterable[UUID],
+    *,
+    limit: int,
+    after: int | None,
+    before: int | None,
+    newest: bool,
+) -> dict[UUID, list[Message]]:
+    """Return a page of each chat's history that the viewer may read, oldest first.
+
+    The page holds at most `limit` messages with `after < seq < before`, at the newest or the
+    oldest end of that range. One statement for all chats: an inner look-up finds the far end of
+    each chat's page, so that the cost is that of the rows returned at any depth.
+    """
+    wanted = list(set(chat_ids))
+    result: dict[UUID, list[Message]] = {chat_id: [] for chat_id in wanted}
+    if not wanted:
+        return result
+
+    def in_range(table: sa.FromClause) -> sa.ColumnElement[bool]:
+        condition = (table.c.chat_id == members.c.chat_id) & (
+            table.c.seq >= members.c.first_message_seq
+        )
+        if after is not None:
+            condition &= table.c.seq > after
+        if before is not None:
+            condition &= table.c.seq < before
+        return condition
+
+    probe = messages.alias("probe")
+    far_end = (
+        sa.select(probe.c.seq)
+        .where(in_range(probe))
+        .order_by(probe.c.seq.desc() if newest else probe.c.seq)
+        .limit(1)
+        .offset(limit - 1)
+        .scalar_subquery()
+        .correlate(members)
+    )
+    bounded = (
+        messages.c.seq >= sa.func.coalesce(far_end, 0)
+        if newest
+        else messages.c.seq <= sa.func.coalesce(far_end, _BEYOND_ALL)
+    )
+    rows = await connection.execute(
+        sa.select(*_COLUMNS)
+        .select_from(members)
+        .join(messages, in_range(messages))
+        .where(
+            members.c.user_id == viewer_id,
+            members.c.left_seq.is_(None),
+            members.c.chat_id.in_(wanted),
+            bounded,
+        )
+        .order_by(messages.c.chat_id, messages.c.seq)
+    )
+    for row in rows:
+        result[row.chat_id].append(Message(*row))
+    return result
+
+
+_BEYOND_ALL = 2**62  # above every sequence number
+
+
+async def edit(
+    connection: Connection, chat_id: UUID, seq: int, *, text: str, now: datetime
+) -> None:
+    """Replace a message's text."""
+    await connection.execute(
+        messages.update()
+        .where(messages.c.chat_id == chat_id, messages.c.seq == seq)
+        .values(text=text, edited_at=now)
+    )
+
+
+async def delete(connection: Connection, chat_id: UUID, seq: int, *, now: datetime) -> None:
+    """Take a message's content away for good; its number stays."""
+    await connection.execute(
+        messages.update()
+        .where(messages.c.chat_id == chat_id, messages.c.seq == seq)
+        .values(text="", reply_to_seq=None, deleted_at=now)
+    )

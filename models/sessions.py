@@ -1,0 +1,160 @@
+"""Sessions: one per sign-in and device, each with a family of rotating refresh tokens."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models.base import UtcDateTime, columns, metadata
+from models.database import Connection
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("device_name", sa.String(64), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("last_seen_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    sa.Column("revoked_at", UtcDateTime),
+    # Only hashes: a stolen table signs nobody in. The previous one serves the grace period.
+    sa.Column("refresh_hash", sa.LargeBinary(32), nullable=False),
+    sa.Column("previous_refresh_hash", sa.LargeBinary(32)),
+    sa.Column("refreshed_at", UtcDateTime, nullable=False),
+    sa.Index("ix_sessions_user_id", "user_id"),
+    sa.Index("ix_sessions_expires_at", "expires_at"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One sign-in on one device."""
+
+    id: UUID
+    user_id: UUID
+    device_name: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+    def live(self, now: datetime) -> bool:
+        """Whether the session still signs its person in."""
+        return self.revoked_at is None and now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshState:
+    """What a refresh is decided by."""
+
+    session: Session
+    refresh_hash: bytes
+    previous_refresh_hash: bytes | None
+    refreshed_at: datetime
+
+
+_COLUMNS = columns(sessions, Session)
+_BY_ID = sa.select(*_COLUMNS).where(sessions.c.id == sa.bindparam("id"))
+_LIVE_OF_USER = (
+    sa.select(*_COLUMNS)
+    .where(
+        sessions.c.user_id == sa.bindparam("user_id"),
+        sessions.c.revoked_at.is_(None),
+        sessions.c.expires_at > sa.bindparam("now"),
+    )
+    .order_by(sessions.c.last_seen_at.desc(), sessions.c.id)
+)
+
+
+async def create(connection: Connection, session: Session, refresh_hash: bytes) -> None:
+    """Store a session with the hash of its first refresh token."""
+    await connection.execute(
+        sessions.insert().values(
+            id=session.id,
+            user_id=session.user_id,
+            device_name=session.device_name,
+            created_at=session.created_at,
+            last_seen_at=session.last_seen_at,
+            expires_at=session.expires_at,
+            refresh_hash=refresh_hash,
+            refreshed_at=session.created_at,
+        )
+    )
+
+
+async def by_id(connection: Connection, session_id: UUID) -> Session | None:
+    """Return a session, live or not."""
+    row = (await connection.execute(_BY_ID, {"id": session_id})).one_or_none()
+    return Session(*row) if row else None
+
+
+async def live_of(connection: Connection, user_id: UUID, now: datetime) -> list[Session]:
+    """Return a person's live sessions, the last seen first."""
+    rows = await connection.execute(_LIVE_OF_USER, {"user_id": user_id, "now": now})
+    return [Session(*row) for row in rows]
+
+
+async def lock_for_refresh(connection: Connection, session_id: UUID) -> RefreshState | None:
+    """Return the refresh state under the session's row lock: two refreshes cannot both win."""
+    row = (
+        await connection.execute(
+            sa.select(
+                *_COLUMNS,
+                sessions.c.refresh_hash,
+                sessions.c.previous_refresh_hash,
+                sessions.c.refreshed_at,
+            )
+            .where(sessions.c.id == session_id)
+            .with_for_update()
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    *session, refresh_hash, previous, refreshed_at = row
+    return RefreshState(Session(*session), refresh_hash, previous, refreshed_at)
+
+
+async def rotate(
+    connection: Connection,
+    session_id: UUID,
+    *,
+    refresh_hash: bytes,
+    previous_refresh_hash: bytes,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    """Replace the refresh token, keeping the hash of the one just spent."""
+    await connection.execute(
+        sessions.update()
+        .where(sessions.c.id == session_id)
+        .values(
+            refresh_hash=refresh_hash,
+            previous_refresh_hash=previous_refresh_hash,
+            refreshed_at=now,
+            last_seen_at=now,
+            expires_at=expires_at,
+        )
+    )
+
+
+async def revoke(connection: Connection, session_id: UUID, now: datetime) -> bool:
+    """End a session; returns whether it was live until now."""
+    result = await connection.execute(
+        sessions.update()
+        .where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    return result.rowcount == 1
+
+
+async def prune(connection: Connection, before: datetime, *, limit: int) -> int:
+    """Delete at most `limit` sessions that ended before a moment; returns how many went."""
+    doomed = (
+        sa.select(sessions.c.id)
+        .where((sessions.c.expires_at < before) | (sessions.c.revoked_at < before))
+        .limit(limit)
+    )
+    result = await connection.execute(sessions.delete().where(sessions.c.id.in_(doomed)))
+    return result.rowcount

@@ -1,0 +1,107 @@
+"""People: who they are and how they are found."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from models.base import UtcDateTime, columns, metadata
+from models.database import Connection
+from models.errors import HandleTaken
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    # Handles are lower case from the start, so one unique index serves look-up and search.
+    sa.Column("handle", sa.String(32), nullable=False, unique=True),
+    sa.Column("display_name", sa.String(64), nullable=False),
+    sa.Column("display_name_folded", sa.String(128), nullable=False),
+    sa.Column("email", sa.String(254)),
+    sa.Column("password_hash", sa.String(255), nullable=False),
+    sa.Column("is_admin", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Index("ix_users_display_name_folded", "display_name_folded", "id"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person as others may see them, with what only they may see (`email`)."""
+
+    id: UUID
+    handle: str
+    display_name: str
+    email: str | None
+    is_admin: bool
+    created_at: datetime
+
+
+_COLUMNS = columns(users, User)
+_BY_ID = sa.select(*_COLUMNS).where(users.c.id.in_(sa.bindparam("ids", expanding=True)))
+_BY_HANDLE = sa.select(*_COLUMNS).where(users.c.handle == sa.bindparam("handle"))
+_CREDENTIALS = sa.select(users.c.id, users.c.password_hash).where(
+    users.c.handle == sa.bindparam("handle")
+)
+
+
+async def create(connection: Connection, user: User, password_hash: str) -> None:
+    """Store a person; raises `HandleTaken` when the handle belongs to somebody already."""
+    try:
+        await connection.execute(
+            users.insert().values(
+                id=user.id,
+                handle=user.handle,
+                display_name=user.display_name,
+                display_name_folded=user.display_name.casefold(),
+                email=user.email,
+                password_hash=password_hash,
+                is_admin=user.is_admin,
+                created_at=user.created_at,
+            )
+        )
+    except IntegrityError as error:
+        raise HandleTaken(user.handle) from error
+
+
+async def by_ids(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, User]:
+    """Return the people of these ids that exist, by id."""
+    wanted = list(set(ids))
+    if not wanted:
+        return {}
+    rows = await connection.execute(_BY_ID, {"ids": wanted})
+    return {row.id: User(*row) for row in rows}
+
+
+async def by_handle(connection: Connection, handle: str) -> User | None:
+    """Return the person with this (lower-case) handle."""
+    row = (await connection.execute(_BY_HANDLE, {"handle": handle})).one_or_none()
+    return User(*row) if row else None
+
+
+async def credentials(connection: Connection, handle: str) -> tuple[UUID, str] | None:
+    """Return a person's id and password hash."""
+    row = (await connection.execute(_CREDENTIALS, {"handle": handle})).one_or_none()
+    return (row.id, row.password_hash) if row else None
+
+
+async def search(
+    connection: Connection, prefix: str, *, after_handle: str | None, limit: int
+) -> Sequence[User]:
+    """Return people whose handle or name starts with `prefix`, by handle, after a given one."""
+    folded = prefix.casefold()
+    query = (
+        sa.select(*_COLUMNS)
+        .where(
+            users.c.handle.startswith(folded, autoescape=True)
+            | users.c.display_name_folded.startswith(folded, autoescape=True)
+        )
+        .order_by(users.c.handle)
+        .limit(limit)
+    )
+    if after_handle is not None:
+        query = query.where(users.c.handle > after_handle)
+    return [User(*row) for row in await connection.execute(query)]

@@ -1,0 +1,147 @@
+"""Access tokens (JWT, minutes) and refresh tokens (opaque, rotating)."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import jwt
+
+ALGORITHM = "HS256"  # pinned: a token that names another one, or none, is refused
+ISSUER = "hubbub"
+ACCESS_LIFETIME = timedelta(minutes=15)
+# A session unused for this long ends by itself.
+REFRESH_LIFETIME = timedelta(days=60)
+# A client that never got the answer to its refresh may repeat it for this long.
+REFRESH_GRACE = timedelta(seconds=10)
+# Clocks of several nodes differ a little.
+LEEWAY = timedelta(seconds=5)
+
+_REFRESH_SECRET_BYTES = 32
+
+
+class InvalidToken(Exception):
+    """The token was not made here, was tampered with, or is malformed."""
+
+
+class ExpiredToken(InvalidToken):
+    """The token was good once."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """Whom an access token speaks for, in which session, and until when."""
+
+    user_id: UUID
+    session_id: UUID
+    expires_at: datetime
+
+
+class AccessTokens:
+    """Issue and check access tokens with a key derived from the server's secret.
+
+    Every token names its key (`kid`, RFC 7515 §4.1.4), so that keys can change later without
+    signing anybody out.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = derive_key(secret, "access token")
+        self._key_id = hashlib.sha256(self._key).hexdigest()[:16]
+
+    def issue(self, user_id: UUID, session_id: UUID, now: datetime) -> str:
+        """Return a token for `ACCESS_LIFETIME` from now."""
+        return jwt.encode(
+            {
+                "iss": ISSUER,
+                "aud": ISSUER,
+                "sub": str(user_id),
+                "sid": str(session_id),
+                "iat": now,
+                "exp": now + ACCESS_LIFETIME,
+            },
+            self._key,
+            algorithm=ALGORITHM,
+            headers={"kid": self._key_id},
+        )
+
+    def read(self, token: str) -> AccessClaims:
+        """Return what a token says; raises `ExpiredToken` or `InvalidToken`."""
+        try:
+            if jwt.get_unverified_header(token).get("kid") != self._key_id:
+                raise InvalidToken("unknown key")
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[ALGORITHM],
+                issuer=ISSUER,
+                audience=ISSUER,
+                leeway=LEEWAY,
+                options={"require": ["exp", "iat", "sub", "sid", "iss", "aud"]},
+            )
+            return AccessClaims(
+                user_id=UUID(claims["sub"]),
+                session_id=UUID(claims["sid"]),
+                expires_at=_moment(claims["exp"]),
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise ExpiredToken("expired") from error
+        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError) as error:
+            raise InvalidToken("not a token of this server") from error
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A refresh token taken apart: the session it renews and its secret."""
+
+    session_id: UUID
+    secret: bytes
+
+    @property
+    def hash(self) -> bytes:
+        """What is stored. The secret is 256 random bits, so a fast hash is enough."""
+        return hashlib.sha256(self.secret).digest()
+
+
+class RefreshTokens:
+    """Make refresh tokens and take them apart.
+
+    A token carries a MAC, so a spent one is told from a made-up one without keeping all that
+    were ever issued: a genuine token that is no longer the current one was stolen or copied, and
+    ends its session; a made-up one proves nothing and ends nothing.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = derive_key(secret, "refresh token")
+
+    def issue(self, session_id: UUID) -> tuple[str, RefreshToken]:
+        """Return a new token as text and as what is kept of it."""
+        token = RefreshToken(session_id, secrets.token_bytes(_REFRESH_SECRET_BYTES))
+        body = session_id.bytes + token.secret
+        return base64.urlsafe_b64encode(body + self._mac(body)).decode().rstrip("="), token
+
+    def read(self, text: str) -> RefreshToken:
+        """Take a token apart; raises `InvalidToken` unless it was issued here, spent or not."""
+        try:
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except (binascii.Error, ValueError) as error:
+            raise InvalidToken("not a refresh token") from error
+        body, mac = raw[: 16 + _REFRESH_SECRET_BYTES], raw[16 + _REFRESH_SECRET_BYTES :]
+        if not hmac.compare_digest(mac, self._mac(body)):
+            raise InvalidToken("not a refresh token of this server")
+        return RefreshToken(UUID(bytes=body[:16]), body[16:])
+
+    def _mac(self, body: bytes) -> bytes:
+        return hmac.digest(self._key, body, "sha256")[:16]
+
+
+def derive_key(secret: str, purpose: str) -> bytes:
+    """Return a 256-bit key for one purpose: keys for different things never coincide."""
+    return hmac.digest(secret.encode(), f"hubbub/{purpose}".encode(), "sha256")
+
+
+def _moment(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)

@@ -1,0 +1,147 @@
+"""The bus: a doorbell between nodes, and what is never stored (typing, revocations).
+
+One supervised layer owns `broadcaster`. Nothing that matters depends on a hint arriving: a lost
+bus costs latency, because the tailer reads the log every second anyway. What the layer guards
+against:
+
+- `broadcaster` hangs in silence when its backend's listener dies (encode/broadcaster#144), so a
+  node sends itself a beat and rebuilds the whole `Broadcast` when it no longer hears it;
+- two concurrent first subscribers of a channel race, so there is one channel and one subscriber;
+- its PostgreSQL backend cannot publish twice at once, so one task publishes;
+- its queues are unbounded, so hints wait in a bounded outbox where the oldest goes first.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import structlog
+from broadcaster import Broadcast
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "hubbub"
+OUTBOX = 1024  # hints; about a second of typing on a busy node
+BEAT_INTERVAL = 2.0  # seconds between beats
+SILENCE_LIMIT = 6.0  # seconds without a beat of our own before the bus is rebuilt
+CONNECT_TIMEOUT = 5.0
+PUBLISH_TIMEOUT = 5.0
+BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to rebuild, the last one repeated
+
+Hint = dict[str, Any]
+
+
+class Bus:
+    """Carry small JSON hints between nodes; every node hears them, the sender included."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare a bus on `memory://`, `redis://…`, `postgresql://…` or `kafka://…`."""
+        self._url = url
+        self._node = uuid4().hex
+        self._listeners: dict[str, list[Callable[[Hint], None]]] = {}
+        self._outbox: deque[bytes] = deque(maxlen=OUTBOX)
+        self._outbox_filled = asyncio.Event()
+        self._heard_at: float | None = None
+        self._rebuilt: list[Callable[[], None]] = []
+
+    def on(self, kind: str, listener: Callable[[Hint], None]) -> None:
+        """Call a function, which must not block, for every hint of a kind."""
+        self._listeners.setdefault(kind, []).append(listener)
+
+    def on_rebuilt(self, listener: Callable[[], None]) -> None:
+        """Call a function whenever hints may have been missed."""
+        self._rebuilt.append(listener)
+
+    def say(self, kind: str, **hint: Any) -> None:
+        """Send a hint to every node, soon; never waits, never fails."""
+        self._outbox.append(orjson.dumps({**hint, "kind": kind}))
+        self._outbox_filled.set()
+
+    def healthy(self) -> bool:
+        """Whether this node heard itself lately."""
+        if self._heard_at is None:
+            return False
+        return asyncio.get_running_loop().time() - self._heard_at < SILENCE_LIMIT
+
+    async def run(self) -> None:
+        """Keep the bus up until cancelled."""
+        failures = 0
+        while True:
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            try:
+                await self._run_once()
+            except Exception as error:  # noqa: BLE001 - whatever its driver raises, rebuild
+                log.warning("bus_lost", error=_cause(error))
+            if loop.time() - started > SILENCE_LIMIT:
+                failures = 0  # it did work for a while
+            await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
+            failures += 1
+
+    async def _run_once(self) -> None:
+        """Connect, then listen, publish and beat until one of them fails."""
+        broadcast = Broadcast(self._url)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await broadcast.connect()
+            async with contextlib.AsyncExitStack() as stack:
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    subscriber = await stack.enter_async_context(broadcast.subscribe(CHANNEL))
+                self._heard_at = asyncio.get_running_loop().time()
+                for listener in self._rebuilt:
+                    listener()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._listen(subscriber))
+                    tasks.create_task(self._publish(broadcast))
+                    tasks.create_task(self._beat())
+        finally:
+            self._heard_at = None
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    await broadcast.disconnect()
+
+    async def _listen(self, subscriber: Any) -> None:
+        while True:
+            event = await subscriber.get()
+            try:
+                hint = orjson.loads(event.message)
+                kind = hint["kind"]
+            except (orjson.JSONDecodeError, KeyError, TypeError):
+                log.warning("bus_hint_malformed", size=len(event.message))
+                continue
+            if kind == "beat":
+                if hint.get("node") == self._node:
+                    self._heard_at = asyncio.get_running_loop().time()
+                continue
+            for listener in self._listeners.get(kind, ()):
+                try:
+                    listener(hint)
+                except Exception:
+                    log.exception("bus_listener_failed", kind=kind)
+
+    async def _publish(self, broadcast: Broadcast) -> None:
+        while True:
+            await self._outbox_filled.wait()
+            self._outbox_filled.clear()
+            while self._outbox:
+                async with asyncio.timeout(PUBLISH_TIMEOUT):
+                    await broadcast.publish(CHANNEL, self._outbox[0].decode())
+                self._outbox.popleft()
+
+    async def _beat(self) -> None:
+        while True:
+            self.say("beat", node=self._node)
+            await asyncio.sleep(BEAT_INTERVAL)
+            if not self.healthy():
+                raise ConnectionError("this node no longer hears itself")
+
+
+def _cause(error: BaseException) -> str:
+    """Return what went wrong first, out of the groups that task groups wrap it in."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__

@@ -1,0 +1,166 @@
+"""Events as they are delivered: what happened, with the present state of what it happened to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from models import chats, members, messages, users
+from models.chats import Chat
+from models.database import Connection
+from models.events import EventKind, LoggedEvent
+from models.members import Member
+from models.messages import Message, MessageKey
+from models.users import User
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something durable that happened in a chat."""
+
+    chat: Chat
+    seq: int
+    occurred_at: datetime
+    actor: User | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCreated(Event):
+    """A chat came to be, with these people in it."""
+
+    founder_ids: Sequence[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberJoined(Event):
+    """Somebody is in the chat from this event on."""
+
+    membership: Member
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLeft(Event):
+    """Somebody left or was removed; this is the last event of the chat that they see."""
+
+    membership: Member
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRoleChanged(Event):
+    """Somebody has another role in the chat."""
+
+    membership: Member
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent(Event):
+    """A message was sent."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited(Event):
+    """A message has another text now."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDeleted(Event):
+    """A message has no content any more."""
+
+    message_seq: int
+
+
+_ABOUT_MEMBER = {
+    EventKind.MEMBER_JOINED: MemberJoined,
+    EventKind.MEMBER_LEFT: MemberLeft,
+    EventKind.MEMBER_ROLE_CHANGED: MemberRoleChanged,
+}
+_ABOUT_MESSAGE = {
+    EventKind.MESSAGE_SENT: MessageSent,
+    EventKind.MESSAGE_EDITED: MessageEdited,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the events of a batch refer to, loaded together."""
+
+    chats: dict[UUID, Chat]
+    messages: dict[MessageKey, Message]
+    actors: dict[UUID, User]
+    stays: Sequence[Member]
+    founder_ids: dict[UUID, list[UUID]]
+
+
+async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Event]:
+    """Return the events of a batch in their order, all they refer to loaded in five statements."""
+    chat_ids = {event.chat_id for event in logged if event.chat_id}
+    rows = _Rows(
+        chats=await chats.by_ids(connection, chat_ids),
+        messages=await messages.by_keys(
+            connection,
+            {
+                (event.chat_id, event.message_seq)
+                for event in logged
+                if event.kind in _ABOUT_MESSAGE and event.chat_id and event.message_seq
+            },
+        ),
+        actors=await users.by_ids(
+            connection, {event.actor_id for event in logged if event.actor_id}
+        ),
+        stays=await members.stays(
+            connection,
+            {
+                (event.chat_id, event.subject_id)
+                for event in logged
+                if event.kind in _ABOUT_MEMBER and event.chat_id and event.subject_id
+            },
+        ),
+        founder_ids=await members.founders(
+            connection,
+            {
+                event.chat_id
+                for event in logged
+                if event.kind == EventKind.CHAT_CREATED and event.chat_id
+            },
+        ),
+    )
+    loaded = (_assemble(event, rows) for event in logged)
+    return [event for event in loaded if event is not None]
+
+
+def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
+    """Return an event with what it refers to; None when its chat is gone for everybody."""
+    if logged.place is None:
+        return None
+    chat_id, seq = logged.place
+    chat = rows.chats.get(chat_id)
+    if chat is None:
+        return None
+    kind = EventKind(logged.kind)
+    actor = rows.actors.get(logged.actor_id) if logged.actor_id else None
+    seen = (chat, seq, logged.created_at, actor)
+    if kind is EventKind.CHAT_CREATED:
+        return ChatCreated(*seen, founder_ids=rows.founder_ids[chat_id])
+    if kind in _ABOUT_MEMBER:
+        return _ABOUT_MEMBER[kind](*seen, membership=_stay(logged, seq, rows.stays))
+    if logged.message_seq is None:
+        raise ValueError(f"event {logged.id} is about a message and names none")
+    message = rows.messages.get((chat_id, logged.message_seq))
+    if kind is EventKind.MESSAGE_DELETED or message is None:  # or expired meanwhile
+        return MessageDeleted(*seen, message_seq=logged.message_seq)
+    return _ABOUT_MESSAGE[kind](*seen, message=message)
+
+
+def _stay(logged: LoggedEvent, seq: int, stays: Sequence[Member]) -> Member:
+    """Return the stay during which something happened to a member."""
+    return next(
+        stay
+        for stay in stays
+        if (stay.chat_id, stay.user_id) == (logged.chat_id, logged.subject_id)
+        and stay.joined_seq <= seq
+        and (stay.left_seq is None or seq <= stay.left_seq)
+    )

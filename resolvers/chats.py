@@ -1,0 +1,152 @@
+"""Starting chats."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from models import chats, events, members, users
+from models.base import new_key
+from models.chats import Chat, ChatKind
+from models.database import Connection
+from models.errors import InvalidInput, NotFound, Raced
+from models.events import EventKind
+from models.members import FIRST_EVENT_SEQ, Member, Role
+from models.viewer import Viewer
+from resolvers.services import Services, utc_now
+from resolvers.text import checked, line
+
+MAX_TITLE = 128
+MAX_DESCRIPTION = 1024
+MAX_ADDED_AT_ONCE = 200
+
+
+async def create(
+    services: Services,
+    viewer: Viewer,
+    *,
+    kind: ChatKind,
+    title: str | None,
+    description: str | None,
+    member_ids: Sequence[UUID],
+) -> Chat:
+    """Start a chat with these people; a direct one that exists already is returned as it is.
+
+    Raises `InvalidInput`, or `NotFound` when one of the people does not exist.
+    """
+    others = list(dict.fromkeys(user_id for user_id in member_ids if user_id != viewer.user_id))
+    if len(others) > MAX_ADDED_AT_ONCE:
+        raise InvalidInput(
+            f"At most {MAX_ADDED_AT_ONCE} people can be added at once.", path=["memberIds"]
+        )
+    if kind is ChatKind.DIRECT:
+        return await _direct(services, viewer, title, description, others)
+    if title is None:
+        raise InvalidInput("A group needs a title.", path=["title"])
+    title = line(title, what="The title", maximum=MAX_TITLE, path=["title"])
+    if description is not None:
+        description = checked(
+            description,
+            what="The description",
+            maximum=MAX_DESCRIPTION,
+            path=["description"],
+            empty_ok=True,
+        )
+    now = utc_now()
+    chat = _new_chat(viewer, kind, now, title=title, description=description)
+    async with services.db.writing() as connection:
+        roles = {viewer.user_id: Role.OWNER, **dict.fromkeys(others, Role.MEMBER)}
+        chat = await _store(connection, chat, roles, pair=None)
+    services.node.announce_log()
+    return chat
+
+
+async def _direct(
+    services: Services,
+    viewer: Viewer,
+    title: str | None,
+    description: str | None,
+    others: list[UUID],
+) -> Chat:
+    if len(others) != 1:
+        raise InvalidInput("A direct chat has one other person.", path=["memberIds"])
+    if title is not None or description is not None:
+        raise InvalidInput("A direct chat has no title and no description.", path=["title"])
+    pair = chats.direct_key(viewer.user_id, others[0])
+    async with services.db.reading() as connection:
+        existing = await chats.direct(connection, pair)
+    if existing:
+        return existing
+    chat = _new_chat(viewer, ChatKind.DIRECT, utc_now())
+    try:
+        async with services.db.writing() as connection:
+            roles = dict.fromkeys([viewer.user_id, *others], Role.MEMBER)
+            chat = await _store(connection, chat, roles, pair=pair)
+    except Raced:
+        # The other one started it at the same moment.
+        async with services.db.reading() as connection:
+            existing = await chats.direct(connection, pair)
+        if existing is None:
+            raise
+        return existing
+    services.node.announce_log()
+    return chat
+
+
+def _new_chat(
+    viewer: Viewer,
+    kind: ChatKind,
+    now: datetime,
+    *,
+    title: str | None = None,
+    description: str | None = None,
+) -> Chat:
+    return Chat(
+        id=new_key(),
+        kind=kind.value,
+        title=title,
+        description=description,
+        created_by=viewer.user_id,
+        created_at=now,
+        last_message_seq=0,
+        last_event_seq=FIRST_EVENT_SEQ,
+        last_activity_at=now,
+        member_count=0,
+    )
+
+
+async def _store(
+    connection: Connection, chat: Chat, roles: dict[UUID, Role], *, pair: str | None
+) -> Chat:
+    """Store a chat with its founders and its first event."""
+    found = await users.by_ids(connection, roles)
+    if len(found) != len(roles):
+        raise NotFound("One of the people", path=["memberIds"])
+    chat = replace(chat, member_count=len(roles))
+    await chats.create(connection, chat, pair=pair)
+    await members.add(
+        connection,
+        [
+            Member(
+                id=new_key(),
+                chat_id=chat.id,
+                user_id=user_id,
+                role=role.value,
+                joined_at=chat.created_at,
+                joined_seq=FIRST_EVENT_SEQ,
+                first_message_seq=1,
+                left_seq=None,
+                read_seq=0,
+            )
+            for user_id, role in roles.items()
+        ],
+    )
+    await events.record(
+        connection,
+        EventKind.CHAT_CREATED,
+        now=chat.created_at,
+        chat_id=chat.id,
+        seq=FIRST_EVENT_SEQ,
+        actor_id=chat.created_by,
+    )
+    return chat

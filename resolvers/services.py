@@ -1,0 +1,33 @@
+"""What use-cases work with; constructed once, in `server/app.py`."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from accounts.passwords import Passwords
+from accounts.tokens import AccessTokens, RefreshTokens
+from models.database import Database
+from realtime.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Passwords, tokens, and the key under which sent content is remembered."""
+
+    passwords: Passwords
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+    content_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The database, this node's real-time side, and credentials."""
+
+    db: Database
+    node: Node
+    credentials: Credentials
+
+
+def utc_now() -> datetime:
+    """Return the present moment; use-cases take it once and pass it down."""
+    return datetime.now(UTC)

@@ -1,0 +1,1 @@
+"""The GraphQL face: types, inputs, errors, batch loading, execution. The published contract."""

@@ -1,0 +1,158 @@
+"""Refusals and failures as clients see them.
+
+Refusals of a mutation are `UserError`s in its payload. Top-level `errors` are for authentication,
+malformed requests and bugs; each has `extensions.code`, and a bug shows nothing but a reference to
+the log.
+"""
+
+import functools
+import secrets
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any, ParamSpec, TypeVar
+
+import strawberry
+import structlog
+from graphql import GraphQLError, GraphQLSyntaxError
+
+from models.errors import Refusal, TooLong, Unauthenticated
+
+log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@strawberry.enum(description="Why something was refused; stable, for programs.")
+class ErrorCode(Enum):
+    INVALID_INPUT = strawberry.enum_value(
+        "INVALID_INPUT", description="An input breaks a rule; `path` says which, the message how."
+    )
+    INVALID_ID = strawberry.enum_value(
+        "INVALID_ID", description="An id is malformed, or of another kind than expected."
+    )
+    TOO_LONG = strawberry.enum_value("TOO_LONG", description="A text is longer than allowed.")
+    BAD_CREDENTIALS = strawberry.enum_value(
+        "BAD_CREDENTIALS", description="Handle and password do not go together."
+    )
+    UNAUTHENTICATED = strawberry.enum_value(
+        "UNAUTHENTICATED", description="The refresh token is not, or no longer, good: log in."
+    )
+    HANDLE_TAKEN = strawberry.enum_value(
+        "HANDLE_TAKEN", description="Somebody has this handle already."
+    )
+    NOT_FOUND = strawberry.enum_value(
+        "NOT_FOUND", description="It does not exist, or is not for the viewer to see."
+    )
+    FORBIDDEN = strawberry.enum_value(
+        "FORBIDDEN", description="The viewer sees it, but may not do that to it."
+    )
+    CONFLICT = strawberry.enum_value(
+        "CONFLICT", description="It contradicts what is stored, such as a reused client id."
+    )
+    OVERLOADED = strawberry.enum_value(
+        "OVERLOADED", description="The server is busy; the same request may succeed in a moment."
+    )
+
+
+@strawberry.interface(description="Why a mutation did nothing.")
+class UserError:
+    message: str = strawberry.field(description="A sentence for people, in English.")
+    code: ErrorCode = strawberry.field(description="The same for programs.")
+    path: list[str] = strawberry.field(
+        description="The input field that is at fault, from `input` inwards; empty if none is."
+    )
+
+
+@strawberry.type(description="A refusal that its code and path say everything about.")
+class RequestError(UserError):
+    pass
+
+
+@strawberry.type(description="A text is too long.")
+class TooLongError(UserError):
+    actual: int = strawberry.field(description="How many characters it has.")
+    maximum: int = strawberry.field(description="How many it may have.")
+
+
+# Types that only an interface leads to; a schema must be told about them.
+USER_ERROR_TYPES: list[type[UserError]] = [RequestError, TooLongError]
+
+
+def errors_field() -> list[UserError]:
+    """Return the field that every payload ends with."""
+    field: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done; empty on success."
+    )
+    return field
+
+
+def user_error(refusal: Refusal) -> UserError:
+    """Return a refusal as the schema shows it."""
+    code, path = ErrorCode(refusal.code), list(refusal.path)
+    if isinstance(refusal, TooLong):
+        return TooLongError(
+            message=refusal.message,
+            code=code,
+            path=path,
+            actual=refusal.actual,
+            maximum=refusal.maximum,
+        )
+    return RequestError(message=refusal.message, code=code, path=path)
+
+
+def refusals_into(
+    payload: type[R], *, unauthenticated: bool = False
+) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """Turn refusals of a mutation into its payload's `errors`.
+
+    Being signed out is a top-level error, except for mutations that sign in (`unauthenticated`).
+    """
+
+    def decorate(mutation: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        @functools.wraps(mutation)
+        async def refusing(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return await mutation(*args, **kwargs)
+            except Refusal as refusal:
+                if isinstance(refusal, Unauthenticated) and not unauthenticated:
+                    raise
+                log.info("mutation_refused", mutation=mutation.__name__, code=refusal.code)
+                return payload(errors=[user_error(refusal)])  # type: ignore[call-arg]
+
+        return refusing
+
+    return decorate
+
+
+def formatted(error: GraphQLError) -> dict[str, Any]:
+    """Return a top-level error as clients get it, and log what must not be shown."""
+    original = error.original_error
+    shown = error.formatted
+    if isinstance(original, Refusal):
+        extensions: dict[str, Any] = {"code": original.code}
+        if original.path:
+            extensions["inputPath"] = list(original.path)
+        log.info("operation_refused", code=original.code)
+        return {**shown, "message": original.message, "extensions": extensions}
+    # An exception behind an error is ours, except one from a scalar that refused a value: that
+    # error points into the document and, since nothing was executed yet, has no path.
+    refused_value = error.path is None and error.nodes is not None
+    if original is None or isinstance(original, GraphQLError) or refused_value:
+        code = "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "BAD_REQUEST"
+        log.info("operation_refused", code=code)
+        return {**shown, "extensions": {"code": code, **(error.extensions or {})}}
+    return {
+        **{key: value for key, value in shown.items() if key in ("path", "locations")},
+        **internal_error(original),
+    }
+
+
+def internal_error(exception: BaseException) -> dict[str, Any]:
+    """Log a bug under a fresh reference and return the error that stands for it."""
+    reference = secrets.token_hex(6)
+    log.error("internal_error", reference=reference, exc_info=exception)
+    return {
+        "message": f"Internal error; the server's log has it under {reference}.",
+        "extensions": {"code": "INTERNAL", "reference": reference},
+    }

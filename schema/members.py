@@ -1,0 +1,203 @@
+"""Memberships, and the mutations about who is in a chat."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Self
+from uuid import UUID
+
+import strawberry
+
+from models import chats, members
+from resolvers import members as use_cases
+from schema import chats as chat_types
+from schema.batching import batched
+from schema.connections import (
+    Connection,
+    Page,
+    connection,
+    decode_cursor,
+    encode_cursor,
+    invalid_cursor,
+    page_size,
+)
+from schema.context import Context, Info
+from schema.errors import UserError, errors_field, refusals_into
+from schema.ids import Kind, decode, encode
+from schema.node import Node
+from schema.users import User, users_by_ids
+
+if TYPE_CHECKING:
+    from schema.chats import Chat
+
+LazyChat = Annotated["Chat", strawberry.lazy("schema.chats")]
+
+
+@strawberry.enum(description="What somebody may do in a chat.")
+class Role(Enum):
+    OWNER = strawberry.enum_value("owner", description="Everything. A group has one.")
+    ADMIN = strawberry.enum_value(
+        "admin", description="Add and remove people, delete anybody's messages."
+    )
+    MEMBER = strawberry.enum_value("member", description="Read and write.")
+
+
+async def _users(objects: Sequence["Membership"], info: Info) -> list[User | None]:
+    return await users_by_ids(info.context, [membership.row.user_id for membership in objects])
+
+
+@strawberry.type(description="Somebody's place in a chat.")
+class Membership(Node):
+    role: Role = strawberry.field(description="What they may do.")
+    joined_at: datetime = strawberry.field(description="Since when they are in it.")
+    read_seq: int | None = strawberry.field(
+        description="The last message they have read, 0 for none; told through "
+        "`viewerMembership` only, else null."
+    )
+    unread_count: int | None = strawberry.field(
+        description="How many messages came after that; told through `viewerMembership` only, "
+        "else null."
+    )
+    user: User = batched(_users, description="Who it is.")
+    row: strawberry.Private[members.Member]
+
+    @classmethod
+    def of(cls, row: members.Member) -> Self:
+        """Return a membership as everybody in the chat sees it."""
+        return cls._of(row, read_seq=None, unread_count=None)
+
+    @classmethod
+    def own(cls, row: members.Member, chat: chats.Chat) -> Self:
+        """Return the viewer's own membership, with its counts."""
+        return cls._of(
+            row,
+            read_seq=row.read_seq,
+            unread_count=max(0, chat.last_message_seq - row.read_seq),
+        )
+
+    @classmethod
+    def _of(cls, row: members.Member, *, read_seq: int | None, unread_count: int | None) -> Self:
+        return cls(
+            id=strawberry.ID(encode(Kind.MEMBERSHIP, row.id)),
+            role=Role(row.role),
+            joined_at=row.joined_at,
+            read_seq=read_seq,
+            unread_count=unread_count,
+            row=row,
+        )
+
+
+@strawberry.type(description="A page of a chat's members, in the order in which they came.")
+class MemberConnection(Connection[Membership]):
+    pass
+
+
+async def member_pages(
+    context: Context, chat_ids: Sequence[UUID], first: int | None, after: str | None
+) -> list[MemberConnection]:
+    """Return the same page of members for each chat; the caller has checked the chats."""
+    shown = Page(page_size(first), backwards=False)
+    after_id = None
+    if after is not None:
+        try:
+            after_id = UUID(hex=decode_cursor(after, parts=1, path="after")[0])
+        except ValueError as error:
+            raise invalid_cursor("after") from error
+    async with context.db.reading() as db:
+        rows = await members.pages(db, chat_ids, after=after_id, limit=shown.fetch)
+    return [
+        connection(
+            MemberConnection,
+            rows[chat_id],
+            shown,
+            node=Membership.of,
+            cursor=lambda row: encode_cursor(row.id.hex),
+            bounded_after=after is not None,
+        )
+        for chat_id in chat_ids
+    ]
+
+
+@strawberry.input(description="People to add to a group.")
+class AddMembersInput:
+    chat_id: strawberry.ID = strawberry.field(description="The group.")
+    user_ids: list[strawberry.ID] = strawberry.field(
+        description="Whom to add; who is in it already stays as they are."
+    )
+
+
+@strawberry.type(description="The group with the people in it.")
+class AddMembersPayload:
+    chat: LazyChat | None = strawberry.field(default=None, description="The group.")
+    memberships: list[Membership] = strawberry.field(
+        default_factory=list, description="The places of the people named, old and new."
+    )
+    errors: list[UserError] = errors_field()
+
+
+@strawberry.input(description="Somebody to take out of a group.")
+class RemoveMemberInput:
+    chat_id: strawberry.ID = strawberry.field(description="The group.")
+    user_id: strawberry.ID = strawberry.field(description="Whom to remove.")
+
+
+@strawberry.type(description="The group without them.")
+class RemoveMemberPayload:
+    chat: LazyChat | None = strawberry.field(default=None, description="The group.")
+    errors: list[UserError] = errors_field()
+
+
+@strawberry.input(description="A group to leave.")
+class LeaveChatInput:
+    chat_id: strawberry.ID = strawberry.field(description="The group.")
+
+
+@strawberry.type(description="The viewer is not in the group any more.")
+class LeaveChatPayload:
+    errors: list[UserError] = errors_field()
+
+
+_ADDITION = strawberry.argument(description="Whom to add, and where.")
+_REMOVAL = strawberry.argument(description="Whom to remove, and from where.")
+_LEAVING = strawberry.argument(description="What to leave.")
+
+
+@refusals_into(AddMembersPayload)
+async def add_members(
+    info: Info, input: Annotated[AddMembersInput, _ADDITION]
+) -> AddMembersPayload:
+    """Resolve `Mutation.addMembers`."""
+    chat, rows = await use_cases.add(
+        info.context.services,
+        info.context.signed_in,
+        chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
+        user_ids=[decode(Kind.USER, user_id, path="userIds") for user_id in input.user_ids],
+    )
+    return AddMembersPayload(
+        chat=chat_types.Chat.of(chat), memberships=[Membership.of(row) for row in rows]
+    )
+
+
+@refusals_into(RemoveMemberPayload)
+async def remove_member(
+    info: Info, input: Annotated[RemoveMemberInput, _REMOVAL]
+) -> RemoveMemberPayload:
+    """Resolve `Mutation.removeMember`."""
+    chat = await use_cases.remove(
+        info.context.services,
+        info.context.signed_in,
+        chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
+        user_id=decode(Kind.USER, input.user_id, path="userId"),
+    )
+    return RemoveMemberPayload(chat=chat_types.Chat.of(chat))
+
+
+@refusals_into(LeaveChatPayload)
+async def leave_chat(info: Info, input: Annotated[LeaveChatInput, _LEAVING]) -> LeaveChatPayload:
+    """Resolve `Mutation.leaveChat`."""
+    await use_cases.leave(
+        info.context.services,
+        info.context.signed_in,
+        chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
+    )
+    return LeaveChatPayload()

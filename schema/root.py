@@ -1,0 +1,155 @@
+"""The three root types: what the schema offers, each field one call."""
+
+from collections.abc import AsyncGenerator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import strawberry
+
+from models.errors import InvalidInput
+from schema import chats as chat_fields
+from schema import members as member_fields
+from schema import messages as message_fields
+from schema import receipts as receipt_fields
+from schema import sessions as session_fields
+from schema import typing as typing_fields
+from schema import users as user_fields
+from schema import viewer as viewer_fields
+from schema.connections import MAX_PAGE
+from schema.context import Info
+from schema.events import Event, subscribe_events
+from schema.ids import Kind, decode, decode_message, kind_of
+from schema.node import Node
+from schema.server_info import Server, server_info
+
+_IDS = strawberry.argument(description=f"The ids, {MAX_PAGE} at most.")
+_ID = strawberry.argument(description="The id.")
+
+
+def _version() -> str:
+    try:
+        return version("hubbub")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+_SERVER = server_info(_version())
+
+
+def _server() -> Server:
+    return _SERVER
+
+
+async def _node(info: Info, id: Annotated[strawberry.ID, _ID]) -> Node | None:
+    return (await _nodes(info, [id]))[0]
+
+
+async def _nodes(info: Info, ids: Annotated[list[strawberry.ID], _IDS]) -> list[Node | None]:
+    _ = info.context.signed_in
+    if len(ids) > MAX_PAGE:
+        raise InvalidInput(f"At most {MAX_PAGE} ids can be asked for at once.", path=["ids"])
+    by_kind: dict[Kind, list[strawberry.ID]] = {}
+    for id_ in ids:
+        by_kind.setdefault(kind_of(id_), []).append(id_)
+    found: dict[strawberry.ID, Node | None] = {}
+    for kind, wanted in by_kind.items():
+        found.update(zip(wanted, await _of_kind(info, kind, wanted), strict=True))
+    return [found[id_] for id_ in ids]
+
+
+async def _of_kind(info: Info, kind: Kind, ids: Sequence[strawberry.ID]) -> Sequence[Node | None]:
+    context = info.context
+    if kind is Kind.USER:
+        return await user_fields.users_by_ids(context, [decode(kind, id_) for id_ in ids])
+    if kind is Kind.CHAT:
+        return await chat_fields.readable_chats(context, [decode(kind, id_) for id_ in ids])
+    if kind is Kind.MESSAGE:
+        return await message_fields.readable_messages(context, [decode_message(id_) for id_ in ids])
+    return [None] * len(ids)
+
+
+@strawberry.type(description="What can be asked.")
+class Query:
+    viewer: viewer_fields.Viewer | None = strawberry.field(
+        resolver=viewer_fields.viewer, description="The signed-in person; null when nobody is."
+    )
+    node: Node | None = strawberry.field(
+        resolver=_node, description="The thing with this id, if the viewer may see it."
+    )
+    nodes: list[Node | None] = strawberry.field(
+        resolver=_nodes,
+        description="The things with these ids, in their order; null for what is not there.",
+    )
+    user: user_fields.User | None = strawberry.field(
+        resolver=user_fields.user, description="The person with this handle."
+    )
+    users: user_fields.UserConnection = strawberry.field(
+        resolver=user_fields.search_users,
+        description="People whose handle or display name starts so, by handle.",
+    )
+    chat: chat_fields.Chat | None = strawberry.field(
+        resolver=chat_fields.chat, description="A chat that the viewer is in."
+    )
+    server: Server = strawberry.field(
+        resolver=_server, description="The server itself; needs no session."
+    )
+
+
+@strawberry.type(description="What can be done. Each answers with what changed, or with `errors`.")
+class Mutation:
+    register: session_fields.AuthPayload = strawberry.mutation(
+        resolver=session_fields.register, description="Create a person and sign them in."
+    )
+    log_in: session_fields.LogInPayload = strawberry.mutation(
+        resolver=session_fields.log_in, description="Open a session."
+    )
+    refresh_session: session_fields.AuthPayload = strawberry.mutation(
+        resolver=session_fields.refresh_session,
+        description="Swap a refresh token for fresh tokens. Each works once; using an old one "
+        "again ends the session.",
+    )
+    log_out: session_fields.LogOutPayload = strawberry.mutation(
+        resolver=session_fields.log_out, description="End the session of this request."
+    )
+    create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
+        resolver=chat_fields.create_chat,
+        description="Start a chat, or find the direct chat with somebody.",
+    )
+    add_members: member_fields.AddMembersPayload = strawberry.mutation(
+        resolver=member_fields.add_members, description="Add people to a group."
+    )
+    remove_member: member_fields.RemoveMemberPayload = strawberry.mutation(
+        resolver=member_fields.remove_member, description="Take somebody out of a group."
+    )
+    leave_chat: member_fields.LeaveChatPayload = strawberry.mutation(
+        resolver=member_fields.leave_chat,
+        description="Leave a group. If its owner leaves, the longest-standing admin, or else "
+        "member, owns it.",
+    )
+    send_message: message_fields.SendMessagePayload = strawberry.mutation(
+        resolver=message_fields.send_message,
+        description="Send a message. It is stored for good when this answers.",
+    )
+    edit_message: message_fields.EditMessagePayload = strawberry.mutation(
+        resolver=message_fields.edit_message, description="Give one's own message another text."
+    )
+    delete_message: message_fields.DeleteMessagePayload = strawberry.mutation(
+        resolver=message_fields.delete_message, description="Delete a message for everybody."
+    )
+    mark_read: receipt_fields.MarkReadPayload = strawberry.mutation(
+        resolver=receipt_fields.mark_read, description="Say how far the viewer has read."
+    )
+    set_typing: typing_fields.SetTypingPayload = strawberry.mutation(
+        resolver=typing_fields.set_typing, description="Say that the viewer is typing, or stopped."
+    )
+
+
+@strawberry.type(description="What can be listened to, over `graphql-transport-ws`.")
+class Subscription:
+    events: AsyncGenerator[Event, None] = strawberry.subscription(
+        resolver=subscribe_events,
+        description="Everything durable in the viewer's chats from now on, each chat's in order.",
+    )
+    typing: AsyncGenerator[typing_fields.TypingChanged, None] = strawberry.subscription(
+        resolver=typing_fields.typing, description="Who types in a chat, the viewer aside."
+    )

@@ -1,0 +1,46 @@
+"""What a client may want to know of the server before anybody signs in."""
+
+from enum import Enum
+
+import strawberry
+
+from resolvers import chats, messages, sessions
+from schema.connections import MAX_PAGE
+
+
+@strawberry.enum(description="Who may register.")
+class SignUpPolicy(Enum):
+    OPEN = strawberry.enum_value("open", description="Everybody.")
+
+
+@strawberry.type(description="What the server accepts at most.")
+class Limits:
+    text_length: int = strawberry.field(description="Characters of a message.")
+    title_length: int = strawberry.field(description="Characters of a chat's title.")
+    page_size: int = strawberry.field(description="Entries of a page.")
+    members_added_at_once: int = strawberry.field(description="People added to a chat at once.")
+    password_length: int = strawberry.field(description="Characters of a password.")
+
+
+@strawberry.type(description="The server.")
+class Server:
+    name: str = strawberry.field(description="The software: Hubbub.")
+    version: str = strawberry.field(description="Its version.")
+    sign_up_policy: SignUpPolicy = strawberry.field(description="Who may register.")
+    limits: Limits = strawberry.field(description="What it accepts at most.")
+
+
+def server_info(version: str) -> Server:
+    """Return what the server says of itself."""
+    return Server(
+        name="Hubbub",
+        version=version,
+        sign_up_policy=SignUpPolicy.OPEN,
+        limits=Limits(
+            text_length=messages.MAX_TEXT,
+            title_length=chats.MAX_TITLE,
+            page_size=MAX_PAGE,
+            members_added_at_once=chats.MAX_ADDED_AT_ONCE,
+            password_length=sessions.MAX_PASSWORD,
+        ),
+    )

@@ -1,0 +1,62 @@
+"""The signed-in person's own view."""
+
+from typing import Annotated
+
+import strawberry
+
+from models import members, users
+from models.errors import Unauthenticated
+from resolvers import sessions as session_use_cases
+from schema.chats import ChatConnection, ChatFilter, viewer_chats
+from schema.connections import After, First
+from schema.context import Info
+from schema.sessions import Session
+from schema.users import User
+
+_FILTER = strawberry.argument(description="Which chats to list.")
+
+
+async def _session(root: "Viewer", info: Info) -> Session:
+    row = await session_use_cases.current(info.context.services, info.context.signed_in)
+    return Session.of(row, root.user)
+
+
+async def _unread_count(info: Info) -> int:
+    async with info.context.db.reading() as db:
+        return await members.unread_total(db, info.context.signed_in.user_id)
+
+
+async def _chats(
+    info: Info,
+    first: First = 50,
+    after: After = None,
+    filter: Annotated[ChatFilter | None, _FILTER] = None,
+) -> ChatConnection:
+    return await viewer_chats(info, first, after, filter)
+
+
+@strawberry.type(description="The signed-in person, with what is theirs alone.")
+class Viewer:
+    user: User = strawberry.field(description="The person, as others see them.")
+    email: str | None = strawberry.field(description="Their e-mail address; nobody else sees it.")
+    session: Session = strawberry.field(
+        resolver=_session, description="The session of this request."
+    )
+    chats: ChatConnection = strawberry.field(
+        resolver=_chats, description="The chats they are in, the latest activity first."
+    )
+    unread_count: int = strawberry.field(
+        resolver=_unread_count, description="How many messages they have not read, in all chats."
+    )
+
+
+async def viewer(info: Info) -> Viewer | None:
+    """Resolve `Query.viewer`."""
+    signed_in = info.context.viewer
+    if signed_in is None:
+        return None
+    async with info.context.db.reading() as db:
+        row = (await users.by_ids(db, [signed_in.user_id])).get(signed_in.user_id)
+    if row is None:
+        raise Unauthenticated
+    return Viewer(user=User.of(row), email=row.email)

@@ -1,0 +1,1 @@
+"""The program: command line, settings, assembly, HTTP, background work."""

@@ -1,0 +1,131 @@
+"""Assembly: everything is constructed here, once, and handed down."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from accounts.passwords import Passwords
+from accounts.tokens import AccessTokens, RefreshTokens, derive_key
+from models.database import Database
+from realtime.endpoint import Endpoint
+from realtime.node import Node
+from resolvers.services import Credentials, Services
+from schema.engine import Engine
+from server import migrations, pages
+from server.authentication import SessionAuthenticator
+from server.graphql_http import GraphQLOverHttp
+from server.health import Health
+from server.metrics import Metrics
+from server.middleware import RequestLog, origin_allowed
+from server.settings import Settings
+
+
+class NotMigrated(Exception):
+    """The database is not at the revision that this program needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The parts of one running server that its owner may need to reach."""
+
+    app: Starlette
+    services: Services
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Yield services on the settings' database, migrated; for the server, commands and tests.
+
+    A SQLite file is brought up to date on the way. PostgreSQL is not: several nodes share it, and
+    when it changes is their owner's decision. Raises `NotMigrated`.
+    """
+    db = Database(settings.database_url)
+    passwords = Passwords(memory_kib=settings.password_memory_kib)
+    try:
+        if db.dialect == "sqlite":
+            await migrations.migrate(db)
+        elif await migrations.current(db) != migrations.newest():
+            raise NotMigrated(
+                "The database is not up to date: run `hubbub migrate` with the same settings."
+            )
+        yield Services(
+            db=db,
+            node=Node(db, settings.bus_url),
+            credentials=Credentials(
+                passwords=passwords,
+                access_tokens=AccessTokens(settings.secret_key),
+                refresh_tokens=RefreshTokens(settings.secret_key),
+                content_key=derive_key(settings.secret_key, "message content"),
+            ),
+        )
+    finally:
+        passwords.close()
+        await db.close()
+
+
+@asynccontextmanager
+async def open_program(settings: Settings) -> AsyncIterator[Program]:
+    """Yield the ASGI application with its real-time side running."""
+    async with open_services(settings) as services, services.node.running():
+        yield Program(_application(settings, services), services)
+
+
+def _application(settings: Settings, services: Services) -> Starlette:
+    node = services.node
+    metrics = Metrics(node)
+    engine = Engine(services, metrics.observe)
+    authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens)
+    node.revoked_listeners.append(authenticator.forget)
+    http = GraphQLOverHttp(engine, authenticator)
+    health = Health(services.db, node)
+    return Starlette(
+        routes=[
+            Route("/graphql", http.answer, methods=["GET", "POST"]),
+            WebSocketRoute(
+                "/graphql",
+                _Sockets(Endpoint(engine, authenticator, node.sockets), settings.allowed_origins),
+            ),
+            Route("/healthz", health.live),
+            Route("/readyz", health.ready),
+            Route("/metrics", metrics.page),
+            *pages.routes(),
+        ],
+        middleware=[Middleware(RequestLog, metrics=metrics), *_cors(settings.allowed_origins)],
+    )
+
+
+def _cors(origins: Sequence[str]) -> list[Middleware]:
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "x-request-id"],
+            expose_headers=["x-request-id"],
+            max_age=86400,
+        )
+    ]
+
+
+class _Sockets:
+    """The WebSocket route: looks at the origin, then leaves the socket to its endpoint."""
+
+    def __init__(self, endpoint: Endpoint, allowed_origins: list[str]) -> None:
+        self._endpoint = endpoint
+        self._allowed_origins = allowed_origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not origin_allowed(Headers(scope=scope), self._allowed_origins):
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})  # before accepting: HTTP 403
+            return
+        await self._endpoint.serve(scope["subprotocols"], receive, send)

@@ -1,0 +1,65 @@
+"""From an authorization header to a viewer."""
+
+from collections import OrderedDict
+from time import monotonic
+from uuid import UUID
+
+from accounts.tokens import AccessTokens, ExpiredToken, InvalidToken
+from models import sessions
+from models.database import Database
+from models.errors import Unauthenticated
+from models.viewer import Viewer
+from resolvers.services import utc_now
+
+# A revoked session is forgotten at once on its own node, and on the others when the bus says so;
+# should the bus be down, it lives on for this long at most.
+RECHECK_AFTER = 5.0  # seconds
+REMEMBERED = 10_000  # sessions
+
+
+class SessionAuthenticator:
+    """Checks access tokens, and that their sessions still live.
+
+    The socket endpoint's `Authenticator`, and what HTTP uses.
+    """
+
+    def __init__(self, db: Database, access_tokens: AccessTokens) -> None:
+        self._db = db
+        self._access_tokens = access_tokens
+        self._checked: OrderedDict[UUID, float] = OrderedDict()
+
+    async def authenticate(self, authorization: str | None) -> Viewer | None:
+        """Return who a header's value speaks for, None without one; raises `Unauthenticated`."""
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("Write the authorization as: Bearer <access token>.")
+        try:
+            claims = self._access_tokens.read(token.strip())
+        except ExpiredToken as error:
+            raise Unauthenticated("The access token has expired: refresh the session.") from error
+        except InvalidToken as error:
+            raise Unauthenticated("The access token is not valid.") from error
+        if not self._checked_lately(claims.session_id):
+            await self._check(claims.session_id)
+        return Viewer(claims.user_id, claims.session_id, claims.expires_at)
+
+    def forget(self, session_id: UUID) -> None:
+        """Ask the database about a session the next time."""
+        self._checked.pop(session_id, None)
+
+    def _checked_lately(self, session_id: UUID) -> bool:
+        checked_at = self._checked.get(session_id)
+        return checked_at is not None and monotonic() - checked_at < RECHECK_AFTER
+
+    async def _check(self, session_id: UUID) -> None:
+        asked_at = monotonic()
+        async with self._db.reading() as connection:
+            session = await sessions.by_id(connection, session_id)
+        if session is None or not session.live(utc_now()):
+            raise Unauthenticated("The session has ended: log in again.")
+        self._checked[session_id] = asked_at
+        self._checked.move_to_end(session_id)
+        if len(self._checked) > REMEMBERED:
+            self._checked.popitem(last=False)

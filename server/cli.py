@@ -1,0 +1,198 @@
+"""The command line."""
+
+import asyncio
+import difflib
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+import typer
+
+from server.settings import Settings, SettingsError
+
+app = typer.Typer(
+    name="hubbub",
+    help="A self-hosted chat backend behind one GraphQL schema. Settings come from HUBBUB_… "
+    "variables and an optional .env file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+admin_app = typer.Typer(help="Manage administrators.", no_args_is_help=True)
+app.add_typer(admin_app, name="admin")
+
+
+class CommandFailed(Exception):
+    """The command cannot go on; the message says why, and what to do."""
+
+
+def main() -> None:
+    """Run the program; what goes wrong in a foreseeable way is a sentence, not a traceback."""
+    try:
+        app()
+    except (CommandFailed, SettingsError) as error:
+        print(f"hubbub: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _settings() -> Settings:
+    from server import logs, settings
+
+    loaded = settings.load()
+    logs.configure(loaded.log_format, loaded.log_level)
+    for sentence in settings.misspelt(os.environ):
+        print(f"hubbub: {sentence}", file=sys.stderr)
+    return loaded
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end on uvloop, turning what an owner can mend into a sentence."""
+    import sqlalchemy.exc
+    import uvloop
+
+    from server.app import NotMigrated
+    from server.run import AddressInUse
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work)
+    except (NotMigrated, AddressInUse) as error:
+        raise CommandFailed(str(error)) from None
+    except (sqlalchemy.exc.OperationalError, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise CommandFailed(
+            f"{cause}\nIs HUBBUB_DATABASE_URL right, and is the database up?"
+        ) from None
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def serve() -> None:
+    """Start everything: the API and the background worker."""
+    from server.run import serve as run_server
+
+    _run(run_server(_settings(), with_worker=True))
+
+
+@app.command()
+def api() -> None:
+    """Start the API alone; run a worker beside it."""
+    from server.run import serve as run_server
+
+    _run(run_server(_settings(), with_worker=False))
+
+
+@app.command()
+def worker() -> None:
+    """Start the background worker alone."""
+    from server.run import work
+
+    _run(work(_settings()))
+
+
+@app.command()
+def migrate(
+    down_to: Annotated[
+        str | None, typer.Option(help="Go back to this revision; `base` drops every table.")
+    ] = None,
+) -> None:
+    """Bring the database up to date."""
+    from models.database import Database
+    from server import migrations
+
+    async def move(settings: Settings) -> None:
+        db = Database(settings.database_url)
+        try:
+            before = await migrations.current(db)
+            if down_to is None:
+                await migrations.migrate(db)
+            else:
+                await migrations.revert(db, down_to)
+            after = await migrations.current(db)
+        finally:
+            await db.close()
+        if before == after:
+            print(f"The database is at {after or 'base'} already.")
+        else:
+            print(f"Migrated the database from {before or 'nothing'} to {after or 'base'}.")
+
+    _run(move(_settings()))
+
+
+@app.command()
+def demo(
+    messages: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many.")] = 4000,
+) -> None:
+    """Fill an empty server with people, chats and messages, and print log-ins to try."""
+    from server.app import open_services
+    from server.demo import fill
+
+    async def run(settings: Settings) -> None:
+        async with open_services(settings) as services:
+            await fill(services, message_count=messages)
+
+    _run(run(_settings()))
+
+
+@admin_app.command("create")
+def admin_create(
+    handle: Annotated[str, typer.Argument(help="The administrator's handle.")],
+    display_name: Annotated[
+        str | None, typer.Option(help="The name to show; the handle if left out.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="An e-mail address.")] = None,
+    password: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)
+    ] = "",
+) -> None:
+    """Create an administrator; asks for the password."""
+    from models.errors import Refusal
+    from resolvers.sessions import create_administrator
+    from server.app import open_services
+
+    async def create(settings: Settings) -> None:
+        async with open_services(settings) as services:
+            try:
+                user = await create_administrator(
+                    services,
+                    handle=handle,
+                    password=password,
+                    display_name=display_name or handle,
+                    email=email,
+                )
+            except Refusal as refusal:
+                raise CommandFailed(refusal.message) from None
+        print(f"{user.handle} is an administrator.")
+
+    _run(create(_settings()))
+
+
+@app.command()
+def schema(
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail unless the published file holds the schema.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Bring the published file up to date.")
+    ] = False,
+) -> None:
+    """Print the GraphQL schema, as clients and code generators take it."""
+    from schema.engine import PUBLISHED, build_schema, printed
+
+    text = printed(build_schema())
+    if check:
+        published = PUBLISHED.read_text() if PUBLISHED.exists() else ""
+        if published != text:
+            difference = difflib.unified_diff(
+                published.splitlines(), text.splitlines(), "published", "the code's", lineterm=""
+            )
+            raise CommandFailed(
+                "\n".join(difference)
+                + f"\n{PUBLISHED.name} is not the code's schema: run `hubbub schema --write`."
+            )
+    elif write:
+        PUBLISHED.write_text(text)
+    else:
+        print(text, end="")

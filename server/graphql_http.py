@@ -1,0 +1,160 @@
+"""GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/): POST, and GET to ask."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+
+from models.errors import Unauthenticated
+from realtime.endpoint import Authenticator
+from realtime.protocol import BadMessage, OperationRequest, operation_request
+from schema.engine import Engine, OperationNotAllowed
+
+MAX_BODY = 1024 * 1024  # bytes; the longest message is 40 kB
+BODY_TIMEOUT = 30.0  # seconds for the whole body to arrive
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+
+
+@dataclass
+class HttpError(Exception):
+    """The HTTP request cannot be understood as a GraphQL one."""
+
+    status: int
+    code: str
+    message: str
+    headers: dict[str, str] | None = None
+
+
+class GraphQLOverHttp:
+    """Answers `/graphql` over HTTP."""
+
+    def __init__(self, engine: Engine, authenticator: Authenticator) -> None:
+        self._engine = engine
+        self._authenticator = authenticator
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request; never raises for what it holds."""
+        if _is_browser_visiting(request):
+            return RedirectResponse("graphiql/", 303)
+        media_type = JSON
+        try:
+            media_type = _media_type(request.headers.get("accept"))
+            viewer = await self._authenticator.authenticate(request.headers.get("authorization"))
+            reading = request.method != "POST"
+            operation = _from_query(request) if reading else await _from_body(request)
+            answer = await self._engine.execute(operation, viewer, mutations=not reading)
+        except Unauthenticated as refusal:
+            headers = {"www-authenticate": "Bearer"}
+            return _error(media_type, 401, refusal.code, refusal.message, headers)
+        except OperationNotAllowed as error:
+            return _not_allowed(media_type, error)
+        except HttpError as error:
+            return _error(media_type, error.status, error.code, error.message, error.headers)
+        # With the older media type a well-formed request is answered 200 whatever it says.
+        status = 200 if answer.executed or media_type == JSON else 400
+        return _response(media_type, status, answer.payload)
+
+
+def _is_browser_visiting(request: Request) -> bool:
+    """Whether a person typed the address: show them GraphiQL instead of an error."""
+    accepts = request.headers.get("accept", "")
+    return request.method == "GET" and not request.url.query and "text/html" in accepts
+
+
+def _media_type(accept: str | None) -> str:
+    if accept is None:
+        return JSON
+    offered = {
+        name.strip().lower()
+        for part in accept.split(",")
+        for name, *parameters in [part.split(";")]
+        if not any(parameter.replace(" ", "") in ("q=0", "q=0.0") for parameter in parameters)
+    }
+    if GRAPHQL in offered:
+        return GRAPHQL
+    if offered & {JSON, "application/*", "*/*"}:
+        return JSON
+    raise HttpError(406, "NOT_ACCEPTABLE", f"Answers come as {GRAPHQL} or {JSON}.")
+
+
+def _from_query(request: Request) -> OperationRequest:
+    parameters = dict(parse_qsl(request.url.query, keep_blank_values=True))
+    fields: dict[str, Any] = {name: parameters.get(name) for name in ("query", "operationName")}
+    if parameters.get("variables"):
+        fields["variables"] = _parsed(parameters["variables"].encode(), "variables")
+    return _operation(fields)
+
+
+async def _from_body(request: Request) -> OperationRequest:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # A form can be posted from any page without asking; JSON cannot.
+    if content_type != JSON:
+        raise HttpError(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as content-type: {JSON}.")
+    return _operation(_parsed(await _body(request), "the body"))
+
+
+async def _body(request: Request) -> bytes:
+    too_large = HttpError(413, "BODY_TOO_LARGE", f"The body may have {MAX_BODY} bytes at most.")
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > MAX_BODY:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise too_large
+    except TimeoutError:
+        raise HttpError(408, "TIMEOUT", "The body took too long to arrive.") from None
+    except ClientDisconnect:
+        raise HttpError(400, "BAD_REQUEST", "The body is incomplete.") from None
+    return bytes(body)
+
+
+def _parsed(text: bytes, what: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise HttpError(400, "BAD_REQUEST", f"{what} is not JSON: {error.msg}.") from None
+
+
+def _operation(fields: object) -> OperationRequest:
+    if isinstance(fields, list):
+        raise HttpError(400, "BAD_REQUEST", "Batches are not accepted; send requests one by one.")
+    try:
+        return operation_request(fields, name="the request")
+    except BadMessage as error:
+        raise HttpError(400, "BAD_REQUEST", f"{error}.") from None
+
+
+def _not_allowed(media_type: str, error: OperationNotAllowed) -> Response:
+    if error.kind == "mutation":
+        message = "Mutations are sent by POST."
+        return _error(media_type, 405, "METHOD_NOT_ALLOWED", message, {"allow": "POST"})
+    message = "Subscriptions are sent over a WebSocket, as graphql-transport-ws."
+    return _error(media_type, 400, "BAD_REQUEST", message)
+
+
+def _error(
+    media_type: str, status: int, code: str, message: str, headers: dict[str, str] | None = None
+) -> Response:
+    payload = {"errors": [{"message": message, "extensions": {"code": code}}]}
+    return _response(media_type, status, payload, headers)
+
+
+def _response(
+    media_type: str, status: int, payload: object, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(
+        orjson.dumps(payload),
+        status,
+        {"cache-control": "no-store", "vary": "accept, authorization", **(headers or {})},
+        media_type=f"{media_type}; charset=utf-8",
+    )

@@ -1,0 +1,48 @@
+"""Whether the process lives, and whether it can serve."""
+
+import asyncio
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from models.database import Database
+from realtime.node import Node
+
+CHECK_TIMEOUT = 2.0  # seconds
+
+
+class Health:
+    """Answers `/healthz` and `/readyz`."""
+
+    def __init__(self, db: Database, node: Node) -> None:
+        self._db = db
+        self._node = node
+
+    async def live(self, _: Request) -> Response:
+        """The process answers: nothing else is looked at, so a lost database restarts nobody."""
+        return _answer({"status": "ok"}, 200)
+
+    async def ready(self, _: Request) -> Response:
+        """The parts that serving takes, each `ok` or what is wrong with it."""
+        parts = {
+            "database": await self._database(),
+            "bus": "ok" if self._node.bus.healthy() else "not heard",
+            "log": "ok" if self._node.tailer.healthy() else "not readable",
+        }
+        ready = all(state == "ok" for state in parts.values())
+        return _answer({"status": "ok" if ready else "unavailable", **parts}, 200 if ready else 503)
+
+    async def _database(self) -> str:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                await self._db.ping()
+        except TimeoutError:
+            return "no answer"
+        except Exception as error:  # noqa: BLE001 - whatever the driver raises, it is not ready
+            return type(error).__name__  # names what failed without telling addresses
+        return "ok"
+
+
+def _answer(body: dict[str, str], status: int) -> Response:
+    return Response(orjson.dumps(body), status, media_type="application/json")

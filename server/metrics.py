@@ -1,0 +1,65 @@
+"""Prometheus metrics."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from realtime.node import Node
+
+# Clients choose operation names; a metric per name anybody makes up would fill the memory.
+MAX_OPERATION_NAMES = 200
+
+
+class Metrics:
+    """One server's metrics, in a registry of their own."""
+
+    def __init__(self, node: Node) -> None:
+        self.registry = CollectorRegistry()
+        self._names: set[str] = set()
+        self._operations = Counter(
+            "hubbub_operations",
+            "GraphQL operations executed",
+            ["kind", "name", "outcome"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "hubbub_operation_seconds",
+            "Time to execute a query or mutation, or to start a subscription",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.responses = Counter(
+            "hubbub_http_responses", "HTTP responses", ["status"], registry=self.registry
+        )
+        self._live("hubbub_sockets", "Open WebSockets", lambda: len(node.sockets))
+        self._live("hubbub_event_subscribers", "Event subscriptions", lambda: node.hub.subscribers)
+        self._live("hubbub_bus_up", "Whether this node hears itself on the bus", node.bus.healthy)
+        delivered = Gauge(
+            "hubbub_events_delivered_total",
+            "Events handed to subscribers",
+            registry=self.registry,
+        )
+        delivered.set_function(lambda: node.hub.delivered)
+
+    def _live(self, name: str, help_: str, value: Callable[[], float]) -> None:
+        Gauge(name, help_, registry=self.registry).set_function(value)
+
+    def observe(self, kind: str, name: str | None, seconds: float, failed: bool) -> None:
+        """Count an operation."""
+        if name is None:
+            name = "anonymous"
+        elif name not in self._names:
+            if len(self._names) < MAX_OPERATION_NAMES and len(name) <= 80:
+                self._names.add(name)
+            else:
+                name = "other"
+        self._operations.labels(kind, name, "error" if failed else "ok").inc()
+        self._seconds.labels(kind).observe(seconds)
+
+    async def page(self, _: Request) -> Response:
+        """Answer `/metrics`."""
+        return Response(
+            generate_latest(self.registry), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )

@@ -1,0 +1,134 @@
+"""Run the server until a signal ends it."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import typer
+import uvicorn
+from starlette.applications import Starlette
+
+from server import worker
+from server.app import Program, open_program, open_services
+from server.graphql_http import MAX_BODY
+from server.settings import Settings
+
+# How long open requests may take to end after a signal.
+SHUTDOWN_TIMEOUT = 10  # seconds
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, telling sockets to come back before it lets go of them."""
+
+    def __init__(self, config: uvicorn.Config, program: Program) -> None:
+        super().__init__(config)
+        self._program = program
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End cleanly on a signal, at once on a second one.
+
+        uvicorn's own version raises the signal again afterwards, which would kill the process
+        before the database and the bus are closed.
+        """
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close sockets with a code that makes clients reconnect, then end."""
+        await self._program.services.node.sockets.close_all()
+        await super().shutdown(sockets)
+
+
+class AddressInUse(Exception):
+    """Something else listens there already."""
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a listening socket, before anything else is started for nothing."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise AddressInUse(
+            f"Cannot listen on {host} port {port}: {error.strerror}. "
+            "Stop what listens there, or set HUBBUB_HOST and HUBBUB_PORT."
+        ) from None
+
+
+def _print_welcome(address: str, port: int) -> None:
+    local = ("127.0.0.1", "::1", "0.0.0.0", "::")  # noqa: S104 - only compared with
+    host = "localhost" if address in local else f"[{address}]" if ":" in address else address
+    url = f"http://{host}:{port}"
+    typer.echo(
+        f"\n  Hubbub is ready.\n\n"
+        f"  GraphiQL   {url}/graphiql/\n"
+        f"  API        {url}/graphql   (the same address for WebSockets: ws://{host}:{port}/graphql)\n"
+        f"\n  Ctrl-C stops it.\n"
+    )
+
+
+def configuration(app: Starlette) -> uvicorn.Config:
+    """Return how uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        loop="none",  # it runs in the loop that is there
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_BODY,
+        ws_per_message_deflate=False,  # 13 µs a delivery, and 60 to 250 KB a socket
+        ws_ping_interval=None,  # the protocol's own pings reach through every proxy
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+    )
+
+
+async def serve(settings: Settings, *, with_worker: bool) -> None:
+    """Serve the API, with the background worker if asked, until a signal.
+
+    Raises `AddressInUse`, and `NotMigrated` as `open_services` does.
+    """
+    with _listening(settings.host, settings.port) as listener:
+        await _serve_on(listener, settings, with_worker=with_worker)
+
+
+async def _serve_on(listener: socket.socket, settings: Settings, *, with_worker: bool) -> None:
+    async with open_program(settings) as program:
+        config = configuration(program.app)
+        background = (
+            asyncio.create_task(worker.run(program.services.db), name="worker")
+            if with_worker
+            else None
+        )
+        try:
+            _print_welcome(*listener.getsockname()[:2])
+            await _Server(config, program).serve(sockets=[listener])
+        finally:
+            if background is not None:
+                background.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await background
+
+
+async def work(settings: Settings) -> None:
+    """Run the background worker alone until a signal."""
+    async with open_services(settings) as services:
+        task = asyncio.create_task(worker.run(services.db), name="worker")
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        typer.echo("The background worker runs. Ctrl-C stops it.")
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

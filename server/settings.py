@@ -1,0 +1,182 @@
+"""Settings: from the environment (`HUBBUB_…`) and an optional `.env`, checked at start."""
+
+import difflib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIN_SECRET = 32  # characters
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message says which, and what to set."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. What is left out makes an embedded server on this machine."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HUBBUB_", env_file=".env", extra="ignore", hide_input_in_errors=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    data_dir: Path = Field(
+        Path("data"), description="Where the embedded database, files and secret are kept."
+    )
+    database_url: str = Field(
+        "", description="sqlite:///path or postgresql://…; a file in the data directory if unset."
+    )
+    bus_url: str = Field(
+        "memory://",
+        description="memory:// for one node; redis://…, postgresql://… or kafka://… for several.",
+    )
+    storage_url: str = Field(
+        "",
+        description="Where files will go: a folder as file://… or a bucket as s3://…; the data "
+        "directory if unset. Nothing is stored there yet.",
+    )
+    secret_key: str = Field(
+        "",
+        description=f"At least {MIN_SECRET} random characters, the same on every node. Made and "
+        "kept in the data directory with SQLite, required with PostgreSQL.",
+    )
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Web origins, separated by commas, whose pages may use the API from a "
+        "browser, such as https://chat.example.org. The server's own is always allowed.",
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="console for people, json for collectors; auto looks at the terminal."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much to log."
+    )
+    password_memory_kib: int = Field(
+        65536,
+        ge=8192,
+        le=4194304,
+        description="Memory that argon2id takes per password, in KiB.",
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("sqlite", "postgresql", "postgres"):
+            raise ValueError("use sqlite:///path/to/file.db or postgresql://user@host/name")
+        return value
+
+    @field_validator("bus_url")
+    @classmethod
+    def _known_bus(cls, value: str) -> str:
+        known = ("memory", "redis", "rediss", "postgresql", "kafka")
+        if urlsplit(value).scheme not in known:
+            raise ValueError("use memory://, redis://host, postgresql://host/name or kafka://host")
+        return value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _known_storage(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("file", "s3"):
+            raise ValueError("use file:// and a path, or s3:// and a bucket")
+        return value
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        origins = [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
+        for origin in origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+                raise ValueError(f"{origin!r} is not an origin: write https://chat.example.org")
+        return origins
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_secret(cls, value: str) -> str:
+        if value and len(value) < MIN_SECRET:
+            raise ValueError(
+                f"use at least {MIN_SECRET} characters; "
+                "`python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` makes one"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _fill_in(self) -> "Settings":
+        if not self.database_url:
+            self.database_url = f"sqlite:///{self.data_dir.absolute() / 'hubbub.db'}"
+        if not self.secret_key and not self.embedded:
+            raise ValueError(
+                "HUBBUB_SECRET_KEY is required with PostgreSQL: "
+                f"at least {MIN_SECRET} random characters, the same on every node."
+            )
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is a file of this machine's."""
+        return self.database_url.startswith("sqlite")
+
+
+def load() -> Settings:
+    """Return the settings, with a secret; raises `SettingsError` with a sentence for people."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(problem) for problem in error.errors())) from None
+    if not settings.secret_key:
+        settings.secret_key = _kept_secret(settings.data_dir)
+    return settings
+
+
+def misspelt(environment: Iterable[str]) -> list[str]:
+    """Return a sentence for each name that looks like a setting and is none."""
+    known = {f"HUBBUB_{name.upper()}" for name in Settings.model_fields}
+    sentences = []
+    for name in sorted(environment):
+        # Kubernetes describes a service called hubbub to every container in such variables.
+        if not name.startswith("HUBBUB_") or name in known or "_SERVICE_" in name or "_TCP" in name:
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        sentences.append(f"{name} is not a setting{hint}")
+    return sentences
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not problem["loc"]:
+        return message
+    name = f"HUBBUB_{str(problem['loc'][0]).upper()}"
+    return f"{name} is wrong: {message[0].lower()}{message[1:]}."
+
+
+def _kept_secret(data_dir: Path) -> str:
+    """Return the data directory's secret, made on first use and readable by its owner only."""
+    path = data_dir / "secret_key"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            secret = path.read_text().strip()
+        else:
+            secret = secrets.token_urlsafe(48)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secret + "\n")
+    except OSError as error:
+        raise SettingsError(
+            f"HUBBUB_DATA_DIR is wrong: cannot keep a secret in {data_dir}: {error.strerror}."
+        ) from None
+    if len(secret) < MIN_SECRET:
+        raise SettingsError(f"{path} is damaged: delete it to make a new one (all log in again).")
+    return secret

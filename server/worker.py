@@ -1,0 +1,60 @@
+"""Background work: small jobs at intervals, in any number of processes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from models import sessions
+from models.database import Database
+from resolvers.services import utc_now
+
+log = structlog.get_logger(__name__)
+
+# Ended sessions stay a while, for their owner's list and for questions afterwards.
+SESSIONS_KEPT = timedelta(days=30)
+BATCH = 1000  # rows deleted in one transaction
+JOB_TIMEOUT = 300.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do now and then; doing it twice at once must be harmless."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Database], Awaitable[None]]
+
+
+async def prune_sessions(db: Database) -> None:
+    """Delete sessions that ended long ago."""
+    before = utc_now() - SESSIONS_KEPT
+    while True:
+        async with db.writing() as connection:
+            pruned = await sessions.prune(connection, before, limit=BATCH)
+        if pruned:
+            log.info("sessions_pruned", count=pruned)
+        if pruned < BATCH:
+            return
+
+
+JOBS = [Job("prune_sessions", timedelta(hours=1), prune_sessions)]
+
+
+async def run(db: Database) -> None:
+    """Do every job at its interval until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        for job in JOBS:
+            tasks.create_task(_repeat(db, job), name=job.name)
+
+
+async def _repeat(db: Database, job: Job) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(JOB_TIMEOUT):
+                await job.run(db)
+        except Exception:
+            log.exception("job_failed", job=job.name)
+        await asyncio.sleep(job.every.total_seconds())

@@ -1,0 +1,204 @@
+"""Sockets over the network: signing in, bad operations, crashes, shutdown."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+import websockets
+
+from accounts import tokens
+from realtime import endpoint, hub
+from tests.parts.people import EVENTS, Person
+from tests.parts.running import running
+
+
+async def test_queries_and_mutations_run_over_a_socket_too(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    async with ana.socket() as socket:
+        await socket.subscribe("q", "{ viewer { user { handle } } }")
+        assert await socket.next("q") == {"user": {"handle": "ana"}}
+        assert await socket.receive() == {"id": "q", "type": "complete"}
+        await socket.subscribe(
+            "m",
+            'mutation { createChat(input: {kind: GROUP, title: "T", memberIds: []}) '
+            "{ chat { title } } }",
+        )
+        assert await socket.next("m") == {"chat": {"title": "T"}}
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("{ nope }", "BAD_REQUEST"),
+        ("{ unclosed", "GRAPHQL_PARSE_FAILED"),
+        ("", "BAD_REQUEST"),
+        ("subscription { events { __typename } typing(chatId: 1) { typing } }", "BAD_REQUEST"),
+        ('subscription { typing(chatId: "garbage") { typing } }', "INVALID_ID"),
+        (EVENTS, "BAD_REQUEST"),  # with a variable of the wrong type
+    ],
+)
+async def test_an_operation_that_cannot_run_gets_an_error_and_the_socket_lives(
+    sqlite_server, query, code
+):
+    ana = await sqlite_server.registered("ana")
+    async with ana.socket() as socket:
+        await socket.subscribe("bad", query, chatIds={"not": "a list of ids"})
+        message = await socket.receive()
+        assert (message["type"], message["id"]) == ("error", "bad")
+        assert [error["extensions"]["code"] for error in message["payload"]] == [code]
+        await socket.subscribe("good", "{ server { name } }")
+        assert await socket.next("good") == {"name": "Hubbub"}
+
+
+async def test_a_chat_that_is_not_ones_own_cannot_be_listened_to(server):
+    ana, eve = await server.registered("ana"), await server.registered("eve")
+    chat_id = await ana.group("Private")
+    async with eve.socket() as socket:
+        await socket.subscribe("events", EVENTS, chatIds=[chat_id])
+        await socket.subscribe(
+            "typing", "subscription($id: ID!) { typing(chatId: $id) { typing } }", id=chat_id
+        )
+        refusals = [await socket.receive(), await socket.receive()]
+    assert {refusal["id"] for refusal in refusals} == {"events", "typing"}
+    for refusal in refusals:
+        assert refusal["type"] == "error"
+        assert refusal["payload"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_a_socket_without_a_token_may_ask_but_not_listen(sqlite_server):
+    async with sqlite_server.person().socket() as socket:
+        await socket.subscribe("q", "{ viewer { email } }")
+        assert await socket.next("q") is None
+        assert (await socket.receive())["type"] == "complete"
+        await socket.subscribe("events", EVENTS)
+        message = await socket.receive()
+        assert message["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("authorization", ["Bearer nonsense", "Basic x", "", 7])
+async def test_a_token_that_is_not_good_closes_the_socket_as_forbidden(
+    sqlite_server, authorization
+):
+    async with sqlite_server.person().socket(init=False) as socket:
+        await socket.send(type="connection_init", payload={"authorization": authorization})
+        assert (await socket.closed())[0] == 4403
+
+
+async def test_logging_out_closes_the_sockets_of_that_session_alone(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    phone = sqlite_server.person()
+    await phone.log_in("ana")
+    async with ana.listening() as at_laptop, phone.listening() as at_phone:
+        await phone.ask("mutation { logOut { errors { code } } }")
+        assert (await at_phone.closed())[0] == 4403
+        chat_id = await ana.group("Still here")
+        assert (await at_laptop.next())["chat"]["id"] == chat_id
+
+
+async def test_a_socket_of_another_protocol_is_told_which_to_speak(sqlite_server):
+    person = sqlite_server.person()
+    async with person.socket(init=False, subprotocols=["graphql-ws"]) as socket:
+        assert (await socket.closed())[0] == 4406
+
+
+async def test_a_page_of_a_foreign_origin_cannot_open_a_socket(migrated_sqlite_url):
+    async with running(migrated_sqlite_url, allowed_origins=["https://chat.example"]) as server:
+        person = server.person()
+        for origin in (None, "https://chat.example", server.url):
+            async with person.socket(origin=origin):
+                pass
+        for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+            with pytest.raises(websockets.InvalidStatus) as refusal:
+                async with person.socket(origin=origin):
+                    pass
+            assert refusal.value.response.status_code == 403
+
+
+async def test_a_crash_in_one_operation_leaves_the_others_of_its_socket_alone(
+    sqlite_server, monkeypatch
+):
+    ana = await sqlite_server.registered("ana")
+
+    async def crash(*_):
+        raise RuntimeError("secret detail")
+
+    async with ana.listening() as socket:
+        monkeypatch.setattr("schema.viewer.members.unread_total", crash)
+        await socket.subscribe("crash", "{ viewer { unreadCount } }")
+        message = await socket.receive()
+        (error,) = message["payload"]["errors"]
+        assert error["extensions"]["code"] == "INTERNAL"
+        assert "secret" not in str(message)
+        assert (await socket.receive())["type"] == "complete"
+        await ana.group("Still here")
+        assert (await socket.next())["__typename"] == "ChatCreated"
+
+
+async def test_a_client_that_says_nothing_is_closed(sqlite_server, monkeypatch):
+    monkeypatch.setattr(endpoint, "INIT_TIMEOUT", 0.05)
+    async with sqlite_server.person().socket(init=False) as socket:
+        assert (await socket.closed())[0] == 4408
+
+
+async def test_a_socket_is_closed_when_its_token_expires(sqlite_server, monkeypatch):
+    monkeypatch.setattr(tokens, "ACCESS_LIFETIME", timedelta(seconds=0.5))
+    ana = await sqlite_server.registered("ana")
+    async with ana.socket() as socket:
+        code, reason = await socket.closed()
+    assert (code, reason) == (4403, "The access token expired")
+
+
+async def test_a_failing_token_check_asks_the_client_to_come_back(sqlite_server, monkeypatch):
+    ana = await sqlite_server.registered("ana")
+
+    async def away(*_):
+        raise ConnectionError("database away")
+
+    monkeypatch.setattr("server.authentication.sessions.by_id", away)
+    async with ana.socket(init=False) as socket:
+        await socket.send(type="connection_init", payload={"authorization": f"Bearer {ana.token}"})
+        assert (await socket.closed())[0] == 1013
+
+
+async def test_a_subscriber_who_reads_nothing_is_cut_off_and_nobody_else_notices(
+    sqlite_server, monkeypatch
+):
+    monkeypatch.setattr(endpoint, "SEND_TIMEOUT", 0.3)
+    ana, ben = await sqlite_server.registered("ana"), await sqlite_server.registered("ben")
+    chat_id = await ana.group("Busy", ben)
+    sockets = sqlite_server.program.services.node.sockets
+    async with ben.listening() as slow, ana.listening() as quick:
+        slow.connection.transport.pause_reading()  # buffers fill on both ends, then writes stall
+        sent = heard = 0
+        while len(sockets) == 2:
+            assert sent < 5000, "the stalled socket is still open"
+            await ana.send(chat_id, "x" * 9000)
+            sent += 1
+            heard += (await quick.next())["__typename"] == "MessageSent"
+        assert heard == sent
+        slow.connection.transport.resume_reading()
+        assert (await slow.closed())[0] in (1006, 1013)  # clients come back after either
+
+
+async def test_a_subscriber_whose_mailbox_overflows_is_told_to_come_back(
+    sqlite_server, monkeypatch
+):
+    monkeypatch.setattr(hub, "MAILBOX", 0)
+    ana = await sqlite_server.registered("ana")
+    async with ana.listening() as socket:
+        await ana.group("One event too many")
+        assert await socket.closed() == (1013, "Read too slowly: reconnect and resume")
+
+
+async def test_a_server_that_stops_tells_its_sockets_to_come_back(hubbub):
+    node = hubbub("serve", HUBBUB_PASSWORD_MEMORY_KIB="8192")
+    ana = Person(node.url)
+    try:
+        await ana.register("ana")
+        async with ana.listening() as socket:
+            stopping = asyncio.create_task(asyncio.to_thread(node.stop))
+            code, reason = await socket.closed()
+            assert (code, reason) == (1012, "Restarting: reconnect and resume")
+            assert await stopping == 0
+    finally:
+        await ana.close()

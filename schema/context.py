@@ -17,9 +17,14 @@ BatchFunction = Callable[..., Awaitable[list[Any]]]
 class Context:
     """One operation's context: who asks, and what answering takes."""
 
-    def __init__(self, services: Services, viewer: Viewer | None) -> None:
+    def __init__(self, services: Services, asking: Viewer | Unauthenticated | None) -> None:
+        """Prepare for who asks: somebody, nobody, or somebody with a token that is not good.
+
+        The last is refused by the first field that needs a viewer and not before: the operation
+        may be the one that renews the session.
+        """
         self.services = services
-        self.viewer = viewer
+        self._asking = asking
         # One per batch field and set of arguments, for one operation.
         self.loaders: dict[tuple[BatchFunction, str], DataLoader[Any, Any]] = {}
 
@@ -29,11 +34,19 @@ class Context:
         return self.services.db
 
     @property
+    def viewer(self) -> Viewer | None:
+        """The viewer, None when nobody is signed in; raises `Unauthenticated` for a bad token."""
+        if isinstance(self._asking, Unauthenticated):
+            raise self._asking
+        return self._asking
+
+    @property
     def signed_in(self) -> Viewer:
         """The viewer; raises `Unauthenticated` when there is none."""
-        if self.viewer is None:
+        viewer = self.viewer
+        if viewer is None:
             raise Unauthenticated
-        return self.viewer
+        return viewer
 
 
 Info = StrawberryInfo[Context, None]

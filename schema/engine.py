@@ -1,5 +1,6 @@
 """Build the schema and run operations on it, whatever transport they came by."""
 
+import functools
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
@@ -8,18 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, Undefined, is_input_object_type, is_interface_type, is_object_type
-from strawberry.extensions import (
-    MaxTokensLimiter,
-    ParserCache,
-    SchemaExtension,
-    ValidationCache,
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    Undefined,
+    is_input_object_type,
+    is_interface_type,
+    is_object_type,
+    parse,
 )
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.extensions import SchemaExtension, ValidationCache
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
-from strawberry.types.graphql import OperationType
 
+from models.errors import Unauthenticated
 from models.viewer import Viewer
 from realtime.endpoint import Rejected, Result
 from realtime.hub import SlowConsumer
@@ -38,8 +43,6 @@ MAX_TOKENS = 5000  # of a document; GraphiQL's introspection query has about 300
 # The contract as clients get it; `hubbub schema --write` brings it up to date.
 PUBLISHED = Path(__file__).with_name("schema.graphql")
 
-NO_QUERY = "There is no query."
-
 Observer = Callable[[str, str | None, float, bool], None]
 
 
@@ -54,9 +57,36 @@ class Answer:
 class OperationNotAllowed(Exception):
     """The transport does not carry this kind of operation, such as a mutation by GET."""
 
-    def __init__(self, kind: str) -> None:
-        super().__init__(f"A {kind} cannot be sent this way.")
+    def __init__(self, kind: OperationType) -> None:
+        super().__init__(f"A {kind.value} cannot be sent this way.")
         self.kind = kind
+
+
+@functools.lru_cache(maxsize=DOCUMENTS_CACHED)
+def _parsed(query: str) -> DocumentNode:
+    return parse(query, max_tokens=MAX_TOKENS)
+
+
+def _operation(request: OperationRequest) -> OperationDefinitionNode:
+    """Return the operation that a request means; raises `GraphQLError` if it means none.
+
+    Strawberry would run the first of several when none is named, against GraphQL §6.1.
+    """
+    if not request.query.strip():
+        raise GraphQLError("There is no query.")
+    operations = [
+        definition
+        for definition in _parsed(request.query).definitions
+        if isinstance(definition, OperationDefinitionNode)
+    ]
+    name = request.operation_name
+    if name is not None:
+        operations = [each for each in operations if each.name and each.name.value == name]
+        if not operations:
+            raise GraphQLError(f"The document has no operation named {name[:60]!r}.")
+    if len(operations) != 1:
+        raise GraphQLError("The document has no operation, or several: name one in operationName.")
+    return operations[0]
 
 
 class _Schema(strawberry.Schema):
@@ -68,6 +98,8 @@ class _Schema(strawberry.Schema):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._schema.type_map["UUID"].description = "A UUID, such as crypto.randomUUID() makes."
+        self._schema.type_map["DateTime"].description = "A moment in UTC, as ISO 8601 has it."
         for type_ in self._schema.type_map.values():
             if is_input_object_type(type_):
                 inputs = list(type_.fields.values())
@@ -81,6 +113,15 @@ class _Schema(strawberry.Schema):
 
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         """Do nothing: errors are logged where they are formatted, once."""
+
+
+class _Documents(SchemaExtension):
+    """Take documents from our cache, where finding the operation has put them."""
+
+    def on_parse(self) -> Iterator[None]:
+        context = self.execution_context
+        context.graphql_document = _parsed(context.query or "")
+        yield
 
 
 class _Observed(SchemaExtension):
@@ -105,8 +146,7 @@ class _Observed(SchemaExtension):
 def build_schema(observer: Observer | None = None) -> strawberry.Schema:
     """Return the executable schema."""
     extensions: list[Callable[[], SchemaExtension]] = [
-        lambda: MaxTokensLimiter(MAX_TOKENS),
-        lambda: ParserCache(maxsize=DOCUMENTS_CACHED),
+        _Documents,
         lambda: ValidationCache(maxsize=DOCUMENTS_CACHED),
     ]
     if observer is not None:
@@ -133,35 +173,38 @@ class Engine:
         self._schema = build_schema(observer)
 
     async def execute(
-        self, request: OperationRequest, viewer: Viewer | None, *, mutations: bool = True
+        self,
+        request: OperationRequest,
+        asking: Viewer | Unauthenticated | None,
+        *,
+        mutations: bool = True,
     ) -> Answer:
         """Run a query or a mutation; raises `OperationNotAllowed` for what may not come this way.
 
         Never raises for what the request holds: that is in the answer's `errors`.
         """
-        if not request.query.strip():
-            return _refused(NO_QUERY)
-        allowed = {OperationType.QUERY} | ({OperationType.MUTATION} if mutations else set())
         try:
-            result = await self._schema.execute(
-                request.query,
-                variable_values=request.variables,
-                context_value=Context(self._services, viewer),
-                operation_name=request.operation_name,
-                allowed_operation_types=allowed,
-            )
-        except InvalidOperationTypeError as error:
-            raise OperationNotAllowed(error.operation_type.value) from error
-        except CannotGetOperationTypeError:
-            return _unknown_operation(request)
+            kind = _operation(request).operation
+        except GraphQLError as error:
+            return Answer({"errors": [formatted(error)]}, executed=False)
+        if kind is OperationType.SUBSCRIPTION or (kind is OperationType.MUTATION and not mutations):
+            raise OperationNotAllowed(kind)
+        result = await self._schema.execute(
+            request.query,
+            variable_values=request.variables,
+            context_value=Context(self._services, asking),
+            operation_name=request.operation_name,
+        )
         return Answer(_payload(result), executed=_executed(result))
 
     async def stream(
         self, request: OperationRequest, viewer: Viewer | None
     ) -> AsyncGenerator[Result | Rejected, None]:
         """Yield the results of any operation; raises `SlowConsumer` and nothing else."""
-        if not request.query.strip():
-            yield Rejected(_refused(NO_QUERY).payload["errors"])
+        try:
+            _operation(request)
+        except GraphQLError as error:
+            yield Rejected([formatted(error)])
             return
         results = await self._schema.stream(
             request.query,
@@ -169,21 +212,18 @@ class Engine:
             context_value=Context(self._services, viewer),
             operation_name=request.operation_name,
         )
-        try:
-            async with aclosing(results):
-                async for result in results:
-                    if not isinstance(result, ExecutionResult):
-                        raise TypeError(f"incremental delivery is off, but got {type(result)}")
-                    for error in result.errors or []:
-                        if isinstance(error.original_error, SlowConsumer):
-                            raise error.original_error
-                    if not _executed(result):
-                        yield Rejected([formatted(error) for error in result.errors or []])
-                        return
-                    yield Result(_payload(result))
-        except GraphQLError as error:
-            # Strawberry's parser cache lets a syntax error out of a stream, unlike `execute`.
-            yield Rejected([formatted(error)])
+        async with aclosing(results):
+            async for result in results:
+                if not isinstance(result, ExecutionResult):
+                    raise TypeError(f"incremental delivery is off, but got {type(result)}")
+                errors = result.errors or []
+                for each in errors:
+                    if isinstance(each.original_error, SlowConsumer):
+                        raise each.original_error
+                if not _executed(result):
+                    yield Rejected([formatted(each) for each in errors])
+                    return
+                yield Result(_payload(result))
 
 
 def _executed(result: ExecutionResult) -> bool:
@@ -204,14 +244,3 @@ def _payload(result: ExecutionResult) -> dict[str, Any]:
     if result.errors:
         payload["errors"] = [formatted(error) for error in result.errors]
     return payload
-
-
-def _refused(message: str) -> Answer:
-    error = {"message": message, "extensions": {"code": "BAD_REQUEST"}}
-    return Answer({"errors": [error]}, executed=False)
-
-
-def _unknown_operation(request: OperationRequest) -> Answer:
-    if request.operation_name is None:
-        return _refused("The document has no operation, or several: name one in operationName.")
-    return _refused(f"The document has no operation named {request.operation_name[:60]!r}.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
 import strawberry
@@ -56,7 +56,10 @@ async def users_by_ids(context: Context, ids: Sequence[UUID]) -> list[User | Non
     return [shown.get(user_id) for user_id in ids]
 
 
-async def user(handle: str, info: Info) -> User | None:
+async def user(
+    info: Info,
+    handle: Annotated[str, strawberry.argument(description="Whose; case does not matter.")],
+) -> User | None:
     """Resolve `Query.user`."""
     _ = info.context.signed_in
     row = await use_cases.by_handle(info.context.services, handle)
@@ -64,7 +67,10 @@ async def user(handle: str, info: Info) -> User | None:
 
 
 async def search_users(
-    info: Info, search: str, first: First = 20, after: After = None
+    info: Info,
+    search: Annotated[str, strawberry.argument(description="How the handle or name starts.")],
+    first: First = 20,
+    after: After = None,
 ) -> UserConnection:
     """Resolve `Query.users`."""
     _ = info.context.signed_in

@@ -6,10 +6,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from models.errors import Unauthenticated
+from models.viewer import Viewer
 from realtime.endpoint import Authenticator
 from realtime.protocol import BadMessage, OperationRequest, operation_request
 from schema.engine import Engine, OperationNotAllowed
@@ -45,13 +47,10 @@ class GraphQLOverHttp:
         media_type = JSON
         try:
             media_type = _media_type(request.headers.get("accept"))
-            viewer = await self._authenticator.authenticate(request.headers.get("authorization"))
+            asking = await self._asking(request)
             reading = request.method != "POST"
             operation = _from_query(request) if reading else await _from_body(request)
-            answer = await self._engine.execute(operation, viewer, mutations=not reading)
-        except Unauthenticated as refusal:
-            headers = {"www-authenticate": "Bearer"}
-            return _error(media_type, 401, refusal.code, refusal.message, headers)
+            answer = await self._engine.execute(operation, asking, mutations=not reading)
         except OperationNotAllowed as error:
             return _not_allowed(media_type, error)
         except HttpError as error:
@@ -59,6 +58,12 @@ class GraphQLOverHttp:
         # With the older media type a well-formed request is answered 200 whatever it says.
         status = 200 if answer.executed or media_type == JSON else 400
         return _response(media_type, status, answer.payload)
+
+    async def _asking(self, request: Request) -> Viewer | Unauthenticated | None:
+        try:
+            return await self._authenticator.authenticate(request.headers.get("authorization"))
+        except Unauthenticated as refusal:
+            return refusal
 
 
 def _is_browser_visiting(request: Request) -> bool:
@@ -135,7 +140,7 @@ def _operation(fields: object) -> OperationRequest:
 
 
 def _not_allowed(media_type: str, error: OperationNotAllowed) -> Response:
-    if error.kind == "mutation":
+    if error.kind is OperationType.MUTATION:
         message = "Mutations are sent by POST."
         return _error(media_type, 405, "METHOD_NOT_ALLOWED", message, {"allow": "POST"})
     message = "Subscriptions are sent over a WebSocket, as graphql-transport-ws."

@@ -34,6 +34,10 @@ export function watchedSocket(url, accessToken) {
       const token = accessToken();
       return token === null ? {} : { authorization: `Bearer ${token}` };
     },
+    // By default graphql-ws gives up after five attempts, and at once on a refused connection; a
+    // server that restarts refuses connections for longer than that.
+    retryAttempts: Infinity,
+    shouldRetry: () => true,
     retryWait: () => new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS)),
     on: {
       connected: (socket, payload, wasRetry) => tell({ socket: { state: 'connected', wasRetry } }),

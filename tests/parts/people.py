@@ -96,14 +96,8 @@ class Person:
     # --- the usual steps ----------------------------------------------------------------------
 
     async def register(self, handle: str, **more: Any) -> Any:
-        payload = await self.done(
-            "register",
-            SIGNED_IN,
-            handle=handle,
-            password=PASSWORD,
-            displayName=handle.title(),
-            **more,
-        )
+        more = {"password": PASSWORD, "displayName": handle.title(), **more}
+        payload = await self.done("register", SIGNED_IN, handle=handle, **more)
         self.take(payload)
         return payload
 
@@ -156,19 +150,27 @@ class Person:
         """Open a socket on which the person's events arrive, from now on for certain."""
         async with self.socket() as socket:
             variables = {"chatIds": list(chat_ids)} if chat_ids else {}
-            before = await self.subscribers()
+            before = await subscribers(self._http)
             await socket.subscribe("events", EVENTS, **variables)
-            # The protocol acknowledges no subscription, so the server's own count is watched.
-            async with asyncio.timeout(PATIENCE):
-                while await self.subscribers() <= before:
-                    pass
+            await until_subscribed(self.url, before + 1)
             yield socket
 
-    async def subscribers(self) -> int:
-        """Return how many event subscriptions the server says are live."""
-        metrics = (await self.get("/metrics")).text
-        (line,) = (x for x in metrics.splitlines() if x.startswith("hubbub_event_subscribers "))
-        return int(float(line.split()[1]))
+
+async def subscribers(http: httpx.AsyncClient) -> int:
+    """Return how many event subscriptions the server says are live."""
+    metrics = (await http.get("/metrics")).text
+    (line,) = (x for x in metrics.splitlines() if x.startswith("hubbub_event_subscribers "))
+    return int(float(line.split()[1]))
+
+
+async def until_subscribed(url: str, count: int) -> None:
+    """Wait until so many event subscriptions are live.
+
+    The protocol acknowledges no subscription, so the server's own count is watched.
+    """
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http, asyncio.timeout(PATIENCE):
+        while await subscribers(http) < count:
+            pass
 
 
 class Socket:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -13,8 +14,9 @@ import uvicorn
 from server.app import Program, open_program
 from server.run import configuration
 from server.settings import Settings
-from tests.parts.hubbub import SECRET_KEY
+from tests.parts.hubbub import SECRET_KEY, run_hubbub
 from tests.parts.people import Person
+from tests.parts.postgres import Postgres, running_postgres
 
 PASSWORD_MEMORY_KIB = 8192  # the least that is allowed: tests register many people
 
@@ -85,3 +87,13 @@ async def sqlite_server(migrated_sqlite_url: str) -> AsyncIterator[Running]:
     """A server on SQLite alone, for behaviour that no database has a part in."""
     async with running(migrated_sqlite_url) as started:
         yield started
+
+
+@pytest.fixture
+async def postgres_server(tmp_path: Path) -> AsyncIterator[tuple[Postgres, Running]]:
+    """A PostgreSQL of the test's own, to be killed and started, and a server on it."""
+    with running_postgres() as postgres:
+        url = postgres.url(postgres.create())
+        run_hubbub("migrate", directory=tmp_path, HUBBUB_DATABASE_URL=url)
+        async with running(url) as started:
+            yield postgres, started

@@ -1,0 +1,90 @@
+"""One statement per relation, however many rows there are."""
+
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from models import events as log_table
+from models.database import Database
+from realtime.events import load
+
+QUERY = """
+query($first: Int!) { viewer {
+  unreadCount
+  chats(first: $first) { nodes {
+    title memberCount
+    lastMessage { text sender { displayName } chat { title } }
+    viewerMembership { unreadCount }
+    members(first: 5) { nodes { role user { handle } } }
+    messages(last: 5) { nodes { text sender { handle } replyTo { text sender { handle } } } }
+  } }
+} }
+"""
+
+
+@contextmanager
+def statements(db):
+    """Collect the statements that a database gets, the tailer's polling aside."""
+    seen: list[str] = []
+
+    def note(connection, cursor, statement, *_):
+        polling = "events.id > " in statement or "pg_current_snapshot" in statement
+        if not statement.startswith("BEGIN") and not polling:
+            seen.append(statement)
+
+    engine = db.engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.mark.timeout(120)
+async def test_fifty_chats_take_no_more_statements_than_one(server):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    for number in range(50):
+        chat_id = await ana.group(f"Chat {number}", ben)
+        asked = await ben.send(chat_id, "Question?")
+        await ana.send(chat_id, "Answer", replyToId=asked["id"])
+
+    async def count(first):
+        with statements(server.program.services.db) as seen:
+            data = await ana.ask(QUERY, first=first)
+        nodes = data["viewer"]["chats"]["nodes"]
+        assert len(nodes) == first
+        for chat in nodes:
+            replies = [message["replyTo"] for message in chat["messages"]["nodes"]]
+            assert replies == [None, {"text": "Question?", "sender": {"handle": "ben"}}]
+            assert chat["lastMessage"]["text"] == "Answer"
+            assert len(chat["members"]["nodes"]) == 2
+        return len(seen)
+
+    # One for each relation that the query names, the session and the viewer. Relations of several
+    # levels may or may not meet in one batch, so fewer is possible.
+    assert await count(1) <= 16
+    assert await count(50) <= 16
+
+
+@pytest.mark.timeout(120)
+async def test_fifty_events_are_loaded_in_as_many_statements_as_one(server):
+    ana = await server.registered("ana")
+    chat_id = await ana.group("Team")
+    db = Database(server.settings.database_url)  # of our own: the tailer reads through the other
+    try:
+        async with db.reading() as connection:
+            start = await log_table.position(connection)
+        for number in range(50):
+            await ana.send(chat_id, str(number))
+
+        async def count(limit):
+            async with db.reading() as connection:
+                batch = await log_table.since(connection, start)
+                with statements(db) as seen:
+                    assert len(await load(connection, batch.events[:limit])) == limit
+            return len(seen)
+
+        assert await count(1) == await count(50)
+    finally:
+        await db.close()

@@ -1,0 +1,152 @@
+"""GraphQL over HTTP: what comes in wrong gets a clear error with a code, and never a 500."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from server import graphql_http
+from tests.parts.running import running
+
+JSON = {"content-type": "application/json"}
+GRAPHQL = "application/graphql-response+json"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "code"),
+    [
+        (b"", JSON, 400, "BAD_REQUEST"),
+        (b"{", JSON, 400, "BAD_REQUEST"),
+        (b"\xff\xfe", JSON, 400, "BAD_REQUEST"),
+        (b'{"query": "\\ud800"}', JSON, 400, "BAD_REQUEST"),
+        (b"null", JSON, 400, "BAD_REQUEST"),
+        (b"[]", JSON, 400, "BAD_REQUEST"),
+        (b'[{"query": "{ server { name } }"}]', JSON, 400, "BAD_REQUEST"),
+        (b'"{ server { name } }"', JSON, 400, "BAD_REQUEST"),
+        (b"{}", JSON, 400, "BAD_REQUEST"),
+        (b'{"query": 1}', JSON, 400, "BAD_REQUEST"),
+        (b'{"query": "{ a }", "variables": []}', JSON, 400, "BAD_REQUEST"),
+        (b'{"query": "{ a }", "operationName": {}}', JSON, 400, "BAD_REQUEST"),
+        (b"[" * 200_000, JSON, 400, "BAD_REQUEST"),
+        (b"query=%7Ba%7D", {"content-type": "application/x-www-form-urlencoded"}, 415, None),
+        (b"{ a }", {"content-type": "text/plain"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (b"x", {"content-type": "multipart/form-data; boundary=x"}, 415, None),
+        (b"{}", {}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (b'{"query": "{ a }"}', {**JSON, "accept": "text/plain"}, 406, "NOT_ACCEPTABLE"),
+        (b"x" * (graphql_http.MAX_BODY + 1), JSON, 413, "BODY_TOO_LARGE"),
+    ],
+)
+async def test_a_request_that_makes_no_sense_is_refused(sqlite_server, body, headers, status, code):
+    async with httpx.AsyncClient(base_url=sqlite_server.url, trust_env=False) as client:
+        answer = await client.post("/graphql", content=body, headers=headers)
+    assert answer.status_code == status
+    (error,) = answer.json()["errors"]
+    assert error["message"]
+    assert error["extensions"]["code"] == code or code is None
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("", "BAD_REQUEST"),
+        ("   ", "BAD_REQUEST"),
+        ("{ unclosed", "GRAPHQL_PARSE_FAILED"),
+        ("{ nope }", "BAD_REQUEST"),
+        ("fragment A on User { id }", "BAD_REQUEST"),
+        ("query A { server { name } } query B { server { name } }", "BAD_REQUEST"),
+        ('query($a: Int!) { users(search: "x", first: $a) { nodes { id } } }', "BAD_REQUEST"),
+        ("{ " + "server { name } " * 3000 + "}", "GRAPHQL_PARSE_FAILED"),
+        ("subscription { events { seq } }", "BAD_REQUEST"),
+    ],
+)
+async def test_a_document_that_cannot_run_is_refused_with_the_status_of_its_media_type(
+    sqlite_server, query, code
+):
+    person = sqlite_server.person()
+    older = await person.post({"query": query}, accept="application/json")
+    newer = await person.post({"query": query}, accept=GRAPHQL)
+    for answer in (older, newer):
+        assert "data" not in answer.json()
+        assert [e["extensions"]["code"] for e in answer.json()["errors"]] == [code]
+    assert newer.status_code == 400
+    assert older.status_code in (200, 400)
+    assert newer.headers["content-type"].startswith(GRAPHQL)
+
+
+async def test_an_operation_that_does_not_exist_is_named(sqlite_server):
+    answer = await sqlite_server.person().post(
+        {"query": "query A { server { name } }", "operationName": "B"}
+    )
+    assert "'B'" in answer.json()["errors"][0]["message"]
+
+
+async def test_queries_may_be_asked_by_get_and_mutations_may_not(sqlite_server):
+    person = sqlite_server.person()
+    asked = await person.get(
+        '/graphql?query=query($yes:Boolean!){server{name @include(if:$yes)}}&variables={"yes":true}'
+    )
+    assert asked.json() == {"data": {"server": {"name": "Hubbub"}}}
+    done = await person.get("/graphql?query=mutation{logOut{errors{code}}}")
+    assert (done.status_code, done.headers["allow"]) == (405, "POST")
+    assert done.json()["errors"][0]["extensions"]["code"] == "METHOD_NOT_ALLOWED"
+    broken = await person.get("/graphql?query={server{name}}&variables=x")
+    assert broken.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_a_mutation_by_get_changes_nothing(sqlite_server):
+    query = (
+        'mutation{register(input:{handle:"ana",password:"correct horse",displayName:"A"})'
+        "{errors{code}}}"
+    )
+    refused = await sqlite_server.person().get(f"/graphql?query={query}")
+    assert refused.status_code == 405
+    await sqlite_server.registered("ana")  # the handle is still free
+
+
+async def test_a_visitor_with_a_browser_is_shown_graphiql(sqlite_server):
+    answer = await sqlite_server.person().get("/graphql", accept="text/html,*/*;q=0.8")
+    assert (answer.status_code, answer.headers["location"]) == (303, "graphiql/")
+
+
+async def test_a_value_of_the_wrong_type_is_explained_and_not_an_internal_error(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    mutation = "mutation($i: SendMessageInput!) { sendMessage(input: $i) { errors { code } } }"
+    answer = await ana.run(mutation, i={"chatId": "x", "text": "t", "clientMessageId": "no uuid"})
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+    assert "UUID" in error["message"]
+
+
+async def test_a_crash_is_masked_logged_under_a_reference_and_harms_no_other_request(
+    sqlite_server, monkeypatch, caplog
+):
+    ana = await sqlite_server.registered("ana")
+
+    async def crash(*_):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("schema.viewer.members.unread_total", crash)
+    query = "{ viewer { unreadCount } }"
+    crashed, fine = await asyncio.gather(ana.run(query), ana.run("{ viewer { email } }"))
+    (error,) = crashed["errors"]
+    assert error["extensions"]["code"] == "INTERNAL"
+    assert "secret" not in json.dumps(crashed)
+    assert fine == {"data": {"viewer": {"email": None}}}
+
+
+async def test_every_answer_carries_the_request_id_that_is_in_the_log(sqlite_server):
+    person = sqlite_server.person()
+    brought = await person.post({"query": "{ server { name } }"}, **{"x-request-id": "proxy-1234"})
+    assert brought.headers["x-request-id"] == "proxy-1234"
+    forged = await person.post({"query": "{ server { name } }"}, **{"x-request-id": "a b\tc" * 9})
+    assert forged.headers["x-request-id"] != "a b\tc" * 9
+
+
+async def test_pages_of_allowed_origins_alone_are_let_in_by_cors(migrated_sqlite_url):
+    async with running(migrated_sqlite_url, allowed_origins=["https://chat.example"]) as server:
+        ask = {"query": "{ server { name } }"}
+        friend = await server.person().post(ask, origin="https://chat.example")
+        assert friend.headers["access-control-allow-origin"] == "https://chat.example"
+        stranger = await server.person().post(ask, origin="https://evil.example")
+        assert "access-control-allow-origin" not in stranger.headers

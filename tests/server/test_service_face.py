@@ -1,0 +1,65 @@
+"""Health, readiness and metrics: what the people who run Hubbub look at."""
+
+from tests.parts.redis import running_redis
+from tests.parts.running import running
+
+
+async def test_a_server_is_alive_and_ready(server):
+    person = server.person()
+    alive = await person.get("/healthz")
+    assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+    ready = await person.get("/readyz")
+    assert ready.json() == {"status": "ok", "database": "ok", "bus": "ok", "log": "ok"}
+
+
+async def test_a_server_without_its_bus_says_that_it_is_not_ready(migrated_sqlite_url):
+    with running_redis() as redis:
+        async with running(migrated_sqlite_url, bus_url=redis.url) as server:
+            person = server.person()
+            while (await person.get("/readyz")).status_code != 200:
+                pass
+            redis.kill()
+            while (answer := await person.get("/readyz")).status_code == 200:
+                pass
+            assert answer.status_code == 503
+            assert answer.json()["bus"] == "not heard"
+            assert answer.json()["database"] == "ok"
+            assert (await person.get("/healthz")).status_code == 200
+
+
+async def test_a_server_without_its_database_says_so_and_comes_back_by_itself(postgres_server):
+    postgres, server = postgres_server
+    ana = await server.registered("ana")
+    postgres.kill()
+    answer = await ana.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["database"] != "ok"
+    lost = await ana.run("{ viewer { unreadCount } }")
+    assert lost["errors"][0]["extensions"]["code"] == "INTERNAL"
+    postgres.start()
+    while (await ana.get("/readyz")).status_code != 200:
+        pass
+    assert await ana.ask("{ viewer { unreadCount } }") == {"viewer": {"unreadCount": 0}}
+
+
+async def test_metrics_count_operations_by_name_sockets_and_events(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    async with ana.listening() as socket:
+        await ana.ask("query WhoAmI { viewer { email } }")
+        await ana.run("query Broken { chat(id: 1) { id } }")
+        await ana.group("Counted")
+        await socket.next()
+        metrics = (await ana.get("/metrics")).text
+    assert 'hubbub_operations_total{kind="query",name="WhoAmI",outcome="ok"} 1.0' in metrics
+    assert 'hubbub_operations_total{kind="query",name="Broken",outcome="error"} 1.0' in metrics
+    assert "hubbub_sockets 1.0" in metrics
+    assert "hubbub_events_delivered_total 1.0" in metrics
+
+
+async def test_names_that_clients_make_up_do_not_fill_the_metrics(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    for number in range(250):
+        await ana.ask(f"query Made{number} {{ server {{ name }} }}")
+    metrics = (await ana.get("/metrics")).text
+    assert metrics.count("hubbub_operations_total{") < 220
+    assert 'name="other"' in metrics

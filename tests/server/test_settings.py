@@ -1,0 +1,94 @@
+"""Settings: right ones are taken, wrong ones refused with a sentence that says what to set."""
+
+import pytest
+
+from server import settings as module
+from server.settings import Settings, SettingsError, load, misspelt
+from tests.parts.hubbub import run_hubbub
+
+SECRET = "s" * 32
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch, tmp_path):
+    """No settings but the test's own."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("HUBBUB_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_settings_everything_is_embedded_and_the_secret_is_kept(tmp_path):
+    first, second = load(), load()
+    assert first.database_url == f"sqlite:///{tmp_path / 'data' / 'hubbub.db'}"
+    assert (first.host, first.port, first.bus_url) == ("127.0.0.1", 8000, "memory://")
+    assert len(first.secret_key) >= module.MIN_SECRET
+    assert first.secret_key == second.secret_key
+    assert (tmp_path / "data" / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_settings_may_stand_in_a_file(tmp_path):
+    (tmp_path / ".env").write_text("HUBBUB_PORT=9000\nSOMETHING_ELSE=1\n")
+    assert load().port == 9000
+
+
+def test_origins_are_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("HUBBUB_ALLOWED_ORIGINS", "https://a.example, https://b.example/")
+    assert load().allowed_origins == ["https://a.example", "https://b.example"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("HUBBUB_PORT", "eighty", "HUBBUB_PORT is wrong"),
+        ("HUBBUB_PORT", "70000", "HUBBUB_PORT is wrong"),
+        ("HUBBUB_DATABASE_URL", "mysql://x/y", "use sqlite:///"),
+        ("HUBBUB_BUS_URL", "amqp://x", "use memory://"),
+        ("HUBBUB_STORAGE_URL", "ftp://x", "use file://"),
+        ("HUBBUB_SECRET_KEY", "short", "at least 32 characters"),
+        ("HUBBUB_ALLOWED_ORIGINS", "chat.example.org", "is not an origin"),
+        ("HUBBUB_ALLOWED_ORIGINS", "https://chat.example.org/app", "is not an origin"),
+        ("HUBBUB_LOG_FORMAT", "xml", "HUBBUB_LOG_FORMAT is wrong"),
+        ("HUBBUB_DATABASE_URL", "postgresql://localhost/x", "HUBBUB_SECRET_KEY is required"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_a_sentence(monkeypatch, name, value, sentence):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refusal:
+        load()
+    assert sentence in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_refused_secret_is_not_shown(monkeypatch):
+    monkeypatch.setenv("HUBBUB_SECRET_KEY", "hunter2")
+    with pytest.raises(SettingsError) as refusal:
+        load()
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_data_directory_that_cannot_be_made_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HUBBUB_DATA_DIR", str(tmp_path / "file" / "data"))
+    with pytest.raises(SettingsError, match="HUBBUB_DATA_DIR is wrong"):
+        load()
+
+
+def test_a_misspelt_setting_is_pointed_out():
+    assert misspelt(["HUBBUB_PROT", "HUBBUB_PORT", "PATH"]) == [
+        "HUBBUB_PROT is not a setting; did you mean HUBBUB_PORT?"
+    ]
+    assert misspelt(["HUBBUB_SERVICE_HOST", "HUBBUB_PORT_8000_TCP_ADDR"]) == []
+
+
+def test_every_setting_is_described():
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_a_command_with_wrong_settings_ends_with_a_sentence_and_no_traceback(tmp_path):
+    with pytest.raises(RuntimeError) as failure:
+        run_hubbub("serve", directory=tmp_path, HUBBUB_PORT="eighty")
+    assert "hubbub: HUBBUB_PORT is wrong" in str(failure.value)
+    assert "Traceback" not in str(failure.value)

@@ -1,6 +1,6 @@
 """Messages: a chat's numbered history. `seq` is dense per chat and never reused."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -85,6 +85,18 @@ async def insert(connection: Connection, message: Message, content_hash: bytes) 
         await connection.execute(messages.insert(), {**values, "content_hash": content_hash})
     except IntegrityError as error:
         raise Raced from error
+
+
+async def insert_many(connection: Connection, rows: Sequence[tuple[Message, bytes]]) -> None:
+    """Store messages of any chats at once, each with the hash of what was first sent."""
+    await connection.execute(
+        messages.insert(),
+        [
+            {field.name: getattr(message, field.name) for field in fields(message)}
+            | {"content_hash": content_hash}
+            for message, content_hash in rows
+        ],
+    )
 
 
 async def by_key(connection: Connection, chat_id: UUID, seq: int) -> Message | None:

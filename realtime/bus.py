@@ -7,7 +7,12 @@ against:
 - `broadcaster` hangs in silence when its backend's listener dies (encode/broadcaster#144), so a
   node sends itself a beat and rebuilds the whole `Broadcast` when it no longer hears it;
 - two concurrent first subscribers of a channel race, so there is one channel and one subscriber;
+- it does not wait for the backend to confirm a subscription, so nothing is published before the
+  node has heard itself;
+- its Redis backend starts to listen before its first subscription is made, finds none, and waits
+  for the next one: so there is a first one that nobody uses;
 - its PostgreSQL backend cannot publish twice at once, so one task publishes;
+- it forgets its backend, with a task in it, when connecting fails: both are disconnected;
 - its queues are unbounded, so hints wait in a bounded outbox where the oldest goes first.
 """
 
@@ -25,8 +30,10 @@ from broadcaster import Broadcast
 log = structlog.get_logger(__name__)
 
 CHANNEL = "hubbub"
+PRIMER = "hubbub-primer"
 OUTBOX = 1024  # hints; about a second of typing on a busy node
 BEAT_INTERVAL = 2.0  # seconds between beats
+FIRST_BEAT_INTERVAL = 0.01  # … until the first one is heard
 SILENCE_LIMIT = 6.0  # seconds without a beat of our own before the bus is rebuilt
 CONNECT_TIMEOUT = 5.0
 PUBLISH_TIMEOUT = 5.0
@@ -76,6 +83,9 @@ class Bus:
             try:
                 await self._run_once()
             except Exception as error:  # noqa: BLE001 - whatever its driver raises, rebuild
+                # Before Python 3.13 a task group that fails while it is cancelled forgets the latter.
+                if (task := asyncio.current_task()) and task.cancelling():
+                    raise asyncio.CancelledError from error
                 log.warning("bus_lost", error=_cause(error))
             if loop.time() - started > SILENCE_LIMIT:
                 failures = 0  # it did work for a while
@@ -90,19 +100,28 @@ class Bus:
                 await broadcast.connect()
             async with contextlib.AsyncExitStack() as stack:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
+                    await stack.enter_async_context(broadcast.subscribe(PRIMER))
                     subscriber = await stack.enter_async_context(broadcast.subscribe(CHANNEL))
-                self._heard_at = asyncio.get_running_loop().time()
-                for listener in self._rebuilt:
-                    listener()
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._listen(subscriber))
+                    async with asyncio.timeout(CONNECT_TIMEOUT):
+                        await self._until_heard(broadcast)
+                    for listener in self._rebuilt:
+                        listener()
                     tasks.create_task(self._publish(broadcast))
                     tasks.create_task(self._beat())
         finally:
             self._heard_at = None
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(CONNECT_TIMEOUT):
-                    await broadcast.disconnect()
+            for disconnect in (broadcast.disconnect, broadcast._backend.disconnect):
+                with contextlib.suppress(Exception):
+                    async with asyncio.timeout(CONNECT_TIMEOUT):
+                        await disconnect()
+
+    async def _until_heard(self, broadcast: Broadcast) -> None:
+        """Return once the subscription is confirmed: by a beat that came back."""
+        while self._heard_at is None:
+            await broadcast.publish(CHANNEL, self._encoded_beat().decode())
+            await asyncio.sleep(FIRST_BEAT_INTERVAL)
 
     async def _listen(self, subscriber: Any) -> None:
         while True:
@@ -134,10 +153,14 @@ class Bus:
 
     async def _beat(self) -> None:
         while True:
-            self.say("beat", node=self._node)
+            self._outbox.append(self._encoded_beat())
+            self._outbox_filled.set()
             await asyncio.sleep(BEAT_INTERVAL)
             if not self.healthy():
                 raise ConnectionError("this node no longer hears itself")
+
+    def _encoded_beat(self) -> bytes:
+        return orjson.dumps({"kind": "beat", "node": self._node})
 
 
 def _cause(error: BaseException) -> str:

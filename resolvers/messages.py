@@ -32,7 +32,7 @@ async def send(
     result, with other content raises `Conflict`. Raises `NotFound` or `InvalidInput` besides.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
-    content_hash = _content_hash(services, chat_id, text, reply_to)
+    sent_hash = content_hash(services, chat_id, text, reply_to)
     for attempt in (1, 2):
         try:
             async with changing(services, viewer, chat_id) as locked:
@@ -41,7 +41,7 @@ async def send(
                 )
                 if earlier is None:
                     return await _store(
-                        locked, viewer, text, client_message_id, content_hash, reply_to
+                        locked, viewer, text, client_message_id, sent_hash, reply_to
                     )
         except Raced:
             # The same id went into another chat at the same moment: look again, and see it.
@@ -49,7 +49,7 @@ async def send(
                 raise
             continue
         message, first_hash = earlier
-        if not hmac.compare_digest(first_hash, content_hash):
+        if not hmac.compare_digest(first_hash, sent_hash):
             raise Conflict(
                 "This clientMessageId was used for another message.", path=["clientMessageId"]
             )
@@ -154,7 +154,7 @@ async def _record(
     )
 
 
-def _content_hash(
+def content_hash(
     services: Services, chat_id: UUID, text: str, reply_to: MessageKey | None
 ) -> bytes:
     """Return what tells a retry from a misuse of its id, also when the text is long gone."""

@@ -127,11 +127,14 @@ def demo(
 ) -> None:
     """Fill an empty server with people, chats and messages, and print log-ins to try."""
     from server.app import open_services
-    from server.demo import fill
+    from server.demo import NotEmpty, fill
 
     async def run(settings: Settings) -> None:
         async with open_services(settings) as services:
-            await fill(services, message_count=messages)
+            try:
+                await fill(services, message_count=messages)
+            except NotEmpty as error:
+                raise CommandFailed(str(error)) from None
 
     _run(run(_settings()))
 

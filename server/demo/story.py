@@ -15,7 +15,6 @@ from server.demo.telling import Spoken, tell
 # A conversation is told this often, and the telling with the fewest known lines is kept.
 TELLINGS = 4
 SHORT = 16  # characters; "Thanks!" may be said as often as people like
-UNTOLD_AGAIN = 5  # conversations before one may come up again in the same chat
 
 LATEST = timedelta(minutes=3)  # before now: where the story of the liveliest chat ends
 QUIETER = 1.19  # each further chat has been quiet for so many times longer
@@ -67,6 +66,7 @@ class Stories:
     ) -> list[Story]:
         """Return every chat's story, `message_count` messages altogether, the latest before now.
 
+        There is at least one for each chat, so `message_count` has to be no less than the chats.
         Calls `told` with the number of messages of each chat as soon as it is made up.
         """
         scenes = []
@@ -84,7 +84,7 @@ class Stories:
         ]
 
     def _random(self, *purpose: object) -> random.Random:
-        # A stream of its own for each purpose: changing one chat leaves the others as they were.
+        # A stream of its own for each purpose: what one chat draws shifts nothing in another.
         return random.Random("/".join(map(str, (self._seed, *purpose))))  # noqa: S311 - no secrets
 
     def _scenes(self, plot: Plot, message_count: int) -> list[Scene]:
@@ -92,9 +92,8 @@ class Stories:
         files = [self._library[name] for name in plot.scripts.split()]
         people = plot.people
         turns = _turns(plot, message_count)
+        choice = self._choice(rng, files, people)
         scenes: list[Scene] = []
-        here: Counter[Script] = Counter()
-        recent: list[Script] = []
         left = message_count
 
         def add(script: Script | None, *, comes: Person | None, goes: Person | None) -> None:
@@ -106,50 +105,46 @@ class Stories:
         if not plot.direct and (opening := _special(files, "opening")):
             add(opening, comes=None, goes=None)
         while left or turns:
-            if turns and message_count - left >= turns[0][0]:
-                _, kind, person = turns.pop(0)
-                if kind == "welcome":
-                    people.append(person)
-                    add(_special(files, kind), comes=person, goes=None)
-                else:
-                    add(_special(files, kind), comes=None, goes=person)
-                    people.remove(person)
+            if not turns or message_count - left < turns[0][0]:
+                add(next(choice), comes=None, goes=None)
                 continue
-            script = self._next(rng, files, people, here, recent)
-            recent = [*recent, script][-UNTOLD_AGAIN:]
-            here[script] += 1
-            self._heard.update((script, person.handle) for person in people)
-            add(script, comes=None, goes=None)
+            _, kind, person = turns.pop(0)
+            if kind == "welcome":
+                people = [*people, person]
+                add(_special(files, kind), comes=person, goes=None)
+            else:
+                add(_special(files, kind), comes=None, goes=person)
+                people = [other for other in people if other is not person]
+            choice = self._choice(rng, files, people)
         return scenes
 
-    def _next(
-        self,
-        rng: random.Random,
-        files: Sequence[Sequence[Script]],
-        people: Sequence[Person],
-        here: Mapping[Script, int],
-        recent: Sequence[Script],
-    ) -> Script:
-        """Return a script these people can tell: told least here, and little known to them."""
+    def _choice(
+        self, rng: random.Random, files: Sequence[Sequence[Script]], people: Sequence[Person]
+    ) -> Iterator[Script]:
+        """Yield scripts that these people can tell: each once, then each once more, and so on.
+
+        Of those that are left comes what is least known to them from other chats. What the chat is
+        about and what anybody talks about come mixed, in their proportion.
+        """
         fitting = [
             [script for script in scripts if script.kind == "talk" and _fits(script, people)]
             for scripts in files
         ]
-        every = [script for scripts in fitting for script in scripts]
-        fresh = [script for script in every if script not in recent] or every
-        fewest = min(here.get(script, 0) for script in fresh)
-        pools = [
-            [script for script in scripts if script in fresh and here.get(script, 0) == fewest]
-            for scripts in fitting
-        ]
-        # What the chat is about and what anybody talks about come mixed, in their proportion.
-        (pool,) = rng.choices(pools, weights=[len(scripts) for scripts in pools])
-        return min(
-            pool,
-            key=lambda script: (
-                sum(self._heard[script, person.handle] for person in people) + rng.random()
-            ),
-        )
+        if not any(fitting):
+            raise ValueError(f"no script fits {', '.join(person.handle for person in people)}")
+        while True:
+            pools = [list(scripts) for scripts in fitting]
+            while any(pools):
+                (pool,) = rng.choices(pools, weights=[len(scripts) for scripts in pools])
+                script = min(pool, key=lambda script: self._familiarity(script, people, rng))
+                pool.remove(script)
+                self._heard.update((script, person.handle) for person in people)
+                yield script
+
+    def _familiarity(
+        self, script: Script, people: Sequence[Person], rng: random.Random
+    ) -> tuple[int, float]:
+        return sum(self._heard[script, person.handle] for person in people), rng.random()
 
     def _fresh(
         self, rng: random.Random, script: Script, people: Sequence[Person], other: Person | None

@@ -21,7 +21,7 @@ _SPARKLE = ["✨", "😊", "🙌", "🌞", "🍀", "😌", "🤞", "🌿", "💫
 KEPT = 0.65  # of the optional lines
 EDITED = 0.03  # of the messages
 WITHDRAWN = 0.005  # of the messages, besides those that a script withdraws
-ANSWERED = 0.5  # of the lines after somebody's question; fewer between two; besides the scripts'
+ANSWERED = 0.5  # of the lines after a question, besides those of scripts; fewer between two
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,6 @@ def tell(rng: random.Random, script: Script, cast: Mapping[str, Person]) -> list
     chosen = _Words(rng, script, cast)
     told: list[Spoken] = []
     place: dict[int, int] = {}  # where a line of the script ended up
-    answered = {line.answers for line in script.lines}
     skipping = False
     for number, line in enumerate(script.lines):
         skipping = line.optional and (skipping or rng.random() > KEPT)
@@ -52,25 +51,13 @@ def tell(rng: random.Random, script: Script, cast: Mapping[str, Person]) -> list
         text = chosen.fill(line.text)
         if script.language == "en" and "\n" not in text:
             text = _in_voice(rng, who, text, named=chosen.begins_with_name(line.text))
-        answers = None if line.answers is None else place[line.answers]
         previous = told[-1] if told else None
-        if (
-            answers is None
-            and previous is not None
-            and previous.who is not who
-            and not previous.withdrawn
-            and previous.text.endswith("?")
-            and rng.random() < (ANSWERED if len(cast) > 2 else ANSWERED / 5)
-        ):
+        answers = None if line.answers is None else place[line.answers]
+        if answers is None and _picks_up(rng, previous, who, len(cast)):
             answers = len(told) - 1
-        withdrawn = line.withdrawn or (
-            number not in answered
-            and number == len(script.lines) - 1
-            and rng.random() < WITHDRAWN * len(script.lines)
-        )
-        first_text = None
-        if not withdrawn and rng.random() < EDITED:
-            first_text = _mistyped(rng, text)
+        last = number == len(script.lines) - 1
+        withdrawn = line.withdrawn or (last and rng.random() < WITHDRAWN * len(script.lines))
+        first_text = None if withdrawn or rng.random() > EDITED else _mistyped(rng, text)
         place[number] = len(told)
         told.append(
             Spoken(
@@ -84,6 +71,13 @@ def tell(rng: random.Random, script: Script, cast: Mapping[str, Person]) -> list
             )
         )
     return told
+
+
+def _picks_up(rng: random.Random, previous: Spoken | None, who: Person, people: int) -> bool:
+    """Whether somebody marks what they say as the answer to the question just before it."""
+    if previous is None or previous.who is who or previous.withdrawn or previous.text[-1] != "?":
+        return False
+    return rng.random() < (ANSWERED if people > 2 else ANSWERED / 5)
 
 
 class _Words:

@@ -37,7 +37,7 @@ help: ## List these commands
 run: .venv/.runtime $(PAGE)/dist/index.html ## Start Hubbub on this machine; the first time, set it up
 	@exec $(BIN)/hubbub serve $(ARGS)
 
-demo: .venv/.runtime $(PAGE)/dist/index.html ## Start Hubbub with people who are already talking
+demo: .venv/.runtime $(PAGE)/dist/index.html ## Fill an empty server with people who are already talking
 	@exec $(BIN)/hubbub demo $(ARGS)
 
 test: .venv/.dev $(PAGE)/dist/index.html $(CLIENTS)/node_modules/.package-lock.json ## Run the tests; ARGS="-k words" picks some

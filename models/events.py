@@ -90,6 +90,7 @@ class Batch:
 
 
 _COLUMNS = columns(events, LoggedEvent)
+_APPEND = events.insert().values(xid=current_transaction_id())
 
 _POSITION_ON_POSTGRESQL = sa.text("SELECT pg_current_snapshot()::text")
 _POSITION_ON_SQLITE = sa.text("SELECT CAST(coalesce(max(id), 0) AS TEXT) FROM events")
@@ -131,17 +132,17 @@ async def record(
 ) -> None:
     """Append to the log: under `seq`, just taken from the locked chat, or to one person."""
     await connection.execute(
-        events.insert().values(
-            chat_id=chat_id,
-            user_id=user_id,
-            seq=seq,
-            kind=kind.value,
-            actor_id=actor_id,
-            subject_id=subject_id,
-            message_seq=message_seq,
-            xid=current_transaction_id(),
-            created_at=now,
-        )
+        _APPEND,
+        {
+            "chat_id": chat_id,
+            "user_id": user_id,
+            "seq": seq,
+            "kind": kind.value,
+            "actor_id": actor_id,
+            "subject_id": subject_id,
+            "message_seq": message_seq,
+            "created_at": now,
+        },
     )
 
 
@@ -149,8 +150,7 @@ async def record_many(connection: Connection, rows: Sequence[LoggedEvent]) -> No
     """Append rows at once, in their order; the log gives them other ids than they came with."""
     names = [field.name for field in fields(LoggedEvent) if field.name != "id"]
     await connection.execute(
-        events.insert().values(xid=current_transaction_id()),
-        [{name: getattr(row, name) for name in names} for row in rows],
+        _APPEND, [{name: getattr(row, name) for name in names} for row in rows]
     )
 
 

@@ -12,7 +12,7 @@ against:
 - its Redis backend starts to listen before its first subscription is made, finds none, and waits
   for the next one: so there is a first one that nobody uses;
 - its PostgreSQL backend cannot publish twice at once, so one task publishes;
-- it forgets its backend, with a task in it, when connecting fails: both are disconnected;
+- it forgets its backend, and a task in it, when connecting fails, so that is ended for it;
 - its queues are unbounded, so hints wait in a bounded outbox where the oldest goes first.
 """
 
@@ -82,11 +82,11 @@ class Bus:
             started = loop.time()
             try:
                 await self._run_once()
-            except Exception as error:  # noqa: BLE001 - whatever its driver raises, rebuild
-                # Before Python 3.13 a task group that fails while it is cancelled forgets the latter.
+            except Exception as error:
+                # Unsubscribing on the way out may fail too, and hide that this task was cancelled.
                 if (task := asyncio.current_task()) and task.cancelling():
                     raise asyncio.CancelledError from error
-                log.warning("bus_lost", error=_cause(error))
+                log.warning("bus_lost", error=str(error) or type(error).__name__)
             if loop.time() - started > SILENCE_LIMIT:
                 failures = 0  # it did work for a while
             await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
@@ -102,20 +102,34 @@ class Bus:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
                     await stack.enter_async_context(broadcast.subscribe(PRIMER))
                     subscriber = await stack.enter_async_context(broadcast.subscribe(CHANNEL))
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._listen(subscriber))
-                    async with asyncio.timeout(CONNECT_TIMEOUT):
-                        await self._until_heard(broadcast)
-                    for listener in self._rebuilt:
-                        listener()
-                    tasks.create_task(self._publish(broadcast))
-                    tasks.create_task(self._beat())
+                await self._carry(broadcast, subscriber)
         finally:
             self._heard_at = None
-            for disconnect in (broadcast.disconnect, broadcast._backend.disconnect):
-                with contextlib.suppress(Exception):
-                    async with asyncio.timeout(CONNECT_TIMEOUT):
-                        await disconnect()
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    await _disconnect(broadcast)
+
+    async def _carry(self, broadcast: Broadcast, subscriber: Any) -> None:
+        """Listen, publish and beat until one of them fails.
+
+        Not in a task group: before Python 3.13 one that fails while it is cancelled forgets that
+        it was, and the bus would never end.
+        """
+        tasks = [asyncio.create_task(self._listen(subscriber))]
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await self._until_heard(broadcast)
+            for listener in self._rebuilt:
+                listener()
+            tasks.append(asyncio.create_task(self._publish(broadcast)))
+            tasks.append(asyncio.create_task(self._beat()))
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _until_heard(self, broadcast: Broadcast) -> None:
         """Return once the subscription is confirmed: by a beat that came back."""
@@ -163,8 +177,8 @@ class Bus:
         return orjson.dumps({"kind": "beat", "node": self._node})
 
 
-def _cause(error: BaseException) -> str:
-    """Return what went wrong first, out of the groups that task groups wrap it in."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) or type(error).__name__
+async def _disconnect(broadcast: Broadcast) -> None:
+    if hasattr(broadcast, "_listener_task"):
+        await broadcast.disconnect()
+    else:  # it never connected, and would leave its backend as it is
+        await broadcast._backend.disconnect()

@@ -36,6 +36,7 @@ class MemberJoined(Event):
     """Somebody is in the chat from this event on."""
 
     membership: Member
+    user: User
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class MemberLeft(Event):
     """Somebody left or was removed; this is the last event of the chat that they see."""
 
     membership: Member
+    user: User
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class MemberRoleChanged(Event):
     """Somebody has another role in the chat."""
 
     membership: Member
+    user: User
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class MessageSent(Event):
     """A message was sent."""
 
     message: Message
+    sender: User
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class MessageEdited(Event):
     """A message has another text now."""
 
     message: Message
+    sender: User
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +95,27 @@ class _Rows:
 
     chats: dict[UUID, Chat]
     messages: dict[MessageKey, Message]
-    actors: dict[UUID, User]
+    people: dict[UUID, User]
     stays: Sequence[Member]
     founder_ids: dict[UUID, list[UUID]]
 
 
 async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Event]:
     """Return the events of a batch in their order, all they refer to loaded in five statements."""
-    chat_ids = {event.chat_id for event in logged if event.chat_id}
+    message_rows = await messages.by_keys(
+        connection,
+        {
+            (event.chat_id, event.message_seq)
+            for event in logged
+            if event.kind in _ABOUT_MESSAGE and event.chat_id and event.message_seq
+        },
+    )
+    people = {user_id for event in logged for user_id in (event.actor_id, event.subject_id)}
+    people |= {message.sender_id for message in message_rows.values()}
     rows = _Rows(
-        chats=await chats.by_ids(connection, chat_ids),
-        messages=await messages.by_keys(
-            connection,
-            {
-                (event.chat_id, event.message_seq)
-                for event in logged
-                if event.kind in _ABOUT_MESSAGE and event.chat_id and event.message_seq
-            },
-        ),
-        actors=await users.by_ids(
-            connection, {event.actor_id for event in logged if event.actor_id}
-        ),
+        chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
+        messages=message_rows,
+        people=await users.by_ids(connection, {user_id for user_id in people if user_id}),
         stays=await members.stays(
             connection,
             {
@@ -141,18 +146,19 @@ def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
     if chat is None:
         return None
     kind = EventKind(logged.kind)
-    actor = rows.actors.get(logged.actor_id) if logged.actor_id else None
+    actor = rows.people.get(logged.actor_id) if logged.actor_id else None
     seen = (chat, seq, logged.created_at, actor)
     if kind is EventKind.CHAT_CREATED:
         return ChatCreated(*seen, founder_ids=rows.founder_ids[chat_id])
     if kind in _ABOUT_MEMBER:
-        return _ABOUT_MEMBER[kind](*seen, membership=_stay(logged, seq, rows.stays))
+        stay = _stay(logged, seq, rows.stays)
+        return _ABOUT_MEMBER[kind](*seen, membership=stay, user=rows.people[stay.user_id])
     if logged.message_seq is None:
         raise ValueError(f"event {logged.id} is about a message and names none")
     message = rows.messages.get((chat_id, logged.message_seq))
     if kind is EventKind.MESSAGE_DELETED or message is None:  # or expired meanwhile
         return MessageDeleted(*seen, message_seq=logged.message_seq)
-    return _ABOUT_MESSAGE[kind](*seen, message=message)
+    return _ABOUT_MESSAGE[kind](*seen, message=message, sender=rows.people[message.sender_id])
 
 
 def _stay(logged: LoggedEvent, seq: int, stays: Sequence[Member]) -> Member:

@@ -21,6 +21,7 @@ from graphql import (
     parse,
 )
 from strawberry.extensions import SchemaExtension, ValidationCache
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
@@ -115,6 +116,21 @@ class _Schema(strawberry.Schema):
         """Do nothing: errors are logged where they are formatted, once."""
 
 
+class _ExecutionContext(StrawberryGraphQLCoreExecutionContext):
+    """Executes each event of a subscription without keeping what it collected for the last one.
+
+    graphql-core 3.3.2 lets the executors of all events share one cache of collected fields, keyed
+    by the identity of lists that it keeps alive for that: 4 KB stayed of every event for as long as
+    the subscription lived.
+    """
+
+    def build_per_event_executor(self, payload: Any) -> Any:
+        """Return the executor of one event, with a cache of its own."""
+        executor = super().build_per_event_executor(payload)
+        executor._relevant_sub_fields = {}
+        return executor
+
+
 class _Documents(SchemaExtension):
     """Take documents from our cache, where finding the operation has put them."""
 
@@ -156,6 +172,7 @@ def build_schema(observer: Observer | None = None) -> strawberry.Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[*EVENT_TYPES, *USER_ERROR_TYPES],
+        execution_context_class=_ExecutionContext,
         extensions=extensions,
     )
 

@@ -64,11 +64,15 @@ class MessageDeleted(Event):
 
 
 def _with_membership(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
-    return lambda event, common: type_(membership=Membership.of(event.membership), **common)
+    return lambda event, common: type_(
+        membership=Membership.of(event.membership, user=User.of(event.user)), **common
+    )
 
 
 def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
-    return lambda event, common: type_(message=Message.of(event.message), **common)
+    return lambda event, common: type_(
+        message=Message.of(event.message, sender=User.of(event.sender)), **common
+    )
 
 
 def _deleted(event: events.MessageDeleted, common: dict[str, Any]) -> Event:

@@ -43,7 +43,9 @@ class Role(Enum):
 
 
 async def _users(objects: Sequence["Membership"], info: Info) -> list[User | None]:
-    return await users_by_ids(info.context, [membership.row.user_id for membership in objects])
+    unknown = [each.row.user_id for each in objects if each.known_user is None]
+    found = dict(zip(unknown, await users_by_ids(info.context, unknown), strict=True))
+    return [each.known_user or found[each.row.user_id] for each in objects]
 
 
 @strawberry.type(description="Somebody's place in a chat.")
@@ -60,11 +62,15 @@ class Membership(Node):
     )
     user: User = batched(_users, description="Who it is.")
     row: strawberry.Private[members.Member]
+    # With an event the person comes along, loaded once for everybody who hears of it.
+    known_user: strawberry.Private[User | None] = None
 
     @classmethod
-    def of(cls, row: members.Member) -> Self:
-        """Return a membership as everybody in the chat sees it."""
-        return cls._of(row, read_seq=None, unread_count=None)
+    def of(cls, row: members.Member, *, user: User | None = None) -> Self:
+        """Return a membership as everybody in the chat sees it, with its person if loaded."""
+        shown = cls._of(row, read_seq=None, unread_count=None)
+        shown.known_user = user
+        return shown
 
     @classmethod
     def own(cls, row: members.Member, chat: chats.Chat) -> Self:

@@ -47,7 +47,9 @@ async def _chats(objects: Sequence["Message"], info: Info) -> "list[chat_types.C
 
 
 async def _senders(objects: Sequence["Message"], info: Info) -> list[User | None]:
-    return await users_by_ids(info.context, [message.row.sender_id for message in objects])
+    unknown = [message.row.sender_id for message in objects if message.known_sender is None]
+    found = dict(zip(unknown, await users_by_ids(info.context, unknown), strict=True))
+    return [message.known_sender or found[message.row.sender_id] for message in objects]
 
 
 async def _replied_to(objects: Sequence["Message"], info: Info) -> "list[Message | None]":
@@ -82,10 +84,12 @@ class Message(Node):
         description="What it answers; null if nothing, or nothing that the viewer may read.",
     )
     row: strawberry.Private[messages.Message]
+    # With an event the sender comes along, loaded once for everybody who hears of it.
+    known_sender: strawberry.Private[User | None] = None
 
     @classmethod
-    def of(cls, row: messages.Message) -> Self:
-        """Return a message as the schema shows it."""
+    def of(cls, row: messages.Message, *, sender: User | None = None) -> Self:
+        """Return a message as the schema shows it, with its sender if they are loaded already."""
         return cls(
             id=strawberry.ID(encode_message((row.chat_id, row.seq))),
             seq=row.seq,
@@ -96,6 +100,7 @@ class Message(Node):
             edited_at=row.edited_at,
             deleted_at=row.deleted_at,
             row=row,
+            known_sender=sender,
         )
 
 

@@ -50,6 +50,8 @@ class UserConnection(Connection[User]):
 
 async def users_by_ids(context: Context, ids: Sequence[UUID]) -> list[User | None]:
     """Return one person per id, None for an id of nobody; the same id is the same object."""
+    if not ids:
+        return []
     async with context.db.reading() as db:
         rows = await users.by_ids(db, ids)
     shown = {user_id: User.of(row) for user_id, row in rows.items()}

@@ -1,0 +1,226 @@
+"""Hundreds of subscribers in one process, light enough to keep up with any server.
+
+They sit on one epoll. The first of them to get a message reads it as JSON; since all asked for the
+same under the same id, the others have to get the same bytes, which one comparison tells. So every
+delivery is checked: nobody may miss a message, get one twice, or get them in another order.
+"""
+
+import select
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from bench import frames, keepalive
+
+SUBPROTOCOL = "graphql-transport-ws"
+OPERATION_ID = "6b29fc40-ca47-4067-b31d-00dd01000000"  # graphql-ws makes such ones
+EVENTS = """
+subscription Events {
+  events {
+    __typename
+    chat { id }
+    ... on MessageSent { message { id seq text sender { displayName } } }
+  }
+}
+"""
+PATIENCE = 20.0  # seconds for one message to reach everybody, and for everybody to get ready
+QUIET = 0.5  # seconds in which nothing more may arrive at the end
+READ = 1 << 16
+
+
+class Broken(Exception):
+    """Something was not delivered as promised."""
+
+
+@dataclass(slots=True, eq=False)
+class _Subscriber:
+    socket: socket.socket
+    let_in: bool = False
+    seq: int | None = None  # of the last message seen
+    rest: bytearray = field(default_factory=bytearray)
+
+
+class Subscribers:
+    """Everybody who listens in a chat, and the one who sends into it.
+
+    `request(n)` makes the HTTP request that sends the n-th message.
+    """
+
+    def __init__(self, port: int, request: Callable[[int], bytes]) -> None:
+        self._port = port
+        self._request = request
+        self._epoll = select.epoll()
+        self._by_fd: dict[int, _Subscriber] = {}
+        self._sender = self._dial()
+        self._epoll.register(self._sender, select.EPOLLIN)
+        self._answer = bytearray()
+        self._sent = 0
+        self._last_seq = 0  # of the last message acknowledged
+        # About the message under way:
+        self._seq = 0
+        self._acknowledged = False
+        self._frame: bytes | None = None  # what the first one got
+        self._arrivals: list[float] = []
+
+    def subscribe(self, tokens: Sequence[str]) -> None:
+        """Open a socket for every token; returns when all of them hear messages."""
+        for _ in tokens:
+            connection = self._dial()
+            _open(connection)
+            self._by_fd[connection.fileno()] = _Subscriber(connection)
+            self._epoll.register(connection, select.EPOLLIN)
+        for subscriber, token in zip(self._by_fd.values(), tokens, strict=True):
+            init = {"Authorization": f"Bearer {token}"}
+            subscriber.socket.sendall(_message("connection_init", payload=init))
+        if not self._read_until(lambda: all(one.let_in for one in self._by_fd.values()), PATIENCE):
+            raise Broken("not everybody was let in")
+        for subscriber in self._by_fd.values():
+            subscribe = _message("subscribe", id=OPERATION_ID, payload={"query": EVENTS})
+            subscriber.socket.sendall(subscribe)
+            subscriber.socket.setblocking(False)
+        # The protocol does not say when a subscription has begun: send until everybody hears.
+        deadline = time.perf_counter() + PATIENCE
+        while not self._send(patience=2.0):
+            if time.perf_counter() > deadline:
+                raise Broken("not everybody is subscribed")
+
+    @property
+    def frame_size(self) -> int:
+        """How many bytes the last message took on the wire, for each subscriber."""
+        return len(self._frame or b"")
+
+    def deliver(self) -> list[float]:
+        """Send a message and wait until everybody has it; returns how long each waited, in s."""
+        started = time.perf_counter()
+        if not self._send(PATIENCE):
+            raise Broken(
+                f"message {self._seq} reached {len(self._arrivals)} of {len(self._by_fd)} in time "
+                f"and was {'acknowledged' if self._acknowledged else 'not acknowledged'}"
+            )
+        return [arrival - started for arrival in self._arrivals]
+
+    def reconnect_sender(self) -> None:
+        """Replace the sender's connection: servers end one that was idle for some seconds."""
+        self._epoll.unregister(self._sender)
+        self._sender.close()
+        self._sender = self._dial()
+        self._epoll.register(self._sender, select.EPOLLIN)
+        self._answer.clear()
+
+    def close(self) -> None:
+        """Leave, having made sure that nothing comes after the last message."""
+        self._epoll.unregister(self._sender)
+        self._sender.close()
+        self._read_until(lambda: False, QUIET)
+        for subscriber in self._by_fd.values():
+            subscriber.socket.close()
+        self._epoll.close()
+
+    # --- ways of a message ----------------------------------------------------------------------
+
+    def _send(self, patience: float) -> bool:
+        """Send a message; returns whether it reached everybody and was acknowledged."""
+        self._seq = self._last_seq + 1
+        self._acknowledged, self._frame, self._arrivals = False, None, []
+        self._sent += 1
+        self._sender.sendall(self._request(self._sent))
+        everybody = len(self._by_fd)
+        return self._read_until(
+            lambda: len(self._arrivals) == everybody and self._acknowledged, patience
+        )
+
+    def _read_until(self, done: Callable[[], bool], patience: float) -> bool:
+        deadline = time.perf_counter() + patience
+        while not done():
+            left = deadline - time.perf_counter()
+            if left <= 0:
+                return False
+            for fd, _ in self._epoll.poll(left):
+                subscriber = self._by_fd.get(fd)
+                if subscriber is None:
+                    self._read_answer()
+                else:
+                    self._read(subscriber)
+        return True
+
+    def _read(self, subscriber: _Subscriber) -> None:
+        data = subscriber.socket.recv(READ)
+        now = time.perf_counter()
+        if data == self._frame and subscriber.seq == self._seq - 1 and not subscriber.rest:
+            subscriber.seq = self._seq
+            self._arrivals.append(now)
+            return
+        if not data:
+            raise Broken("the server hung up on a subscriber")
+        subscriber.rest += data
+        for frame in frames.take(subscriber.rest):
+            self._look_at(subscriber, frame, now)
+
+    def _look_at(self, subscriber: _Subscriber, frame: frames.Frame, now: float) -> None:
+        if frame.opcode == frames.CLOSE:
+            code, reason = int.from_bytes(frame.payload[:2], "big"), frame.payload[2:]
+            raise Broken(f"the server closed a subscriber's socket: {code} {reason!r}")
+        if frame.opcode == frames.PING:
+            subscriber.socket.sendall(frames.from_client(frame.payload, frames.PONG))
+            return
+        message = orjson.loads(frame.payload)
+        match message["type"]:
+            case "next" if "data" in message["payload"] and "errors" not in message["payload"]:
+                seq = message["payload"]["data"]["events"]["message"]["seq"]
+                self._check(subscriber, seq, frame.raw)
+                subscriber.seq = seq
+                if seq == self._seq:
+                    self._arrivals.append(now)
+            case "connection_ack":
+                subscriber.let_in = True
+            case "ping":
+                subscriber.socket.sendall(_message("pong"))
+            case _:
+                raise Broken(f"a subscriber got {frame.payload[:500]!r}")
+
+    def _check(self, subscriber: _Subscriber, seq: int, raw: bytes) -> None:
+        if subscriber.seq is not None and seq != subscriber.seq + 1:
+            raise Broken(f"a subscriber got message {seq} after {subscriber.seq}")
+        if seq > self._seq:
+            raise Broken(f"a subscriber got message {seq}, and {self._seq} was the last one sent")
+        if seq == self._seq:
+            self._frame = self._frame or raw
+            if raw != self._frame:
+                raise Broken(f"two subscribers got different frames: {raw!r} and {self._frame!r}")
+
+    def _read_answer(self) -> None:
+        data = self._sender.recv(READ)
+        if not data:
+            raise Broken("the server hung up on the sender")
+        self._answer += data
+        answer = keepalive.parse(self._answer)
+        if answer is None:
+            return
+        del self._answer[: answer.size]
+        self._last_seq = keepalive.stored(answer)["seq"]
+        self._acknowledged = True
+
+    def _dial(self) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+
+def _message(kind: str, **fields: object) -> bytes:
+    return frames.from_client(orjson.dumps({"type": kind, **fields}))
+
+
+def _open(connection: socket.socket) -> None:
+    """Turn a connection into a WebSocket."""
+    connection.sendall(frames.upgrade("/graphql", SUBPROTOCOL))
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        received = connection.recv(READ)
+        if not received:
+            raise Broken(f"the server hung up during the handshake: {answer!r}")
+        answer += received
+    if not answer.startswith(b"HTTP/1.1 101 "):
+        raise Broken(f"the server does not open a socket: {answer!r}")

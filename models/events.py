@@ -14,6 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import log_state
 from models.base import (
     BigIdentity,
     TransactionId,
@@ -89,11 +90,14 @@ class Batch:
     position: str
 
 
-_COLUMNS = columns(events, LoggedEvent)
+LOGGED_COLUMNS = columns(events, LoggedEvent)
 _APPEND = events.insert().values(xid=current_transaction_id())
 
 _POSITION_ON_POSTGRESQL = sa.text("SELECT pg_current_snapshot()::text")
-_POSITION_ON_SQLITE = sa.text("SELECT CAST(coalesce(max(id), 0) AS TEXT) FROM events")
+# The highest id ever given, also when its row has been pruned.
+_POSITION_ON_SQLITE = sa.text(
+    "SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS TEXT)"
+)
 
 # `>= xmax` UNION ALL `= ANY(xip)` rather than the equivalent `>= xmin AND NOT visible`: that one
 # reads everything since the oldest open transaction (14 ms a poll beside a long one, this 0.1).
@@ -110,9 +114,16 @@ _SINCE_ON_POSTGRESQL = sa.text(
     ) AS e ON true
     ORDER BY e.id
     """
-).columns(*_COLUMNS, sa.column("position", sa.Text))
+).columns(*LOGGED_COLUMNS, sa.column("position", sa.Text))
+_SETTLED = sa.text(
+    """
+    SELECT coalesce(pg_xact_status(
+        (pg_snapshot_xmax(CAST(:position AS text)::pg_snapshot)::text::bigint - 1)::text::xid8
+    ) = 'committed', true)
+    """
+)
 _SINCE_ON_SQLITE = (
-    sa.select(*_COLUMNS)
+    sa.select(*LOGGED_COLUMNS)
     .where(events.c.id > sa.bindparam("position", type_=sa.BigInteger))
     .order_by(events.c.id)
 )
@@ -162,6 +173,18 @@ async def position(connection: Connection) -> str:
     return str((await connection.execute(statement)).scalar_one())
 
 
+async def settled(connection: Connection, position_: str) -> bool:
+    """Whether a position stays true even if PostgreSQL crashes this very moment.
+
+    What was rolled back last need not be on disk yet: after a crash its transaction id would be
+    given away again, and a position that counts it as seen would miss the event written under it.
+    `log_state.touch`, committed, settles every position that was read before.
+    """
+    if connection.dialect.name == "sqlite":
+        return True
+    return bool((await connection.execute(_SETTLED, {"position": position_})).scalar_one())
+
+
 async def since(connection: Connection, start: str) -> Batch:
     """Return what became visible since a position, with the new position of the same statement."""
     if connection.dialect.name == "sqlite":
@@ -170,3 +193,28 @@ async def since(connection: Connection, start: str) -> Batch:
     rows = (await connection.execute(_SINCE_ON_POSTGRESQL, {"position": start})).all()
     # Without news the outer join gives one row that holds the position alone.
     return Batch([LoggedEvent(*row[:-1]) for row in rows if row.id is not None], rows[0].position)
+
+
+async def prune(connection: Connection, *, before: datetime, keep: int, limit: int) -> int:
+    """Delete old events, the oldest first, and return how many went.
+
+    Old is what happened before a moment, or is not among the newest `keep`. Looks at the oldest
+    `limit` only. Cursors from before what went are answered with `ResyncRequired` from then on.
+    """
+    oldest = (
+        sa.select(events.c.id, events.c.created_at).order_by(events.c.id).limit(limit).subquery()
+    )
+    newest = sa.select(sa.func.max(events.c.id)).scalar_subquery()
+    old = (oldest.c.created_at < before) | (oldest.c.id <= newest - keep)
+    mark = events.c.id if connection.dialect.name == "sqlite" else events.c.xid
+    gone = (
+        await connection.execute(
+            events.delete()
+            .where(events.c.id.in_(sa.select(oldest.c.id).where(old)))
+            .returning(sa.cast(sa.cast(mark, sa.Text), sa.BigInteger))
+        )
+    ).scalars()
+    marks = gone.all()
+    if marks:
+        await log_state.raise_floor(connection, max(marks))
+    return len(marks)

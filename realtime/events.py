@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from models import chats, members, messages, users
@@ -12,12 +13,14 @@ from models.events import EventKind, LoggedEvent
 from models.members import Member
 from models.messages import Message, MessageKey
 from models.users import User
+from realtime.cursor import Cursor
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something durable that happened in a chat."""
+    """Something durable that happened in a chat; `id` is its place in the log."""
 
+    id: int
     chat: Chat
     seq: int
     occurred_at: datetime
@@ -76,6 +79,33 @@ class MessageDeleted(Event):
     """A message has no content any more."""
 
     message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class CursorAdvanced:
+    """Nothing happened for a while: here is a fresh cursor."""
+
+
+class ResyncReason(StrEnum):
+    """Why what was missed cannot be told."""
+
+    EXPIRED = "expired"
+    LOG_REPLACED = "log_replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class ResyncRequired:
+    """What was missed is not in the log any more: fetch afresh, then subscribe anew."""
+
+    reason: ResyncReason
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event with the cursor that resumes right after it, the same for everybody who gets it."""
+
+    event: Event | CursorAdvanced | ResyncRequired
+    cursor: Cursor
 
 
 _ABOUT_MEMBER = {
@@ -147,7 +177,7 @@ def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
         return None
     kind = EventKind(logged.kind)
     actor = rows.people.get(logged.actor_id) if logged.actor_id else None
-    seen = (chat, seq, logged.created_at, actor)
+    seen = (logged.id, chat, seq, logged.created_at, actor)
     if kind is EventKind.CHAT_CREATED:
         return ChatCreated(*seen, founder_ids=rows.founder_ids[chat_id])
     if kind in _ABOUT_MEMBER:
@@ -170,3 +200,10 @@ def _stay(logged: LoggedEvent, seq: int, stays: Sequence[Member]) -> Member:
         and stay.joined_seq <= seq
         and (stay.left_seq is None or seq <= stay.left_seq)
     )
+
+
+def deliveries(loaded: Sequence[Event], epoch: str, start: str, end: str) -> list[Delivery]:
+    """Return a whole batch, read between two positions, with its cursors."""
+    return [Delivery(event, Cursor(epoch, start, end, event.id)) for event in loaded[:-1]] + [
+        Delivery(event, Cursor(epoch, end)) for event in loaded[-1:]
+    ]

@@ -17,7 +17,8 @@ from uuid import UUID
 from models import members
 from models.database import Database
 from models.errors import NotFound, Overloaded
-from realtime.events import ChatCreated, Event, MemberJoined, MemberLeft
+from realtime.cursor import Cursor
+from realtime.events import ChatCreated, Delivery, Event, MemberJoined, MemberLeft
 from realtime.tailer import Tailer
 
 T = TypeVar("T")
@@ -29,6 +30,10 @@ LIVE_TIMEOUT = 30.0  # seconds; the log cannot be read for so long only while th
 
 class SlowConsumer(Exception):
     """The subscriber's mailbox overflowed: close its socket, it may come back."""
+
+
+class LogReplaced(Exception):
+    """The log that the subscription was reading is not there any more."""
 
 
 class Mailbox(Generic[T]):
@@ -71,7 +76,7 @@ class EventSubscription:
 
     def __init__(self, user_id: UUID, chat_ids: Collection[UUID] | None) -> None:
         self.user_id = user_id
-        self.mailbox: Mailbox[Event] = Mailbox()
+        self.mailbox: Mailbox[Delivery] = Mailbox()
         self.wanted = None if chat_ids is None else frozenset(chat_ids)
         self.joined: dict[UUID, int] = {}
         # What the log says about the person's chats until the subscription is live: the event
@@ -101,6 +106,7 @@ class Hub:
         self._db = db
         self._tailer = tailer
         tailer.on_batch(self.deliver)
+        tailer.on_replaced(self.end_all)
         self._by_user: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._by_chat: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._typing: dict[UUID, dict[Mailbox[Typing], UUID]] = defaultdict(dict)
@@ -114,66 +120,70 @@ class Hub:
     # --- events -------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def events(
-        self, user_id: UUID, chat_ids: Collection[UUID] | None = None
-    ) -> AsyncIterator[Mailbox[Event]]:
-        """Yield a mailbox with the events of a person's chats, or of some of them.
-
-        Raises `NotFound` when one of the chats asked for is not theirs.
-        """
+    async def joining(
+        self, user_id: UUID, chat_ids: Collection[UUID] | None
+    ) -> AsyncIterator[EventSubscription]:
+        """Yield a subscription that is not live yet; `go_live` makes it so."""
         subscription = EventSubscription(user_id, chat_ids)
-        # Joined before memberships are read, so that whatever changes meanwhile is noticed.
+        # Known before memberships are read, so that whatever changes meanwhile is noticed.
         self._by_user[user_id].add(subscription)
         try:
-            async with self._db.reading() as connection:
-                memberships = dict[UUID, int | None](await members.of_user(connection, user_id))
-            if subscription.wanted is not None and not subscription.wanted <= set(memberships):
-                raise NotFound("One of the chats", path=["chatIds"])
-            await self._go_live(subscription, memberships)
-            yield subscription.mailbox
+            yield subscription
         finally:
             self._remove(subscription)
 
-    def deliver(self, batch: Sequence[Event]) -> None:
+    def deliver(self, batch: Sequence[Delivery]) -> None:
         """Hand events to everybody who may see them, in the order of the log."""
-        for event in batch:
+        for delivery in batch:
+            event = delivery.event
+            if not isinstance(event, Event):
+                continue
             chat_id = event.chat.id
             for user_id in _who_enters(event):
                 for subscription in self._by_user.get(user_id, ()):
                     self._enter(subscription, chat_id, event.seq)
             for subscription in self._by_chat.get(chat_id, ()):
                 if event.seq >= subscription.joined[chat_id]:
-                    subscription.mailbox.put(event)
+                    subscription.mailbox.put(delivery)
                     self.delivered += 1
             if isinstance(event, MemberLeft):
                 self._evict(event.membership.user_id, chat_id)
 
-    async def _go_live(
-        self, subscription: EventSubscription, memberships: dict[UUID, int | None]
-    ) -> None:
+    async def go_live(self, subscription: EventSubscription) -> Cursor:
         """Enter a subscriber's chats right after what is committed by now was delivered.
 
-        So a subscription starts with what happens after it, and not with what this node had not
-        read yet.
+        Returns the place in the log from which on everything reaches the mailbox. Raises
+        `NotFound` when one of the chats asked for is not theirs, and `Overloaded` while the log
+        cannot be read.
         """
-        live = asyncio.get_running_loop().create_future()
+        async with self._db.reading() as connection:
+            memberships = await members.of_user(connection, subscription.user_id)
+        if subscription.wanted is not None and not subscription.wanted <= set(memberships):
+            raise NotFound("One of the chats", path=["chatIds"])
+        live: asyncio.Future[Cursor] = asyncio.get_running_loop().create_future()
 
         def enter() -> None:
             if live.done():
                 return  # gave up meanwhile
             subscription.live = True
-            for chat_id, joined_seq in (memberships | subscription.meanwhile).items():
+            for chat_id, joined_seq in {**memberships, **subscription.meanwhile}.items():
                 if joined_seq is not None:
                     self._enter(subscription, chat_id, joined_seq)
             subscription.meanwhile.clear()
-            live.set_result(None)
+            live.set_result(self._tailer.place)
 
         self._tailer.at_boundary(enter)
         try:
             async with asyncio.timeout(LIVE_TIMEOUT):
-                await live
+                return await live
         except TimeoutError:
             raise Overloaded from None
+
+    def end_all(self) -> None:
+        """End every subscription because the log has become another one."""
+        for group in list(self._by_user.values()):
+            for subscription in group:
+                subscription.mailbox.end(LogReplaced())
 
     def _enter(self, subscription: EventSubscription, chat_id: UUID, joined_seq: int) -> None:
         if not subscription.live:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from models.database import Database
 from realtime.bus import Bus, Hint
+from realtime.feed import Feeds
 from realtime.hub import Hub, Typing
 from realtime.sockets import Sockets
 from realtime.tailer import Tailer
@@ -20,6 +21,7 @@ class Node:
     def __init__(self, db: Database, bus_url: str) -> None:
         self.tailer = Tailer(db)
         self.hub = Hub(db, self.tailer)
+        self.feeds = Feeds(db, self.tailer, self.hub)
         self.sockets = Sockets()
         self.bus = Bus(bus_url)
         # Called with the id of every session that ends, on whatever node.

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from models import events as log_table
+from models import log_state
 from models.database import Database
-from realtime.events import Event, load
+from realtime.cursor import Cursor
+from realtime.events import Delivery, Event, deliveries, load
 
 log = structlog.get_logger(__name__)
 
@@ -22,15 +24,27 @@ class Tailer:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._listeners: list[Callable[[Sequence[Event]], None]] = []
+        self._listeners: list[Callable[[Sequence[Delivery]], None]] = []
+        self._replaced_listeners: list[Callable[[], None]] = []
         self._at_boundary: list[Callable[[], None]] = []
         self._doorbell = asyncio.Event()
-        self._position: str | None = None
+        self._place: Cursor | None = None
         self._working = False
 
-    def on_batch(self, listener: Callable[[Sequence[Event]], None]) -> None:
+    @property
+    def place(self) -> Cursor:
+        """Up to where everything has been delivered."""
+        if self._place is None:
+            raise RuntimeError("start the tailer first")
+        return self._place
+
+    def on_batch(self, listener: Callable[[Sequence[Delivery]], None]) -> None:
         """Hand every batch to a function, which must not block."""
         self._listeners.append(listener)
+
+    def on_replaced(self, listener: Callable[[], None]) -> None:
+        """Call a function when the database has become another one, with a log of its own."""
+        self._replaced_listeners.append(listener)
 
     def at_boundary(self, action: Callable[[], None]) -> None:
         """Call a function once everything that is committed by now has been delivered.
@@ -49,9 +63,8 @@ class Tailer:
         return self._working
 
     async def start(self) -> None:
-        """Take the position from which to deliver: the present."""
-        async with self._db.reading() as connection:
-            self._position = await log_table.position(connection)
+        """Take the place from which to deliver: the present."""
+        self._place = await present(self._db)
         self._working = True
 
     async def run(self) -> None:
@@ -74,25 +87,55 @@ class Tailer:
 
     async def read(self) -> None:
         """Deliver what became visible since the last read."""
-        if self._position is None:
-            raise RuntimeError("start the tailer before reading")
         actions, self._at_boundary = self._at_boundary, []
         try:
-            await self._read(self._position)
+            if not self._working:
+                await self._look_again()
+            await self._read(self.place)
         except BaseException:
             self._at_boundary[:0] = actions
             raise
         for action in actions:
             action()
 
-    async def _read(self, position: str) -> None:
+    async def _read(self, place: Cursor) -> None:
         async with self._db.reading() as connection:
-            batch = await log_table.since(connection, position)
+            batch = await log_table.since(connection, place.start)
             loaded: list[Event] = []
             for start in range(0, len(batch.events), LOAD_AT_ONCE):
                 loaded += await load(connection, batch.events[start : start + LOAD_AT_ONCE])
-        # Nothing awaits between delivery and the new position: a batch is never handed on twice.
-        self._position = batch.position
         if loaded:
+            await settle(self._db, batch.position)
+        # Nothing awaits between delivery and the new place: a batch is never handed on twice.
+        self._place = Cursor(place.epoch, batch.position)
+        if loaded:
+            batch_deliveries = deliveries(loaded, place.epoch, place.start, batch.position)
             for listener in self._listeners:
-                listener(loaded)
+                listener(batch_deliveries)
+
+    async def _look_again(self) -> None:
+        """After a failure, see whether this is still the same log."""
+        now = await present(self._db)
+        if now.epoch != self.place.epoch:
+            log.warning("log_replaced")
+            self._place = now
+            for listener in self._replaced_listeners:
+                listener()
+
+
+async def present(db: Database) -> Cursor:
+    """Return the place in the log after everything that is committed by now."""
+    async with db.reading() as connection:
+        state = await log_state.read(connection)
+        position = await log_table.position(connection)
+    await settle(db, position)
+    return Cursor(state.epoch, position)
+
+
+async def settle(db: Database, position: str) -> None:
+    """Make sure that a position stays true, before any client gets it."""
+    async with db.reading() as connection:
+        if await log_table.settled(connection, position):
+            return
+    async with db.writing() as connection:
+        await log_state.touch(connection)

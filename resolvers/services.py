@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 from accounts.passwords import Passwords
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
+from realtime.cursor import Cursors
 from realtime.node import Node
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Passwords, tokens, and the key under which sent content is remembered."""
+    """Passwords, tokens, cursors, and the key under which sent content is remembered."""
 
     passwords: Passwords
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
+    cursors: Cursors
     content_key: bytes
 
 

@@ -9,6 +9,7 @@ from strawberry.types import Info as StrawberryInfo
 from models.database import Database
 from models.errors import Unauthenticated
 from models.viewer import Viewer
+from realtime.cursor import Cursor
 from resolvers.services import Services
 
 BatchFunction = Callable[..., Awaitable[list[Any]]]
@@ -25,6 +26,8 @@ class Context:
         """
         self.services = services
         self._asking = asking
+        # Taken before anything else is read, if the operation asks for it: see `Engine`.
+        self.present: Cursor | None = None
         # One per batch field and set of arguments, for one operation.
         self.loaders: dict[tuple[BatchFunction, str], DataLoader[Any, Any]] = {}
 

@@ -11,16 +11,20 @@ from typing import Any
 import strawberry
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
     Undefined,
+    Visitor,
     is_input_object_type,
     is_interface_type,
     is_object_type,
     parse,
+    visit,
 )
 from strawberry.extensions import SchemaExtension, ValidationCache
+from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
@@ -32,6 +36,7 @@ from realtime.hub import SlowConsumer
 from realtime.protocol import OperationRequest
 from resolvers.services import Services
 from schema.context import Context
+from schema.cursor import SCALAR, Cursor
 from schema.errors import USER_ERROR_TYPES, formatted
 from schema.events import EVENT_TYPES
 from schema.root import Mutation, Query, Subscription
@@ -88,6 +93,22 @@ def _operation(request: OperationRequest) -> OperationDefinitionNode:
     if len(operations) != 1:
         raise GraphQLError("The document has no operation, or several: name one in operationName.")
     return operations[0]
+
+
+class _CursorFinder(Visitor):
+    """Notices a field called `cursor`; edges have one too, for which one more read is no harm."""
+
+    found = False
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        self.found = self.found or node.name.value == "cursor"
+
+
+@functools.lru_cache(maxsize=DOCUMENTS_CACHED)
+def _asks_for_cursor(query: str) -> bool:
+    finder = _CursorFinder()
+    visit(_parsed(query), finder)
+    return finder.found
 
 
 class _Schema(strawberry.Schema):
@@ -173,6 +194,7 @@ def build_schema(observer: Observer | None = None) -> strawberry.Schema:
         subscription=Subscription,
         types=[*EVENT_TYPES, *USER_ERROR_TYPES],
         execution_context_class=_ExecutionContext,
+        config=StrawberryConfig(scalar_map={Cursor: SCALAR}),
         extensions=extensions,
     )
 
@@ -209,7 +231,7 @@ class Engine:
         result = await self._schema.execute(
             request.query,
             variable_values=request.variables,
-            context_value=Context(self._services, asking),
+            context_value=await self._context(request, asking),
             operation_name=request.operation_name,
         )
         return Answer(_payload(result), executed=_executed(result))
@@ -226,7 +248,7 @@ class Engine:
         results = await self._schema.stream(
             request.query,
             variable_values=request.variables,
-            context_value=Context(self._services, viewer),
+            context_value=await self._context(request, viewer),
             operation_name=request.operation_name,
         )
         async with aclosing(results):
@@ -241,6 +263,16 @@ class Engine:
                     yield Rejected([formatted(each) for each in errors])
                     return
                 yield Result(_payload(result))
+
+    async def _context(
+        self, request: OperationRequest, asking: Viewer | Unauthenticated | None
+    ) -> Context:
+        context = Context(self._services, asking)
+        if isinstance(asking, Viewer) and _asks_for_cursor(request.query):
+            # Before every other read: the state that is fetched may be newer than the cursor, but
+            # never older, or what happened in between would be missed.
+            context.present = await self._services.node.feeds.present()
+        return context
 
 
 def _executed(result: ExecutionResult) -> bool:

@@ -1,14 +1,19 @@
 """Events as the schema shows them, and the subscription to them."""
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from datetime import datetime
+from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
 
 from realtime import events
+from realtime.cursor import scope_of
+from resolvers.services import utc_now
 from schema.chats import Chat
 from schema.context import Info
+from schema.cursor import Cursor
 from schema.ids import Kind, decode, encode_message
 from schema.members import Membership
 from schema.messages import Message
@@ -17,11 +22,16 @@ from schema.users import User
 
 @strawberry.interface(description="Something durable that happened in one of the viewer's chats.")
 class Event:
+    cursor: Cursor = strawberry.field(
+        description="Resumes right after this event: give it to `events(after:)`. Keep the last."
+    )
     chat: Chat | None = strawberry.field(description="Where it happened.")
     seq: int | None = strawberry.field(
         description="Its number among the chat's events: from 1, without gaps. Not a message's."
     )
-    occurred_at: datetime = strawberry.field(description="When it happened.")
+    occurred_at: datetime = strawberry.field(
+        description="When it happened; for what is not an event of a chat, when it was told."
+    )
     actor: User | None = strawberry.field(
         description="Who did it; null when nobody in particular did."
     )
@@ -63,6 +73,31 @@ class MessageDeleted(Event):
     message_seq: int = strawberry.field(description="The message's number in the chat.")
 
 
+@strawberry.type(
+    description="Nothing happened for a while: here is a fresh cursor, to resume cheaply from."
+)
+class CursorAdvanced(Event):
+    pass
+
+
+@strawberry.enum(description="Why what was missed cannot be told.")
+class ResyncReason(Enum):
+    EXPIRED = strawberry.enum_value(
+        "expired", description="The cursor is older than what the log still holds."
+    )
+    LOG_REPLACED = strawberry.enum_value(
+        "log_replaced", description="The database was restored or replaced since."
+    )
+
+
+@strawberry.type(
+    description="What was missed is not known any more, and the subscription ends here: fetch "
+    "afresh, then subscribe from `viewer.cursor`."
+)
+class ResyncRequired(Event):
+    reason: ResyncReason = strawberry.field(description="Why.")
+
+
 def _with_membership(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
     return lambda event, common: type_(
         membership=Membership.of(event.membership, user=User.of(event.user)), **common
@@ -102,12 +137,22 @@ EVENT_TYPES: list[type[Event]] = [
     MessageSent,
     MessageEdited,
     MessageDeleted,
+    CursorAdvanced,
+    ResyncRequired,
 ]
 
 
-def shown(event: events.Event) -> Event:
+def shown(delivery: events.Delivery, cursor: Cursor) -> Event:
     """Return an event as the schema shows it."""
+    event = delivery.event
+    if not isinstance(event, events.Event):
+        told: dict[str, Any] = {"cursor": cursor, "chat": None, "seq": None, "actor": None}
+        told["occurred_at"] = utc_now()
+        if isinstance(event, events.ResyncRequired):
+            return ResyncRequired(reason=ResyncReason[event.reason.name], **told)
+        return CursorAdvanced(**told)
     common = {
+        "cursor": cursor,
         "chat": Chat.of(event.chat),
         "seq": event.seq,
         "occurred_at": event.occurred_at,
@@ -122,8 +167,17 @@ _CHAT_IDS = strawberry.argument(
 )
 
 
+_AFTER = strawberry.argument(
+    description="Where to go on: the `cursor` of the last event, or `viewer.cursor` as fetched "
+    "with the state to be kept up to date. Everything since arrives once and in order, then what "
+    "happens. Absent: from now on."
+)
+
+
 async def subscribe_events(
-    info: Info, chat_ids: Annotated[list[strawberry.ID] | None, _CHAT_IDS] = None
+    info: Info,
+    after: Annotated[Cursor | None, _AFTER] = None,
+    chat_ids: Annotated[list[strawberry.ID] | None, _CHAT_IDS] = None,
 ) -> AsyncGenerator[Event, None]:
     """Resolve `Subscription.events`."""
     viewer = info.context.signed_in
@@ -132,6 +186,12 @@ async def subscribe_events(
         if chat_ids is None
         else [decode(Kind.CHAT, chat_id, path="chatIds") for chat_id in chat_ids]
     )
-    async with info.context.services.node.hub.events(viewer.user_id, keys) as mailbox:
-        while True:
-            yield shown(await mailbox.get())
+    services, scope = info.context.services, scope_of(keys)
+    cursors = services.credentials.cursors
+    start = cursors.decode(after, scope) if after is not None else None
+    async with (
+        services.node.feeds.open(viewer.user_id, keys, start) as feed,
+        aclosing(feed.deliveries()) as deliveries,
+    ):
+        async for delivery in deliveries:
+            yield shown(delivery, Cursor(cursors.encode(delivery.cursor, scope)))

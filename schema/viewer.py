@@ -10,6 +10,7 @@ from resolvers import sessions as session_use_cases
 from schema.chats import ChatConnection, ChatFilter, viewer_chats
 from schema.connections import After, First
 from schema.context import Info
+from schema.cursor import Cursor
 from schema.sessions import Session
 from schema.users import User
 
@@ -24,6 +25,12 @@ async def _session(root: "Viewer", info: Info) -> Session:
 async def _unread_count(info: Info) -> int:
     async with info.context.db.reading() as db:
         return await members.unread_total(db, info.context.signed_in.user_id)
+
+
+def _cursor(info: Info) -> Cursor:
+    if info.context.present is None:
+        raise RuntimeError("the cursor was to be taken before the operation")
+    return Cursor(info.context.services.credentials.cursors.encode(info.context.present))
 
 
 async def _chats(
@@ -41,6 +48,11 @@ class Viewer:
     email: str | None = strawberry.field(description="Their e-mail address; nobody else sees it.")
     session: Session = strawberry.field(
         resolver=_session, description="The session of this request."
+    )
+    cursor: Cursor = strawberry.field(
+        resolver=_cursor,
+        description="Where `events(after:)` takes over from the state that this very operation "
+        "fetches: nothing is missed in between.",
     )
     chats: ChatConnection = strawberry.field(
         resolver=_chats, description="The chats they are in, the latest activity first."

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from accounts.passwords import Passwords
 from accounts.tokens import AccessTokens, RefreshTokens, derive_key
 from models.database import Database
+from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
 from resolvers.services import Credentials, Services
@@ -62,6 +63,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 passwords=passwords,
                 access_tokens=AccessTokens(settings.secret_key),
                 refresh_tokens=RefreshTokens(settings.secret_key),
+                cursors=Cursors(derive_key(settings.secret_key, "cursor")),
                 content_key=derive_key(settings.secret_key, "message content"),
             ),
         )

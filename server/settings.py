@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much to log."
     )
+    log_days: int = Field(
+        30, ge=1, description="For how many days a subscription can be resumed from a cursor."
+    )
+    log_events: int = Field(
+        10_000_000, ge=1000, description="How many events are kept to resume from, at most."
+    )
     password_memory_kib: int = Field(
         65536,
         ge=8192,

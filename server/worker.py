@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import structlog
 
-from models import sessions
+from models import events, sessions
 from models.database import Database
 from resolvers.services import utc_now
+from server.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -25,10 +26,10 @@ class Job:
 
     name: str
     every: timedelta
-    run: Callable[[Database], Awaitable[None]]
+    run: Callable[[Database, Settings], Awaitable[None]]
 
 
-async def prune_sessions(db: Database) -> None:
+async def prune_sessions(db: Database, _: Settings) -> None:
     """Delete sessions that ended long ago."""
     before = utc_now() - SESSIONS_KEPT
     while True:
@@ -40,21 +41,38 @@ async def prune_sessions(db: Database) -> None:
             return
 
 
-JOBS = [Job("prune_sessions", timedelta(hours=1), prune_sessions)]
+async def prune_log(db: Database, settings: Settings) -> None:
+    """Delete events that nobody can resume from any more."""
+    before = utc_now() - timedelta(days=settings.log_days)
+    while True:
+        async with db.writing() as connection:
+            pruned = await events.prune(
+                connection, before=before, keep=settings.log_events, limit=BATCH
+            )
+        if pruned:
+            log.info("log_pruned", count=pruned)
+        if pruned < BATCH:
+            return
 
 
-async def run(db: Database) -> None:
+JOBS = [
+    Job("prune_sessions", timedelta(hours=1), prune_sessions),
+    Job("prune_log", timedelta(minutes=10), prune_log),
+]
+
+
+async def run(db: Database, settings: Settings) -> None:
     """Do every job at its interval until cancelled."""
     async with asyncio.TaskGroup() as tasks:
         for job in JOBS:
-            tasks.create_task(_repeat(db, job), name=job.name)
+            tasks.create_task(_repeat(db, settings, job), name=job.name)
 
 
-async def _repeat(db: Database, job: Job) -> None:
+async def _repeat(db: Database, settings: Settings, job: Job) -> None:
     while True:
         try:
             async with asyncio.timeout(JOB_TIMEOUT):
-                await job.run(db)
+                await job.run(db, settings)
         except Exception:
             log.exception("job_failed", job=job.name)
         await asyncio.sleep(job.every.total_seconds())

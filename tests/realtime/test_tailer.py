@@ -46,10 +46,15 @@ async def record(connection, chat_id):
     return seq
 
 
+def place(delivery):
+    """Return the chat and the number of what was delivered."""
+    return delivery.event.chat.id, delivery.event.seq
+
+
 async def read(tailer):
     """Return what one read delivers, as (chat, number)."""
     delivered: list[tuple[UUID, int]] = []
-    tailer.on_batch(lambda batch: delivered.extend((e.chat.id, e.seq) for e in batch))
+    tailer.on_batch(lambda batch: delivered.extend(map(place, batch)))
     await tailer.read()
     tailer._listeners.clear()
     return delivered
@@ -106,7 +111,7 @@ async def test_writers_of_every_speed_are_all_delivered_in_order_of_each_chat(db
     chat_ids = [await new_chat(db) for _ in range(4)]
     tailer = Tailer(db)
     delivered: list[tuple[UUID, int]] = []
-    tailer.on_batch(lambda batch: delivered.extend((e.chat.id, e.seq) for e in batch))
+    tailer.on_batch(lambda batch: delivered.extend(map(place, batch)))
     await tailer.start()
 
     async def write(number):
@@ -156,13 +161,13 @@ async def test_without_a_doorbell_the_log_is_read_all_the_same(db, monkeypatch):
     chat_id = await new_chat(db)
     tailer = Tailer(db)
     delivered = asyncio.get_running_loop().create_future()
-    tailer.on_batch(lambda batch: delivered.set_result([e.chat.id for e in batch]))
+    tailer.on_batch(lambda batch: delivered.set_result([place(each) for each in batch]))
     await tailer.start()
     running = asyncio.create_task(tailer.run())
     async with db.writing() as connection:
         await record(connection, chat_id)
     async with asyncio.timeout(10):
-        assert await delivered == [chat_id]
+        assert await delivered == [(chat_id, 1)]
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -29,7 +29,7 @@ def statements(db):
     seen: list[str] = []
 
     def note(connection, cursor, statement, *_):
-        polling = "events.id > " in statement or "pg_current_snapshot" in statement
+        polling = any(part in statement for part in ("events.id > ", "pg_snapshot", "log_state"))
         if not statement.startswith("BEGIN") and not polling:
             seen.append(statement)
 

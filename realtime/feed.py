@@ -1,0 +1,164 @@
+"""What one subscriber is told: what they missed, then what happens, without gap or repetition.
+
+The change-over is the delicate part. A replay reads the log from the cursor up to some position.
+Then the subscription goes live at a boundary of the tailer, from which on everything reaches its
+mailbox; the boundary is later than the replay's last position, so the part between the two is
+replayed as well, exactly up to the boundary, before the mailbox is opened.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from models import catch_up, log_state
+from models.database import Database
+from realtime.cursor import Cursor
+from realtime.events import CursorAdvanced, Delivery, ResyncReason, ResyncRequired, load
+from realtime.hub import EventSubscription, Hub, LogReplaced
+from realtime.tailer import Tailer, present, settle
+
+PAGE = 500  # events loaded at a time while catching up; who stops reading stops the loading
+IDLE = 60.0  # seconds without an event after which a fresh cursor is worth sending
+# Rounds of catching up with what happened during the last one, before going live all the same.
+MAX_ROUNDS = 10
+
+
+class Feeds:
+    """Makes feeds; one per node."""
+
+    def __init__(self, db: Database, tailer: Tailer, hub: Hub) -> None:
+        self.db = db
+        self.tailer = tailer
+        self.hub = hub
+
+    @asynccontextmanager
+    async def open(
+        self, user_id: UUID, chat_ids: Collection[UUID] | None, after: Cursor | None
+    ) -> AsyncIterator["Feed"]:
+        """Yield the feed of a person's chats, or of some of them, after a cursor or from now on."""
+        async with self.hub.joining(user_id, chat_ids) as subscription:
+            yield Feed(self, subscription, after)
+
+    async def present(self) -> Cursor:
+        """Return the cursor after everything that is committed by now."""
+        return await present(self.db)
+
+
+class Feed:
+    """One subscription's events, in order."""
+
+    def __init__(self, feeds: Feeds, subscription: EventSubscription, after: Cursor | None) -> None:
+        self._db = feeds.db
+        self._tailer = feeds.tailer
+        self._hub = feeds.hub
+        self._subscription = subscription
+        self._after = after
+
+    async def deliveries(self) -> AsyncGenerator[Delivery, None]:
+        """Yield events until the subscription is given up.
+
+        Ends with `ResyncRequired` when what follows the cursor is not known any more. Raises
+        `NotFound` when one of the chats is not the person's, `SlowConsumer`, and `Overloaded`.
+        """
+        try:
+            if self._after is None:
+                await self._hub.go_live(self._subscription)
+            else:
+                async for delivery in self._missed(self._after):
+                    yield delivery
+            while True:
+                yield await self._next()
+        except _Lost as lost:
+            yield Delivery(ResyncRequired(lost.reason), await present(self._db))
+
+    async def _next(self) -> Delivery:
+        try:
+            async with asyncio.timeout(IDLE):
+                return await self._subscription.mailbox.get()
+        except TimeoutError:
+            # The mailbox is empty, so everything up to the tailer's place has been told.
+            return Delivery(CursorAdvanced(), self._tailer.place)
+        except LogReplaced:
+            raise _Lost(ResyncReason.LOG_REPLACED) from None
+
+    async def _missed(self, after: Cursor) -> AsyncGenerator[Delivery, None]:
+        """Yield everything after a cursor, and leave the subscription live where that ends."""
+        await self._check(after)
+        since = after.start
+        if after.end:  # a batch that was cut off is finished first, exactly as it was
+            until = Cursor(after.epoch, after.end)
+            async for delivery in self._between(since, until, after_id=after.last_id):
+                yield delivery
+            since = after.end
+        for _ in range(MAX_ROUNDS):
+            async with self._db.reading() as connection:
+                missed = await catch_up.missed(
+                    connection,
+                    self._subscription.user_id,
+                    since=since,
+                    chat_ids=self._subscription.wanted,
+                )
+            await settle(self._db, missed.until)
+            few = sum(each.last - each.first + 1 for each in missed.ranges) < PAGE
+            async for delivery in self._pages(missed, since, Cursor(after.epoch, missed.until)):
+                yield delivery
+            since = missed.until
+            if few:
+                break
+        boundary = await self._hub.go_live(self._subscription)
+        if boundary.epoch != after.epoch:
+            raise _Lost(ResyncReason.LOG_REPLACED)
+        async for delivery in self._between(since, boundary):
+            yield delivery
+
+    async def _check(self, after: Cursor) -> None:
+        """Raise `_Lost` when what follows a cursor cannot be told."""
+        async with self._db.reading() as connection:
+            state = await log_state.read(connection)
+        if after.epoch != state.epoch:
+            raise _Lost(ResyncReason.LOG_REPLACED)
+        # On PostgreSQL the cursor has seen all that is older than what was running then; what was
+        # pruned has to be older than that.
+        oldest = int(after.start.split(":")[0])
+        if oldest < (state.floor + 1 if self._db.dialect == "postgresql" else state.floor):
+            raise _Lost(ResyncReason.EXPIRED)
+
+    async def _between(
+        self, since: str, until: Cursor, *, after_id: int = 0
+    ) -> AsyncGenerator[Delivery, None]:
+        """Yield the person's part of the log between two positions, from an event on."""
+        async with self._db.reading() as connection:
+            missed = await catch_up.missed(
+                connection,
+                self._subscription.user_id,
+                since=since,
+                after_id=after_id,
+                until=until.start,
+                chat_ids=self._subscription.wanted,
+            )
+        async for delivery in self._pages(missed, since, until):
+            yield delivery
+
+    async def _pages(
+        self, missed: catch_up.Missed, since: str, until: Cursor
+    ) -> AsyncGenerator[Delivery, None]:
+        while missed.ranges:
+            async with self._db.reading() as connection:
+                logged = await catch_up.page(connection, missed.ranges, PAGE)
+                loaded = await load(connection, logged)
+            if not logged:
+                raise _Lost(ResyncReason.EXPIRED)  # pruned under our hands
+            for number, event in enumerate(loaded, start=1):
+                if number == len(loaded) and not missed.ranges:
+                    yield Delivery(event, until)
+                else:
+                    yield Delivery(event, Cursor(until.epoch, since, until.start, event.id))
+
+
+class _Lost(Exception):
+    """What was missed cannot be told."""
+
+    def __init__(self, reason: ResyncReason) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -39,9 +39,14 @@ class _Guarded:
         self._files = files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Vite names an asset after its content, so it never changes; the page itself does.
+        unchanging = "/assets/" in scope["path"]
+        caching = b"public, max-age=31536000, immutable" if unchanging else b"no-cache"
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
+                headers = [*message["headers"], *_HEADERS, (b"cache-control", caching)]
+                message["headers"] = headers
             await send(message)
 
         await self._files(scope, receive, guarded)

@@ -14,6 +14,7 @@ VIEWPORT = {"width": 1360, "height": 820}
 
 
 async def register(page: Page, handle: str, name: str) -> None:
+    await page.bring_to_front()
     await page.get_by_test_id("handle").fill(handle)
     await page.get_by_test_id("password").fill(PASSWORD)
     await page.get_by_test_id("register").click()
@@ -24,6 +25,7 @@ async def register(page: Page, handle: str, name: str) -> None:
 
 async def play(page: Page, tab: str, *, expecting: str = "", **variables: object) -> str:
     """Run one of the prepared tabs with these variables; return its result once it shows a text."""
+    await page.bring_to_front()  # a page in the background is drawn once a second, and so is slow
     await page.locator(".graphiql-tab-button", has_text=re.compile(f"^{tab}$")).click()
     query = page.locator(".graphiql-query-editor")
     await expect(query).to_contain_text(re.compile(tab))
@@ -77,6 +79,7 @@ async def test_two_people_have_their_first_conversation_in_graphiql(hubbub, brow
     await until_subscribed(server.url, 1)
     message = {"chatId": chat_id, "text": "Pizza at seven?", "clientMessageId": ""}
     await play(ana, "SendMessage", expecting="Pizza at seven?", **message)
+    await ben.bring_to_front()
     await expect(ben.locator(".result-window")).to_contain_text("Pizza at seven?")
     await expect(ben.locator(".result-window")).to_contain_text("Ana Ruiz")
     await ben.screenshot(path=screenshots / "graphiql.png")

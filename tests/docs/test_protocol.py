@@ -1,0 +1,252 @@
+"""`docs/PROTOCOL.md` says what the code does: codes, limits, and dialogues that can be played."""
+
+import ast
+import asyncio
+import json
+import re
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import pytest
+
+from accounts import tokens
+from models import errors, events
+from realtime import endpoint, feed, hub, protocol
+from realtime.protocol import CloseCode
+from resolvers import chats, messages, typing
+from resolvers.services import utc_now
+from schema import connections, engine
+from schema.errors import ErrorCode
+from server import authentication, graphql_http
+from server.settings import Settings
+from tests.docs.pages import Page, rows
+from tests.house.checkout import ROOT
+from tests.parts.people import Socket
+
+PAGE = Page.of("PROTOCOL.md")
+ONLY_OF_SUBSCRIPTIONS = {"INVALID_CURSOR"}
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def test_the_table_has_every_error_code_of_payloads():
+    assert {code for code, _, _ in rows(PAGE.tables("Errors")[0])} == set(ErrorCode.__members__)
+
+
+def test_every_refusal_has_a_code_that_payloads_can_carry():
+    refusals = [errors.Refusal]
+    for refusal in refusals:
+        refusals += refusal.__subclasses__()
+    codes = {refusal.code for refusal in refusals[1:]} - ONLY_OF_SUBSCRIPTIONS
+    assert codes == set(ErrorCode.__members__)
+
+
+def strings(file):
+    """Return the string constants of a module."""
+    tree = ast.parse((ROOT / file).read_text())
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+
+
+def test_the_tables_have_every_code_that_is_a_top_level_error_always():
+    code = re.compile(r"[A-Z]+(_[A-Z]+)+|TIMEOUT|INTERNAL")
+    files = ("server/graphql_http.py", "realtime/endpoint.py", "realtime/protocol.py")
+    used = {
+        text
+        for file in (*files, "schema/errors.py")
+        for text in strings(file)
+        if isinstance(text, str) and code.fullmatch(text) and text not in ErrorCode.__members__
+    }
+    told = {code for code, _ in rows(PAGE.tables("Errors")[1])}
+    assert told == used | ONLY_OF_SUBSCRIPTIONS
+    by_status = {
+        word for word in re.findall(r"`(\w+)`", PAGE.tables("HTTP")[1]) if code.fullmatch(word)
+    }
+    assert by_status == used - {"TOO_MANY_OPERATIONS"}
+
+
+def test_the_table_has_every_close_code_that_is_sent_and_its_reasons():
+    sources = [
+        path.read_text().replace("{SUBPROTOCOL}", protocol.SUBPROTOCOL)
+        for path in (ROOT / "realtime").glob("*.py")
+    ]
+    sent = {name for source in sources for name in re.findall(r"CloseCode\.([A-Z_]+)", source)}
+    rows = PAGE.table("Closing")
+    assert {int(code) for code, *_ in rows} == {CloseCode[name].value for name in sent}
+    for _, reason, *_ in rows:
+        if reason[0].isupper():  # otherwise it says what kind of reason it is
+            assert any(reason.partition("…")[0] in source for source in sources), reason
+
+
+def test_the_table_has_the_limits_of_the_code():
+    told = {limit: number for limit, number, _ in PAGE.table("Limits")}
+    assert told == {
+        "`connection_init` after opening": f"{endpoint.INIT_TIMEOUT:.0f} s",
+        "checking the token": f"{endpoint.AUTHENTICATION_TIMEOUT:.0f} s",
+        "time between the server's pings": f"{endpoint.PING_INTERVAL:.0f} s",
+        "one frame not taken by the client": f"{endpoint.SEND_TIMEOUT:.0f} s",
+        "events waiting for one subscription": str(hub.MAILBOX),
+        "operations on one socket": str(endpoint.MAX_OPERATIONS),
+        "an `events` subscription becoming live": f"{hub.LIVE_TIMEOUT:.0f} s",
+        "`events` without an event": f"{feed.IDLE:.0f} s",
+        "bytes of a frame, or of an HTTP body": str(graphql_http.MAX_BODY),
+        "an HTTP body arriving": f"{graphql_http.BODY_TIMEOUT:.0f} s",
+        "tokens of a document": str(engine.MAX_TOKENS),
+        "entries of a page, ids of `nodes`": str(connections.MAX_PAGE),
+        "characters of a message": str(messages.MAX_TEXT),
+        "people added to a chat at once": str(chats.MAX_ADDED_AT_ONCE),
+    }
+
+
+@pytest.mark.parametrize(
+    ("heading", "words", "value"),
+    [
+        ("Signing in", "good for {} minutes", tokens.ACCESS_LIFETIME / timedelta(minutes=1)),
+        ("Signing in", "not refreshed for {} days", tokens.REFRESH_LIFETIME / timedelta(days=1)),
+        ("Signing in", "Within {} seconds", tokens.REFRESH_GRACE / timedelta(seconds=1)),
+        ("Signing in", "after {} seconds in any case", authentication.RECHECK_AFTER),
+        ("Pings", "every {} seconds", endpoint.PING_INTERVAL),
+        ("Resuming", "by default {} days", Settings.model_fields["log_days"].default),
+        ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
+    ],
+)
+def test_a_number_in_the_text_is_that_of_the_code(heading, words, value):
+    text = " ".join(PAGE.section(heading).split())
+    assert words.format(f"{value:.0f}") in text
+
+
+def test_the_messages_are_those_of_the_protocol():
+    told = {name for name, *_ in PAGE.table("WebSocket")}
+    source = strings("realtime/protocol.py")
+    assert told <= source
+    assert protocol.SUBPROTOCOL in PAGE.section("WebSocket")
+
+
+# --- exchanges and dialogues ---------------------------------------------------------------------
+
+EXCHANGES = {
+    block.attributes["exchange"]: block.text
+    for block in PAGE.blocks()
+    if "exchange" in block.attributes
+}
+DIALOGUES = {
+    block.attributes["dialogue"]: block.text
+    for block in PAGE.blocks()
+    if "dialogue" in block.attributes
+}
+
+
+def alike(told, got):
+    """Whether an answer is as the page tells it, where “…” stands for anything."""
+    if told == "…":
+        return got is not None
+    if isinstance(told, dict) and isinstance(got, dict):
+        return told.keys() == got.keys() and all(alike(told[key], got[key]) for key in told)
+    if isinstance(told, list) and isinstance(got, list):
+        return len(told) == len(got) and all(map(alike, told, got))
+    return bool(told == got)
+
+
+@pytest.fixture
+async def stage(sqlite_server):
+    """Ana, Ben, their chat, and Ben's own."""
+    ana, ben = await sqlite_server.registered("ana"), await sqlite_server.registered("ben")
+    chat_id, bens_id = await ben.group("Team", ana), await ben.group("Ben's own")
+    return ana, ben, chat_id, bens_id
+
+
+def played(text, stage, cursor=""):
+    """Return a text of the page with what stands for ids, tokens and cursors put in."""
+    ana, _, chat_id, bens_id = stage
+    for words, value in {
+        "<access token>": ana.token,
+        "<chat id>": chat_id,
+        "<somebody else's chat>": bens_id,
+        "<the last cursor>": cursor,
+    }.items():
+        text = text.replace(words, value)
+    assert "<" not in text, text
+    return text
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+async def test_an_exchange_over_http_goes_as_told(stage, name):
+    request, body, answer, told = played(EXCHANGES[name], stage).split("\n\n")
+    method, _, headers = request.partition(" /graphql\n")
+    assert method == "POST"
+    got = await stage[0].post(body, **dict(line.split(": ", 1) for line in headers.splitlines()))
+    status, *expected = answer.splitlines()
+    assert f"{got.status_code} {got.reason_phrase}" == status
+    for line in expected:
+        header, value = line.split(": ", 1)
+        assert got.headers[header] == value
+    assert alike(json.loads(told), got.json()), got.json()
+
+
+class Play:
+    """One dialogue, line by line."""
+
+    socket: Socket
+
+    def __init__(self, stage, server, sockets, cursor):
+        self.stage = stage
+        self.server = server
+        self.sockets = sockets
+        self.cursor = cursor
+        self.connected = False
+
+    async def client(self, line):
+        if line.startswith("closes: "):
+            await self.socket.connection.close(int(line.removeprefix("closes: ")))
+            return
+        if not self.connected:
+            self.socket = await self.sockets.enter_async_context(self.stage[0].socket(init=False))
+            self.connected = True
+        await self.socket.connection.send(played(line, self.stage, self.cursor))
+
+    async def server_says(self, line):
+        if not line.startswith("closes: "):
+            got = await self.socket.receive()
+            assert alike(json.loads(line), got), got
+            if found := re.search(r'"cursor": "([^"]+)"', json.dumps(got)):
+                self.cursor = found[1]
+            return
+        code, reason = line.removeprefix("closes: ").split(" ", 1)
+        if code == "1012":
+            await self.server.program.services.node.sockets.close_all()
+        assert await self.socket.closed() == (int(code), reason)
+        self.connected = False
+
+    async def elsewhere(self, line):
+        ana, ben, chat_id, _ = self.stage
+        if said := re.fullmatch(r"Ben(?:, on another node,)? sends “(.*)”", line):
+            await ben.send(chat_id, said[1])
+        elif line.startswith("the client renews its tokens"):
+            fields = "accessToken refreshToken session { user { id handle } }"
+            given = {"refreshToken": ana.refresh_token}
+            ana.take(await ana.done("refreshSession", fields, **given))
+        elif line.startswith("much happens"):
+            for text in ("much", "more"):
+                await ben.send(chat_id, text)
+            async with self.server.program.services.db.writing() as connection:
+                long_ago = utc_now() - timedelta(days=1)
+                await events.prune(connection, before=long_ago, keep=1, limit=100)
+        else:
+            assert line.startswith("the client "), line  # what it does by itself
+
+
+@pytest.mark.parametrize("name", DIALOGUES)
+async def test_a_dialogue_goes_as_told(stage, sqlite_server, monkeypatch, name):
+    if name == "the-token-expires":
+        with monkeypatch.context() as patch:
+            patch.setattr(tokens, "ACCESS_LIFETIME", timedelta(seconds=1))
+            await stage[0].log_in("ana")
+    cursor = (await stage[0].ask("{ viewer { cursor } }"))["viewer"]["cursor"]
+    async with AsyncExitStack() as sockets:
+        play = Play(stage, sqlite_server, sockets, cursor)
+        acts = {"→": play.client, "←": play.server_says, "·": play.elsewhere}
+        for count, line in enumerate(DIALOGUES[name].splitlines(), start=1):
+            number, mark, words = line.split(maxsplit=2)
+            assert int(number) == count
+            async with asyncio.timeout(10):
+                await acts[mark](words)

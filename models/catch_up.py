@@ -47,7 +47,7 @@ _ON_POSTGRESQL = """
                    SELECT e.seq FROM events AS e
                    WHERE e.chat_id = m.chat_id AND (e.id <= :after_id OR
                        pg_visible_in_snapshot(e.xid, CAST(:since AS text)::pg_snapshot))
-                   ORDER BY e.seq DESC LIMIT 1), 0)) AS first,
+                   ORDER BY e.seq DESC LIMIT 1), {oldest}, {far})) AS first,
                least(coalesce(m.left_seq, {far}), {last}) AS last
         FROM members AS m JOIN chats AS c ON c.id = m.chat_id
         WHERE m.user_id = :user_id
@@ -62,12 +62,15 @@ _ON_SQLITE = """
                max(m.joined_seq, 1 + coalesce((
                    SELECT e.seq FROM events AS e
                    WHERE e.chat_id = m.chat_id AND e.id <= max(CAST(:since AS INTEGER), :after_id)
-                   ORDER BY e.seq DESC LIMIT 1), 0)) AS first,
+                   ORDER BY e.seq DESC LIMIT 1), {oldest}, {far})) AS first,
                min(coalesce(m.left_seq, {far}), {last}) AS last
         FROM members AS m JOIN chats AS c ON c.id = m.chat_id
         WHERE m.user_id = :user_id
     ) AS r ON r.first <= r.last
 """
+# Where none is left of those that were visible, because they were pruned, what is in the log was
+# missed; where nothing is in the log, nothing was.
+_OLDEST = "(SELECT e.seq - 1 FROM events AS e WHERE e.chat_id = m.chat_id ORDER BY e.seq LIMIT 1)"
 # Until now: the chat's row, read in the same snapshot, knows its last event.
 _LAST_NOW = "c.last_event_seq"
 # Until an earlier position: the newest event that was visible at it.
@@ -84,7 +87,7 @@ _LAST_ON_SQLITE = """coalesce((
 
 def _missed(sql: str, last: str) -> sa.TextualSelect:
     return (
-        sa.text(sql.format(far=_FAR, last=last))
+        sa.text(sql.format(far=_FAR, last=last, oldest=_OLDEST))
         .bindparams(sa.bindparam("user_id", type_=sa.Uuid))
         .columns(
             sa.column("chat_id", sa.Uuid),

@@ -76,11 +76,15 @@ class Database:
 
 
 def _postgresql_engine(url: sa.URL) -> AsyncEngine:
+    url = url.set(drivername="postgresql+asyncpg")
+    if mode := url.query.get("sslmode"):  # as everybody else spells what asyncpg calls ssl
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
     return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
+        url,
         pool_size=10,
         max_overflow=10,
         pool_timeout=POOL_TIMEOUT,
+        hide_parameters=True,  # they are what people write, and errors are logged
         pool_pre_ping=False,  # a lost connection fails one request and is replaced
         connect_args={
             "timeout": POOL_TIMEOUT,
@@ -96,6 +100,7 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
+        hide_parameters=True,
         pool_size=8,
         max_overflow=8,
         pool_timeout=POOL_TIMEOUT,

@@ -146,6 +146,19 @@ async def founders(connection: Connection, chat_ids: Iterable[UUID]) -> dict[UUI
     return result
 
 
+async def readable_by_ids(
+    connection: Connection, viewer_id: UUID, ids: Iterable[UUID]
+) -> dict[UUID, Member]:
+    """Return those present memberships that belong to chats the viewer is in, by their id."""
+    mine = members.alias("mine")
+    rows = await connection.execute(
+        _PRESENT.join(mine, mine.c.chat_id == members.c.chat_id).where(
+            members.c.id.in_(set(ids)), mine.c.user_id == viewer_id, mine.c.left_seq.is_(None)
+        )
+    )
+    return {row.id: Member(*row) for row in rows}
+
+
 async def stays(connection: Connection, people: Iterable[tuple[UUID, UUID]]) -> list[Member]:
     """Return every stay, present or past, of these (chat id, user id) pairs."""
     wanted = list(set(people))

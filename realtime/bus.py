@@ -53,6 +53,7 @@ class Bus:
         self._outbox: deque[bytes] = deque(maxlen=OUTBOX)
         self._outbox_filled = asyncio.Event()
         self._heard_at: float | None = None
+        self.ever_heard = False
         self._rebuilt: list[Callable[[], None]] = []
 
     def on(self, kind: str, listener: Callable[[Hint], None]) -> None:
@@ -149,6 +150,7 @@ class Bus:
             if kind == "beat":
                 if hint.get("node") == self._node:
                     self._heard_at = asyncio.get_running_loop().time()
+                    self.ever_heard = True
                 continue
             for listener in self._listeners.get(kind, ()):
                 try:

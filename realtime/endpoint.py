@@ -167,7 +167,8 @@ class _Socket:
                     await self._write({"type": "websocket.send", "text": text})
                 case Close(code, reason):
                     for task in self._operations.values():
-                        task.cancel()
+                        if task is not asyncio.current_task():  # it may be what closes the socket
+                            task.cancel()
                     await self._write(
                         {"type": "websocket.close", "code": int(code), "reason": reason}
                     )

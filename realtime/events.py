@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+import structlog
+
 from models import chats, members, messages, users
 from models.chats import Chat
 from models.database import Connection
@@ -14,6 +16,8 @@ from models.members import Member
 from models.messages import Message, MessageKey
 from models.users import User
 from realtime.cursor import Cursor
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +167,16 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
             },
         ),
     )
-    loaded = (_assemble(event, rows) for event in logged)
-    return [event for event in loaded if event is not None]
+    loaded: list[Event] = []
+    for each in logged:
+        try:
+            event = _assemble(each, rows)
+        except LookupError:
+            # Contradictory data must not keep everybody from everything that follows.
+            log.exception("event_unreadable", event=each.id)
+        else:
+            loaded += [event] if event else []
+    return loaded
 
 
 def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
@@ -184,7 +196,7 @@ def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
         stay = _stay(logged, seq, rows.stays)
         return _ABOUT_MEMBER[kind](*seen, membership=stay, user=rows.people[stay.user_id])
     if logged.message_seq is None:
-        raise ValueError(f"event {logged.id} is about a message and names none")
+        raise LookupError(f"event {logged.id} is about a message and names none")
     message = rows.messages.get((chat_id, logged.message_seq))
     if kind is EventKind.MESSAGE_DELETED or message is None:  # or expired meanwhile
         return MessageDeleted(*seen, message_seq=logged.message_seq)
@@ -192,14 +204,12 @@ def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
 
 
 def _stay(logged: LoggedEvent, seq: int, stays: Sequence[Member]) -> Member:
-    """Return the stay during which something happened to a member."""
-    return next(
-        stay
-        for stay in stays
-        if (stay.chat_id, stay.user_id) == (logged.chat_id, logged.subject_id)
-        and stay.joined_seq <= seq
-        and (stay.left_seq is None or seq <= stay.left_seq)
-    )
+    """Return the stay during which something happened to a member; raises `LookupError`."""
+    for stay in stays:
+        theirs = (stay.chat_id, stay.user_id) == (logged.chat_id, logged.subject_id)
+        if theirs and stay.joined_seq <= seq and (stay.left_seq is None or seq <= stay.left_seq):
+            return stay
+    raise LookupError(f"event {logged.id} belongs to no stay")
 
 
 def deliveries(loaded: Sequence[Event], epoch: str, start: str, end: str) -> list[Delivery]:

@@ -170,6 +170,8 @@ class ChatFilter:
 
 async def readable_chats(context: Context, ids: Sequence[UUID]) -> list[Chat | None]:
     """Return the chats that the viewer is in, None for the others; one object per id."""
+    if not ids:
+        return []
     async with context.db.reading() as db:
         rows = await chats.readable_many(db, context.signed_in.user_id, ids)
     shown = {chat_id: Chat.of(row) for chat_id, row in rows.items()}

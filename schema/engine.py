@@ -12,6 +12,7 @@ import strawberry
 from graphql import (
     DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
@@ -96,12 +97,26 @@ def _operation(request: OperationRequest) -> OperationDefinitionNode:
 
 
 class _CursorFinder(Visitor):
-    """Notices a field called `cursor`; edges have one too, for which one more read is no harm."""
+    """Notices `viewer { cursor }`, also in fragments; edges have a field of that name too."""
 
-    found = False
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+        self._within: list[str] = []
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        self.found = self.found or node.name.value == "cursor"
+        inside = self._within[-1:] in (["viewer"], ["Viewer"])
+        self.found = self.found or (node.name.value == "cursor" and inside)
+        self._within.append(node.name.value)
+
+    def leave_field(self, *_: Any) -> None:
+        self._within.pop()
+
+    def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
+        self._within.append(node.type_condition.name.value)
+
+    def leave_fragment_definition(self, *_: Any) -> None:
+        self._within.pop()
 
 
 @functools.lru_cache(maxsize=DOCUMENTS_CACHED)

@@ -106,7 +106,8 @@ def _with_membership(type_: Callable[..., Event]) -> Callable[[Any, dict[str, An
 
 def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
     return lambda event, common: type_(
-        message=Message.of(event.message, sender=User.of(event.sender)), **common
+        message=Message.of(event.message, sender=User.of(event.sender), chat=common["chat"]),
+        **common,
     )
 
 

@@ -98,6 +98,13 @@ class MemberConnection(Connection[Membership]):
     pass
 
 
+async def readable_memberships(context: Context, ids: Sequence[UUID]) -> list[Membership | None]:
+    """Return the present memberships of chats that the viewer is in, None for the others."""
+    async with context.db.reading() as db:
+        rows = await members.readable_by_ids(db, context.signed_in.user_id, ids)
+    return [Membership.of(rows[id_]) if id_ in rows else None for id_ in ids]
+
+
 async def member_pages(
     context: Context, chat_ids: Sequence[UUID], first: int | None, after: str | None
 ) -> list[MemberConnection]:

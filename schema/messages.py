@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from uuid import UUID
 
 import strawberry
 
 from models import messages
+from models.errors import NotFound
 from models.messages import MessageKey
 from resolvers import messages as use_cases
 from schema import chats as chat_types
@@ -40,10 +41,13 @@ class MessageKind(Enum):
     TEXT = strawberry.enum_value("text", description="What somebody wrote.")
 
 
-async def _chats(objects: Sequence["Message"], info: Info) -> "list[chat_types.Chat | None]":
-    return await chat_types.readable_chats(
-        info.context, [message.row.chat_id for message in objects]
-    )
+async def _chats(objects: Sequence["Message"], info: Info) -> "list[chat_types.Chat | NotFound]":
+    unknown = [message.row.chat_id for message in objects if message.known_chat is None]
+    found = dict(zip(unknown, await chat_types.readable_chats(info.context, unknown), strict=True))
+    return [
+        message.known_chat or found[message.row.chat_id] or NotFound("The chat")
+        for message in objects
+    ]
 
 
 async def _senders(objects: Sequence["Message"], info: Info) -> list[User | None]:
@@ -84,12 +88,19 @@ class Message(Node):
         description="What it answers; null if nothing, or nothing that the viewer may read.",
     )
     row: strawberry.Private[messages.Message]
-    # With an event the sender comes along, loaded once for everybody who hears of it.
+    # With an event they come along, loaded once for everybody who hears of it.
     known_sender: strawberry.Private[User | None] = None
+    known_chat: strawberry.Private[Any] = None
 
     @classmethod
-    def of(cls, row: messages.Message, *, sender: User | None = None) -> Self:
-        """Return a message as the schema shows it, with its sender if they are loaded already."""
+    def of(
+        cls,
+        row: messages.Message,
+        *,
+        sender: User | None = None,
+        chat: "chat_types.Chat | None" = None,
+    ) -> Self:
+        """Return a message as the schema shows it, with sender and chat if loaded already."""
         return cls(
             id=strawberry.ID(encode_message((row.chat_id, row.seq))),
             seq=row.seq,
@@ -101,6 +112,7 @@ class Message(Node):
             deleted_at=row.deleted_at,
             row=row,
             known_sender=sender,
+            known_chat=chat,
         )
 
 

@@ -65,6 +65,8 @@ async def _of_kind(info: Info, kind: Kind, ids: Sequence[strawberry.ID]) -> Sequ
         return await chat_fields.readable_chats(context, [decode(kind, id_) for id_ in ids])
     if kind is Kind.MESSAGE:
         return await message_fields.readable_messages(context, [decode_message(id_) for id_ in ids])
+    if kind is Kind.MEMBERSHIP:
+        return await member_fields.readable_memberships(context, [decode(kind, id_) for id_ in ids])
     return [None] * len(ids)
 
 
@@ -148,7 +150,8 @@ class Mutation:
 class Subscription:
     events: AsyncGenerator[Event, None] = strawberry.subscription(
         resolver=subscribe_events,
-        description="Everything durable in the viewer's chats from now on, each chat's in order.",
+        description="Everything durable in the viewer's chats, each chat's in order: with `after` "
+        "from there on, else from now on.",
     )
     typing: AsyncGenerator[typing_fields.TypingChanged, None] = strawberry.subscription(
         resolver=typing_fields.typing, description="Who types in a chat, the viewer aside."

@@ -24,14 +24,21 @@ class Health:
         return _answer({"status": "ok"}, 200)
 
     async def ready(self, _: Request) -> Response:
-        """The parts that serving takes, each `ok` or what is wrong with it."""
+        """The parts that serving takes, each `ok` or what is wrong with it.
+
+        A bus that was never heard is a mistake in the settings, and keeps traffic away. One that
+        is lost later costs latency only, and on every node at once: the node stays in service.
+        """
         parts = {
             "database": await self._database(),
             "bus": "ok" if self._node.bus.healthy() else "not heard",
             "log": "ok" if self._node.tailer.healthy() else "not readable",
         }
-        ready = all(state == "ok" for state in parts.values())
-        return _answer({"status": "ok" if ready else "unavailable", **parts}, 200 if ready else 503)
+        if all(state == "ok" for state in parts.values()):
+            return _answer({"status": "ok", **parts}, 200)
+        if parts["database"] == parts["log"] == "ok" and self._node.bus.ever_heard:
+            return _answer({"status": "degraded", **parts}, 200)
+        return _answer({"status": "unavailable", **parts}, 503)
 
     async def _database(self) -> str:
         try:

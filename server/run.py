@@ -28,7 +28,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End cleanly on a signal, at once on a second one.
+        """End cleanly on a signal, at once on a second Ctrl-C.
 
         uvicorn's own version raises the signal again afterwards, which would kill the process
         before the database and the bus are closed.

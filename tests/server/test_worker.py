@@ -64,6 +64,17 @@ async def test_old_events_are_deleted_and_cursors_from_before_them_are_refused(
     assert texts(await hear(ana, fresh, 1)) == ["new"]
 
 
+async def test_a_chat_whose_events_are_all_pruned_does_not_spoil_resuming(server):
+    ana = await server.registered("ana")
+    await ana.group("Quiet")
+    db = server.program.services.db
+    await worker.prune_log(db, server.settings.model_copy(update={"log_events": 0}))
+    fresh = await cursor_of(ana)
+    chat_id = await ana.group("Busy")
+    await ana.send(chat_id, "hello")
+    assert texts(await hear(ana, fresh, 2)) == ["hello"]
+
+
 async def test_what_is_young_and_few_is_left_alone(server):
     ana = await server.registered("ana")
     old = await cursor_of(ana)

@@ -1,7 +1,7 @@
 """Connections and transactions, the same two calls on SQLite and PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 Connection = AsyncConnection  # what every query takes
 
@@ -31,6 +32,7 @@ class Database:
     def __init__(self, url: str) -> None:
         """Prepare an engine for `sqlite:///path` or `postgresql://…`; connects on first use."""
         parsed = sa.make_url(url)
+        self._url = parsed
         if parsed.drivername == "sqlite":
             self.dialect: DialectName = "sqlite"
             self._engine = _sqlite_engine(parsed)
@@ -65,6 +67,30 @@ class Database:
             async with connection.begin():
                 yield connection
 
+    @asynccontextmanager
+    async def sole_writer(self) -> AsyncIterator[None]:
+        """Wait for this process's turn to write to the SQLite file with a connection of one's own.
+
+        Turns come in the order in which they were asked for, those of `writing()` among them.
+        """
+        if self._writer is None:
+            raise RuntimeError("PostgreSQL has many writers")
+        async with self._writer:
+            yield
+
+    def sqlite_file(self) -> str:
+        """Return the path of the SQLite database."""
+        if self._writer is None or self._url.database is None:
+            raise RuntimeError("PostgreSQL has no file")
+        return self._url.database
+
+    def apart(self, **server_settings: str) -> AsyncEngine:
+        """Return an engine whose connections are kept out of the pool, with settings of their own.
+
+        PostgreSQL only; whoever asks for it disposes of it.
+        """
+        return _postgresql_engine(self._url, server_settings, pooled=False)
+
     async def ping(self) -> None:
         """Run the cheapest statement; raises when the database cannot be reached."""
         async with self._engine.connect() as connection:
@@ -75,18 +101,24 @@ class Database:
         await self._engine.dispose()
 
 
-def _postgresql_engine(url: sa.URL) -> AsyncEngine:
+def _postgresql_engine(
+    url: sa.URL, server_settings: Mapping[str, str] | None = None, *, pooled: bool = True
+) -> AsyncEngine:
+    connect_args = {
+        "timeout": POOL_TIMEOUT,
+        "command_timeout": STATEMENT_TIMEOUT,
+        "server_settings": {"application_name": "hubbub", **(server_settings or {})},
+    }
+    url = url.set(drivername="postgresql+asyncpg")
+    if not pooled:
+        return create_async_engine(url, poolclass=NullPool, connect_args=connect_args)
     return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
+        url,
         pool_size=10,
         max_overflow=10,
         pool_timeout=POOL_TIMEOUT,
         pool_pre_ping=False,  # a lost connection fails one request and is replaced
-        connect_args={
-            "timeout": POOL_TIMEOUT,
-            "command_timeout": STATEMENT_TIMEOUT,
-            "server_settings": {"application_name": "hubbub"},
-        },
+        connect_args=connect_args,
     )
 
 

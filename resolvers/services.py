@@ -7,6 +7,7 @@ from accounts.passwords import Passwords
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
 from realtime.node import Node
+from resolvers.sending import Sending
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The database, this node's real-time side, and credentials."""
+    """The database, this node's real-time side, the way in for messages, and credentials."""
 
     db: Database
     node: Node
+    sending: Sending
     credentials: Credentials
 
 

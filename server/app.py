@@ -16,6 +16,7 @@ from accounts.tokens import AccessTokens, RefreshTokens, derive_key
 from models.database import Database
 from realtime.endpoint import Endpoint
 from realtime.node import Node
+from resolvers.sending import sending
 from resolvers.services import Credentials, Services
 from schema.engine import Engine
 from server import migrations, pages
@@ -55,16 +56,19 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             raise NotMigrated(
                 "The database is not up to date: run `hubbub migrate` with the same settings."
             )
-        yield Services(
-            db=db,
-            node=Node(db, settings.bus_url),
-            credentials=Credentials(
-                passwords=passwords,
-                access_tokens=AccessTokens(settings.secret_key),
-                refresh_tokens=RefreshTokens(settings.secret_key),
-                content_key=derive_key(settings.secret_key, "message content"),
-            ),
-        )
+        node = Node(db, settings.bus_url)
+        async with sending(db, node.announce_log) as lanes:
+            yield Services(
+                db=db,
+                node=node,
+                sending=lanes,
+                credentials=Credentials(
+                    passwords=passwords,
+                    access_tokens=AccessTokens(settings.secret_key),
+                    refresh_tokens=RefreshTokens(settings.secret_key),
+                    content_key=derive_key(settings.secret_key, "message content"),
+                ),
+            )
     finally:
         passwords.close()
         await db.close()

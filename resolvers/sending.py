@@ -1,0 +1,37 @@
+"""The way in for messages: every node's sends, by the batch."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from models.database import Database
+from models.sending import Outcome, Outgoing, Verdict, Writer
+from models.sending_postgresql import PostgresqlWriter
+from models.sending_sqlite import SqliteWriter
+from resolvers.group_commit import GroupCommit
+
+Sending = GroupCommit[Outgoing, Outcome]
+
+
+@asynccontextmanager
+async def sending(db: Database, announce: Callable[[], None]) -> AsyncIterator[Sending]:
+    """Yield the group commit of messages; `announce` is called after each COMMIT that stored some.
+
+    Connects when the first message comes.
+    """
+
+    def committed(outcomes: Sequence[Outcome]) -> None:
+        if any(outcome.verdict is Verdict.STORED for outcome in outcomes):
+            announce()
+
+    async with AsyncExitStack() as stack:
+        if db.dialect == "sqlite":
+            # One writer at a time as it is: a second connection would only wait for the first.
+            fast: Writer = SqliteWriter(db)
+            slow = fast
+        else:
+            fast, slow = PostgresqlWriter(db), PostgresqlWriter(db)
+            stack.push_async_callback(slow.close)
+        stack.push_async_callback(fast.close)
+        lanes = Sending(fast=fast.store, slow=slow.store, committed=committed)
+        await stack.enter_async_context(lanes.running())
+        yield lanes

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from models.database import BUSY_TIMEOUT, Database
+from models.database import BUSY_TIMEOUT, SQLITE_PRAGMAS, Database
 from models.errors import Unreachable
 from models.messages import Message
 from models.sending import SENT, Outcome, Outgoing, Verdict
@@ -105,11 +105,9 @@ class SqliteWriter:
 
 
 def _connected(path: str) -> sqlite3.Connection:
-    # As `models/database.py` has it for the others.
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
+    for pragma in SQLITE_PRAGMAS:
+        connection.execute(pragma)
     return connection
 
 

@@ -73,7 +73,7 @@ class World:
         async with self.services.db.reading() as connection:
             rows = (
                 await connection.execute(
-                    sa.select(messages.c.client_message_id, messages.c.seq, messages.c.created_at)
+                    sa.select(messages)
                     .where(messages.c.chat_id == chat.id)
                     .order_by(messages.c.seq)
                 )
@@ -88,7 +88,7 @@ class World:
             now = (await connection.execute(sa.select(chats).where(chats.c.id == chat.id))).one()
         assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
         assert [row.created_at for row in rows] == sorted(row.created_at for row in rows)
-        assert len({row.client_message_id for row in rows}) == len(rows)
+        assert len({(row.sender_id, row.client_message_id) for row in rows}) == len(rows)
         assert [row.seq for row in logged] == list(range(1, len(logged) + 1))
         sent = [row.message_seq for row in logged if row.message_seq is not None]
         assert list(dict.fromkeys(sent)) == [row.seq for row in rows]

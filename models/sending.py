@@ -1,8 +1,9 @@
-"""Storing messages by the batch: what goes in and what comes out, on whichever database.
+"""Storing by the batch what comes often: what goes in and what comes out, on whichever database.
 
 A batch is one transaction. Per message it checks, in this order and under the chat's lock, that the
 sender is in the chat, whether they used the client's id before, and that what the message answers
-is there for them. `models/sending_postgresql.py` and `models/sending_sqlite.py` do it.
+is there for them. Then read pointers move. `models/sending_postgresql.py` and
+`models/sending_sqlite.py` do it.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from models.chats import Chat
 from models.events import EventKind
 from models.messages import Message, MessageKey
 
@@ -68,34 +70,72 @@ class Outgoing:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ReadMark:
+    """Somebody has read a chat up to a message, or beyond its last one: all of it."""
+
+    chat_id: UUID
+    user_id: UUID
+    seq: int
+
+    @property
+    def key(self) -> tuple[UUID, UUID, int]:
+        """What tells it from others: several of one person in one chat may share a batch."""
+        return self.chat_id, self.user_id, self.seq
+
+    @property
+    def content(self) -> None:
+        """Nothing that the key does not say."""
+
+    @property
+    def place(self) -> UUID:
+        """What is locked, as for messages: two batches never wait for each other in a circle."""
+        return self.chat_id
+
+
+Change = Outgoing | ReadMark
+
+
 class Verdict(StrEnum):
-    """What became of a message."""
+    """What became of a change."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"  # stored before with the same content
     CONFLICT = "conflict"  # its id was used for something else
-    NO_CHAT = "no chat"  # absent, or the sender is not in it
+    NO_CHAT = "no chat"  # absent, or whose change it is is not in it
     NO_REPLY_TARGET = "no reply target"
+    READ = "read"  # the pointer is there, or was beyond
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A verdict, and for the first two the message as it is now."""
+    """A verdict, with the message as it is now, or the chat in which a pointer was moved."""
 
     verdict: Verdict
     message: Message | None = None
+    chat: Chat | None = None
 
 
 class Writer(Protocol):
     """One connection that stores batches, one at a time."""
 
-    async def store(self, batch: Sequence[Outgoing]) -> list[Outcome | None]:
-        """Store a batch and return what became of each message, after COMMIT.
+    async def store(self, batch: Sequence[Change]) -> list[Outcome | None]:
+        """Store a batch and return what became of each change, after COMMIT.
 
-        None stands for a message that has to wait because somebody else holds its chat. No two
-        messages of a batch may have the same key. Raises `Unreachable` when the database is lost
+        None stands for a change that has to wait because somebody else holds its chat. No two
+        changes of a batch may have the same key. Raises `Unreachable` when the database is lost
         in the middle, and whatever the driver raises when a row cannot be stored; then nothing is.
         """
 
     async def close(self) -> None:
         """Let go of the connection."""
+
+
+def messages_of(batch: Sequence[Change]) -> list[Outgoing]:
+    """Return the messages of a batch, in its order."""
+    return [change for change in batch if isinstance(change, Outgoing)]
+
+
+def marks_of(batch: Sequence[Change]) -> list[ReadMark]:
+    """Return the read marks of a batch, in its order."""
+    return [change for change in batch if isinstance(change, ReadMark)]

@@ -1,4 +1,4 @@
-"""A batch of messages on PostgreSQL: lock the chats, then one statement for all rows.
+"""A batch on PostgreSQL: lock the chats, then one statement for all messages, one for all marks.
 
 The lock is a statement of its own, so that the second one, with a snapshot of its own, reads
 membership under it: as a single statement the two accepted a send after a concurrent removal.
@@ -6,6 +6,7 @@ membership under it: as a single statement the two accepted a send after a concu
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields
 from datetime import datetime
 from uuid import UUID
 
@@ -14,10 +15,20 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from models.chats import Chat
 from models.database import Database
 from models.errors import Unreachable
 from models.messages import Message
-from models.sending import SENT, Outcome, Outgoing, Verdict
+from models.sending import (
+    SENT,
+    Change,
+    Outcome,
+    Outgoing,
+    ReadMark,
+    Verdict,
+    marks_of,
+    messages_of,
+)
 
 # Settings of the connection that a lane holds.
 SETTINGS = {
@@ -40,6 +51,8 @@ SELECT id FROM chats WHERE id = ANY (CAST(:ids AS uuid[])) ORDER BY id FOR NO KE
 """
 _LOCK_FIRST = sa.text(_LOCK)
 _LOCK_FREE = sa.text(f"{_LOCK} SKIP LOCKED")
+
+_CHAT = ", ".join(f"chats.{field.name}" for field in fields(Chat))
 
 # OFFSET 0 and the ANY (ARRAY …) make the planner look up each row by its key, whatever it believes
 # about the size of the batch. Rows are inserted in the order of the batch, so that within a chat
@@ -137,6 +150,36 @@ _STORE = sa.text(
 )
 
 
+# Several marks of one person in one chat move the pointer once, to the furthest.
+_MARK = sa.text(
+    f"""
+    WITH batch AS MATERIALIZED (
+        SELECT * FROM unnest(
+            CAST(:chat_ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:seqs AS bigint[])
+        ) WITH ORDINALITY AS row (chat_id, user_id, seq, n)
+    ),
+    stay AS MATERIALIZED (
+        SELECT batch.n, batch.seq, found.* FROM batch CROSS JOIN LATERAL (
+            SELECT members.id AS stay_id, {_CHAT}
+            FROM members JOIN chats ON chats.id = members.chat_id
+            WHERE user_id = batch.user_id AND chat_id = batch.chat_id AND left_seq IS NULL
+            OFFSET 0
+        ) AS found
+    ),
+    read AS (
+        UPDATE members SET read_seq = furthest.seq
+        FROM (
+            SELECT stay_id, max(least(seq, last_message_seq)) AS seq FROM stay GROUP BY stay_id
+        ) AS furthest
+        WHERE members.id = furthest.stay_id
+          AND members.id = ANY (ARRAY(SELECT stay_id FROM stay))
+          AND members.read_seq < furthest.seq
+    )
+    SELECT {_CHAT} FROM batch LEFT JOIN stay AS chats USING (n) ORDER BY n
+    """  # noqa: S608 - what is put in are constants
+)
+
+
 class PostgresqlWriter:
     """Hold one connection and store batches on it."""
 
@@ -145,9 +188,9 @@ class PostgresqlWriter:
         self._engine = db.apart(**SETTINGS)
         self._connection: AsyncConnection | None = None
 
-    async def store(self, batch: Sequence[Outgoing]) -> list[Outcome | None]:
+    async def store(self, batch: Sequence[Change]) -> list[Outcome | None]:
         """Store a batch; see `models.sending.Writer`."""
-        chat_ids = list({message.chat_id for message in batch})
+        chat_ids = list({change.chat_id for change in batch})
         try:
             try:
                 return await self._transact(batch, chat_ids, _LOCK_FIRST)
@@ -173,7 +216,7 @@ class PostgresqlWriter:
         await self._engine.dispose()
 
     async def _transact(
-        self, batch: Sequence[Outgoing], chat_ids: Collection[UUID], lock: sa.TextClause
+        self, batch: Sequence[Change], chat_ids: Collection[UUID], lock: sa.TextClause
     ) -> list[Outcome | None]:
         if self._connection is None:
             self._connection = await self._engine.connect()
@@ -186,14 +229,20 @@ class PostgresqlWriter:
                     raise _ChatHeld from error
                 raise
             # Who was skipped is not told from who does not exist: the next attempt sees to it.
-            if lock is _LOCK_FIRST or len(locked) == len(chat_ids):
-                return [*await _store(connection, batch)]
-            free = [message for message in batch if message.chat_id in locked]
-            outcomes = iter(await _store(connection, free) if free else [])
-            return [
-                next(outcomes) if message.chat_id in locked else None  # in the batch's order
-                for message in batch
-            ]
+            everybody = lock is _LOCK_FIRST or len(locked) == len(chat_ids)
+            free = batch if everybody else [one for one in batch if one.chat_id in locked]
+            sent = messages_of(free)
+            messages = iter(await _store(connection, sent) if sent else [])
+            read = marks_of(free)
+            marks = iter(await _mark(connection, read) if read else [])
+        return [
+            None
+            if not everybody and change.chat_id not in locked
+            else next(messages)  # in the batch's order
+            if isinstance(change, Outgoing)
+            else next(marks)
+            for change in batch
+        ]
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -222,6 +271,21 @@ async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list
         },
     )
     return [_outcome(message, *row) for message, row in zip(batch, rows.all(), strict=True)]
+
+
+async def _mark(connection: AsyncConnection, marks: Sequence[ReadMark]) -> list[Outcome]:
+    rows = await connection.execute(
+        _MARK,
+        {
+            "chat_ids": [mark.chat_id for mark in marks],
+            "user_ids": [mark.user_id for mark in marks],
+            "seqs": [mark.seq for mark in marks],
+        },
+    )
+    return [
+        Outcome(Verdict.NO_CHAT) if row.id is None else Outcome(Verdict.READ, chat=Chat(*row))
+        for row in rows
+    ]
 
 
 def _outcome(

@@ -1,4 +1,4 @@
-"""A batch of messages on SQLite: one thread that writes through the standard library's driver.
+"""A batch on SQLite: one thread that writes through the standard library's driver.
 
 Message by message the batch is looked at and numbered, and then everything is inserted at once.
 Through aiosqlite every statement costs two changes of thread: 1,700 µs a message, this 50.
@@ -9,13 +9,24 @@ import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from uuid import UUID
 
+from models.chats import Chat
 from models.database import BUSY_TIMEOUT, SQLITE_PRAGMAS, Database
 from models.errors import Unreachable
 from models.messages import Message
-from models.sending import SENT, Outcome, Outgoing, Verdict
+from models.sending import (
+    SENT,
+    Change,
+    Outcome,
+    Outgoing,
+    ReadMark,
+    Verdict,
+    marks_of,
+    messages_of,
+)
 
 _STAY = """
 SELECT members.id, members.first_message_seq, chats.last_message_seq, chats.last_event_seq
@@ -41,6 +52,17 @@ UPDATE chats SET last_message_seq = ?, last_event_seq = ?, last_activity_at = ? 
 """
 _READ = "UPDATE members SET read_seq = max(read_seq, ?) WHERE id = ?"
 
+_CHAT_COLUMNS = [field.name for field in fields(Chat)]
+_CHAT_OF = f"""
+SELECT {", ".join(f"chats.{name}" for name in _CHAT_COLUMNS)}
+FROM members JOIN chats ON chats.id = members.chat_id
+WHERE members.user_id = ? AND members.chat_id = ? AND members.left_seq IS NULL
+"""  # noqa: S608 - what is put in are names of columns
+_MARK = """
+UPDATE members SET read_seq = max(read_seq, ?)
+WHERE user_id = ? AND chat_id = ? AND left_seq IS NULL
+"""
+
 # The disk or the file is what failed, not a row. https://sqlite.org/rescode.html
 _FILE_CODES = {
     sqlite3.SQLITE_CANTOPEN,
@@ -61,7 +83,7 @@ class SqliteWriter:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite writer")
         self._connection: sqlite3.Connection | None = None
 
-    async def store(self, batch: Sequence[Outgoing]) -> list[Outcome | None]:
+    async def store(self, batch: Sequence[Change]) -> list[Outcome | None]:
         """Store a batch; see `models.sending.Writer`.
 
         Another process that writes for longer than the busy timeout makes every message wait.
@@ -83,7 +105,7 @@ class SqliteWriter:
 
     # --- in the thread --------------------------------------------------------------------------
 
-    def _store(self, batch: Sequence[Outgoing]) -> list[Outcome | None]:
+    def _store(self, batch: Sequence[Change]) -> list[Outcome | None]:
         try:
             if self._connection is None:
                 self._connection = _connected(self._db.sqlite_file())
@@ -111,19 +133,42 @@ def _connected(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _transact(connection: sqlite3.Connection, batch: Sequence[Outgoing]) -> list[Outcome]:
+def _transact(connection: sqlite3.Connection, batch: Sequence[Change]) -> list[Outcome]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         store = _Storing(connection)
-        outcomes = [store.outcome(message) for message in batch]
+        messages = iter([store.outcome(message) for message in messages_of(batch)])
         store.write()
+        marks = iter([_mark(connection, mark) for mark in marks_of(batch)])
         connection.execute("COMMIT")
     except BaseException:
         # Some errors, a full disk among them, have rolled back already.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return outcomes
+    return [
+        next(messages) if isinstance(change, Outgoing) else next(marks)  # in the batch's order
+        for change in batch
+    ]
+
+
+def _mark(connection: sqlite3.Connection, mark: ReadMark) -> Outcome:
+    who = (mark.user_id.hex, mark.chat_id.hex)
+    row = connection.execute(_CHAT_OF, who).fetchone()
+    if row is None:
+        return Outcome(Verdict.NO_CHAT)
+    values = dict(zip(_CHAT_COLUMNS, row, strict=True))
+    chat = Chat(
+        **values
+        | {
+            "id": mark.chat_id,
+            "created_by": UUID(values["created_by"]),
+            "created_at": _as_moment(values["created_at"]),
+            "last_activity_at": _as_moment(values["last_activity_at"]),
+        }
+    )
+    connection.execute(_MARK, (min(mark.seq, chat.last_message_seq), *who))
+    return Outcome(Verdict.READ, chat=chat)
 
 
 @dataclass(slots=True)

@@ -1,22 +1,23 @@
-"""The way in for messages: every node's sends, by the batch."""
+"""The way in for what comes often: messages and read pointers, by the batch."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from models.database import Database
-from models.sending import Outcome, Outgoing, Verdict, Writer
+from models.sending import Change, Outcome, Verdict, Writer
 from models.sending_postgresql import PostgresqlWriter
 from models.sending_sqlite import SqliteWriter
 from resolvers.group_commit import GroupCommit
 
-Sending = GroupCommit[Outgoing, Outcome]
+Sending = GroupCommit[Change, Outcome]
 
 
 @asynccontextmanager
 async def sending(db: Database, announce: Callable[[], None]) -> AsyncIterator[Sending]:
-    """Yield the group commit of messages; `announce` is called after each COMMIT that stored some.
+    """Yield the group commit; `announce` is called after each COMMIT with
+    something new in the log.
 
-    Connects when the first message comes.
+    Connects when the first change comes.
     """
 
     def committed(outcomes: Sequence[Outcome]) -> None:

@@ -120,9 +120,12 @@ def _postgresql_engine(
     }
     url = url.set(drivername="postgresql+asyncpg")
     if not pooled:
-        return create_async_engine(url, poolclass=NullPool, connect_args=connect_args)
+        return create_async_engine(
+            url, poolclass=NullPool, hide_parameters=True, connect_args=connect_args
+        )
     return create_async_engine(
         url,
+        hide_parameters=True,  # what people write has no place in a log
         pool_size=10,
         max_overflow=10,
         pool_timeout=POOL_TIMEOUT,
@@ -137,6 +140,7 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
+        hide_parameters=True,
         pool_size=8,
         max_overflow=8,
         pool_timeout=POOL_TIMEOUT,

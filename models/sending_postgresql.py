@@ -30,11 +30,15 @@ from models.sending import (
     messages_of,
 )
 
+# How long a lock is waited for, in milliseconds. In the fast lane a chat that somebody holds for
+# longer than a few commits take must not hold up the others; in the slow lane, where everything is
+# held, whoever waits that long gets a turn among those who wait in line.
+FAST_LOCK_TIMEOUT = 20
+SLOW_LOCK_TIMEOUT = 250
+
 # Settings of the connection that a lane holds.
 SETTINGS = {
     "application_name": "hubbub sends",
-    # A chat that somebody holds for longer than a few commits take must not hold up the others.
-    "lock_timeout": "20ms",
     # Every look-up is by key. A plan made while the tables were empty would scan them, and be
     # kept when they are full.
     "enable_seqscan": "off",
@@ -183,9 +187,9 @@ _MARK = sa.text(
 class PostgresqlWriter:
     """Hold one connection and store batches on it."""
 
-    def __init__(self, db: Database) -> None:
-        """Connect when the first batch comes."""
-        self._engine = db.apart(**SETTINGS)
+    def __init__(self, db: Database, *, lock_timeout: int) -> None:
+        """Connect when the first batch comes; a lock is waited for so many milliseconds."""
+        self._engine = db.apart(**SETTINGS, lock_timeout=f"{lock_timeout}ms")
         self._connection: AsyncConnection | None = None
 
     async def store(self, batch: Sequence[Change]) -> list[Outcome | None]:
@@ -201,7 +205,7 @@ class PostgresqlWriter:
                 return [None]  # not the chat, but a row that its message refers to
             if _server_is_gone(error):
                 await self._drop()
-                raise Unreachable(str(error)) from error
+                raise Unreachable(str(error).partition("\n")[0]) from error
             raise
         except asyncio.CancelledError:
             # In the middle of a statement: of no use to anybody any more.

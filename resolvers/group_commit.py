@@ -220,7 +220,8 @@ class GroupCommit(Generic[ItemT, ResultT]):
             for entry in batch:
                 self._fail(entry, error)
         except Exception as error:  # noqa: BLE001 - whose sender gets it, once it stands alone
-            log.warning("batch_failed", size=len(batch), again=again, error=repr(error))
+            # Not the error itself: a driver quotes the values that it could not store.
+            log.warning("batch_failed", size=len(batch), again=again, error=type(error).__name__)
             if again:
                 await self._settle(lane, batch, again=False)
             elif len(batch) == 1:

@@ -1,4 +1,9 @@
-"""Sending, editing and deleting messages."""
+"""Sending, editing and deleting messages.
+
+Sends share commits (`resolvers/sending.py`). Edits and deletions are transactions of their own,
+and cost 1,600 to 2,000 µs of Python where a send costs 20 to 70: they are rare beside sends, and
+decided by what only several statements find out.
+"""
 
 import hmac
 from datetime import datetime

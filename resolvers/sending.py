@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from models.database import Database
 from models.sending import Change, Outcome, Verdict, Writer
-from models.sending_postgresql import PostgresqlWriter
+from models.sending_postgresql import FAST_LOCK_TIMEOUT, SLOW_LOCK_TIMEOUT, PostgresqlWriter
 from models.sending_sqlite import SqliteWriter
 from resolvers.group_commit import GroupCommit
 
@@ -30,7 +30,8 @@ async def sending(db: Database, announce: Callable[[], None]) -> AsyncIterator[S
             fast: Writer = SqliteWriter(db)
             slow = fast
         else:
-            fast, slow = PostgresqlWriter(db), PostgresqlWriter(db)
+            fast = PostgresqlWriter(db, lock_timeout=FAST_LOCK_TIMEOUT)
+            slow = PostgresqlWriter(db, lock_timeout=SLOW_LOCK_TIMEOUT)
             stack.push_async_callback(slow.close)
         stack.push_async_callback(fast.close)
         lanes = Sending(fast=fast.store, slow=slow.store, committed=committed)

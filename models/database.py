@@ -93,12 +93,17 @@ class Database:
             raise RuntimeError("PostgreSQL has no file")
         return self._url.database
 
-    def apart(self, **server_settings: str) -> AsyncEngine:
+    def apart(self, statement_timeout: float, **server_settings: str) -> AsyncEngine:
         """Return an engine whose connections are kept out of the pool, with settings of their own.
 
         PostgreSQL only; whoever asks for it disposes of it.
         """
-        return _postgresql_engine(self._url, server_settings, pooled=False)
+        return create_async_engine(
+            self._url.set(drivername="postgresql+asyncpg"),
+            poolclass=NullPool,
+            hide_parameters=True,
+            connect_args=_connect_args(statement_timeout, server_settings),
+        )
 
     async def ping(self) -> None:
         """Run the cheapest statement; raises when the database cannot be reached."""
@@ -110,27 +115,25 @@ class Database:
         await self._engine.dispose()
 
 
-def _postgresql_engine(
-    url: sa.URL, server_settings: Mapping[str, str] | None = None, *, pooled: bool = True
-) -> AsyncEngine:
-    connect_args = {
+def _connect_args(
+    statement_timeout: float, server_settings: Mapping[str, str]
+) -> dict[str, object]:
+    return {
         "timeout": POOL_TIMEOUT,
-        "command_timeout": STATEMENT_TIMEOUT,
-        "server_settings": {"application_name": "hubbub", **(server_settings or {})},
+        "command_timeout": statement_timeout,
+        "server_settings": {"application_name": "hubbub", **server_settings},
     }
-    url = url.set(drivername="postgresql+asyncpg")
-    if not pooled:
-        return create_async_engine(
-            url, poolclass=NullPool, hide_parameters=True, connect_args=connect_args
-        )
+
+
+def _postgresql_engine(url: sa.URL) -> AsyncEngine:
     return create_async_engine(
-        url,
+        url.set(drivername="postgresql+asyncpg"),
         hide_parameters=True,  # what people write has no place in a log
         pool_size=10,
         max_overflow=10,
         pool_timeout=POOL_TIMEOUT,
         pool_pre_ping=False,  # a lost connection fails one request and is replaced
-        connect_args=connect_args,
+        connect_args=_connect_args(STATEMENT_TIMEOUT, {}),
     )
 
 

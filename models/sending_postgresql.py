@@ -36,6 +36,9 @@ from models.sending import (
 FAST_LOCK_TIMEOUT = 20
 SLOW_LOCK_TIMEOUT = 250
 
+# A batch takes milliseconds; a server that says nothing for so long is taken for lost.
+STATEMENT_TIMEOUT = 5.0  # seconds
+
 # Settings of the connection that a lane holds.
 SETTINGS = {
     "application_name": "hubbub sends",
@@ -189,7 +192,7 @@ class PostgresqlWriter:
 
     def __init__(self, db: Database, *, lock_timeout: int) -> None:
         """Connect when the first batch comes; a lock is waited for so many milliseconds."""
-        self._engine = db.apart(**SETTINGS, lock_timeout=f"{lock_timeout}ms")
+        self._engine = db.apart(STATEMENT_TIMEOUT, **SETTINGS, lock_timeout=f"{lock_timeout}ms")
         self._connection: AsyncConnection | None = None
 
     async def store(self, batch: Sequence[Change]) -> list[Outcome | None]:
@@ -200,16 +203,9 @@ class PostgresqlWriter:
                 return await self._transact(batch, chat_ids, _LOCK_FIRST)
             except _ChatHeld:
                 return await self._transact(batch, chat_ids, _LOCK_FREE)
-        except Exception as error:
+        except DBAPIError as error:
             if _lock_timed_out(error) and len(batch) == 1:
                 return [None]  # not the chat, but a row that its message refers to
-            if _server_is_gone(error):
-                await self._drop()
-                raise Unreachable(str(error).partition("\n")[0]) from error
-            raise
-        except asyncio.CancelledError:
-            # In the middle of a statement: of no use to anybody any more.
-            await self._drop()
             raise
 
     async def close(self) -> None:
@@ -222,31 +218,28 @@ class PostgresqlWriter:
     async def _transact(
         self, batch: Sequence[Change], chat_ids: Collection[UUID], lock: sa.TextClause
     ) -> list[Outcome | None]:
-        if self._connection is None:
-            self._connection = await self._engine.connect()
-        connection = self._connection
-        async with connection.begin():
+        try:
+            if self._connection is None:
+                self._connection = await self._engine.connect()
+            transaction = await self._connection.begin()
             try:
-                locked = set((await connection.execute(lock, {"ids": chat_ids})).scalars())
-            except DBAPIError as error:
-                if _lock_timed_out(error):
-                    raise _ChatHeld from error
+                outcomes = await _attempt(self._connection, batch, chat_ids, lock)
+                await transaction.commit()
+            except Exception as error:
+                if not _server_is_gone(error):
+                    await transaction.rollback()
                 raise
-            # Who was skipped is not told from who does not exist: the next attempt sees to it.
-            everybody = lock is _LOCK_FIRST or len(locked) == len(chat_ids)
-            free = batch if everybody else [one for one in batch if one.chat_id in locked]
-            sent = messages_of(free)
-            messages = iter(await _store(connection, sent) if sent else [])
-            read = marks_of(free)
-            marks = iter(await _mark(connection, read) if read else [])
-        return [
-            None
-            if not everybody and change.chat_id not in locked
-            else next(messages)  # in the batch's order
-            if isinstance(change, Outgoing)
-            else next(marks)
-            for change in batch
-        ]
+        except asyncio.CancelledError:
+            # In the middle of a statement: of no use to anybody any more.
+            await self._drop()
+            raise
+        except Exception as error:
+            if not _server_is_gone(error):
+                raise
+            # Without a rollback, for which a silent server would be waited for again.
+            await self._drop()
+            raise Unreachable(str(error).partition("\n")[0]) from error
+        return outcomes
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -260,6 +253,35 @@ class PostgresqlWriter:
 
 class _ChatHeld(Exception):
     """Somebody holds one of the chats."""
+
+
+async def _attempt(
+    connection: AsyncConnection,
+    batch: Sequence[Change],
+    chat_ids: Collection[UUID],
+    lock: sa.TextClause,
+) -> list[Outcome | None]:
+    """Return what becomes of each change, once it is committed."""
+    try:
+        locked = set((await connection.execute(lock, {"ids": chat_ids})).scalars())
+    except DBAPIError as error:
+        if _lock_timed_out(error):
+            raise _ChatHeld from error
+        raise
+    # Who was skipped is not told from who does not exist: the next attempt sees to it.
+    everybody = lock is _LOCK_FIRST or len(locked) == len(chat_ids)
+    free = batch if everybody else [change for change in batch if change.chat_id in locked]
+    sent, read = messages_of(free), marks_of(free)
+    messages = iter(await _store(connection, sent) if sent else [])
+    marks = iter(await _mark(connection, read) if read else [])
+    return [
+        None
+        if not everybody and change.chat_id not in locked
+        else next(messages)  # in the batch's order
+        if isinstance(change, Outgoing)
+        else next(marks)
+        for change in batch
+    ]
 
 
 async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list[Outcome]:

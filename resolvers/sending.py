@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from models.database import Database
-from models.sending import Change, Outcome, Verdict, Writer
+from models.sending import Change, Outcome, Writer
 from models.sending_postgresql import FAST_LOCK_TIMEOUT, SLOW_LOCK_TIMEOUT, PostgresqlWriter
 from models.sending_sqlite import SqliteWriter
 from resolvers.group_commit import GroupCommit
@@ -21,7 +21,8 @@ async def sending(db: Database, announce: Callable[[], None]) -> AsyncIterator[S
     """
 
     def committed(outcomes: Sequence[Outcome]) -> None:
-        if any(outcome.verdict is Verdict.STORED for outcome in outcomes):
+        # A duplicate may be of this very batch, committed when the connection was lost.
+        if any(outcome.message is not None for outcome in outcomes):
             announce()
 
     async with AsyncExitStack() as stack:

@@ -1,7 +1,9 @@
 """The way in for messages, on real databases: what becomes of each, whatever else goes on."""
 
 import asyncio
+import os
 import random
+import signal
 from contextlib import suppress
 from itertools import count
 
@@ -13,6 +15,7 @@ from models import chats as chat_table
 from models import events as log_table
 from models import members as member_table
 from models import messages as message_table
+from models import sending_postgresql
 from models.database import Database
 from models.errors import Conflict, NotFound, Overloaded
 from models.messages import Message
@@ -277,6 +280,28 @@ async def test_killed_connections_lose_nothing_and_double_nothing(postgres_world
         assert stored[chat.id][key] == seq
 
 
+async def test_a_server_that_falls_silent_is_left(postgres_world, monkeypatch):
+    monkeypatch.setattr(sending_postgresql, "STATEMENT_TIMEOUT", 0.3)
+    ana = await postgres_world.person("ana")
+    async with open_world(postgres_world.url) as world:
+        chat = await world.group(ana)
+        await world.send(ana, chat)
+        async with world.services.db.reading() as connection:
+            rows = await connection.execute(
+                sa.text(
+                    "SELECT pid FROM pg_stat_activity"
+                    " WHERE application_name = 'hubbub sends' AND datname = current_database()"
+                )
+            )
+            (backend,) = rows.scalars()
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            assert (await world.send(ana, chat)).seq == 2
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        assert len(await world.stored(chat)) == 2
+
+
 async def test_two_nodes_that_send_the_same_ids_store_each_once(world):
     ana = await world.person("ana")
     one, other = await world.group(ana), await world.group(ana)
@@ -482,5 +507,7 @@ async def test_the_doorbell_rings_after_a_commit_that_stored_something(world, mo
     key = new_key()
     await asyncio.gather(*(world.send(ana, chat, key=key) for _ in range(20)))
     assert len(rung) == 1
-    await world.send(ana, chat, key=key)
+    await receipt_cases.mark_read(world.services, ana, chat_id=chat.id, seq=1)
+    with pytest.raises(Conflict):
+        await world.send(ana, chat, "other", key=key)
     assert len(rung) == 1

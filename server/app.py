@@ -1,7 +1,7 @@
 """Assembly: everything is constructed here, once, and handed down."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -49,7 +49,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """
     db = Database(settings.database_url)
     passwords = Passwords(memory_kib=settings.password_memory_kib)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(db.close)
+        stack.callback(passwords.close)
         if db.dialect == "sqlite":
             await migrations.migrate(db)
         elif await migrations.current(db) != migrations.newest():
@@ -57,21 +59,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 "The database is not up to date: run `hubbub migrate` with the same settings."
             )
         node = Node(db, settings.bus_url)
-        async with sending(db, node.announce_log) as lanes:
-            yield Services(
-                db=db,
-                node=node,
-                sending=lanes,
-                credentials=Credentials(
-                    passwords=passwords,
-                    access_tokens=AccessTokens(settings.secret_key),
-                    refresh_tokens=RefreshTokens(settings.secret_key),
-                    content_key=derive_key(settings.secret_key, "message content"),
-                ),
-            )
-    finally:
-        passwords.close()
-        await db.close()
+        yield Services(
+            db=db,
+            node=node,
+            sending=await stack.enter_async_context(sending(db, node.announce_log)),
+            credentials=Credentials(
+                passwords=passwords,
+                access_tokens=AccessTokens(settings.secret_key),
+                refresh_tokens=RefreshTokens(settings.secret_key),
+                content_key=derive_key(settings.secret_key, "message content"),
+            ),
+        )
 
 
 @asynccontextmanager

@@ -58,6 +58,7 @@ SELECT id FROM chats WHERE id = ANY (CAST(:ids AS uuid[])) ORDER BY id FOR NO KE
 """
 _LOCK_FIRST = sa.text(_LOCK)
 _LOCK_FREE = sa.text(f"{_LOCK} SKIP LOCKED")
+_EXISTING = sa.text("SELECT id FROM chats WHERE id = ANY (CAST(:ids AS uuid[]))")
 
 _CHAT = ", ".join(f"chats.{field.name}" for field in fields(Chat))
 
@@ -268,20 +269,23 @@ async def _attempt(
         if _lock_timed_out(error):
             raise _ChatHeld from error
         raise
-    # Who was skipped is not told from who does not exist: the next attempt sees to it.
-    everybody = lock is _LOCK_FIRST or len(locked) == len(chat_ids)
-    free = batch if everybody else [change for change in batch if change.chat_id in locked]
-    sent, read = messages_of(free), marks_of(free)
+    held: set[UUID] = set()
+    if lock is _LOCK_FREE and len(locked) < len(chat_ids):
+        there = await connection.execute(_EXISTING, {"ids": chat_ids})
+        held = set(there.scalars()) - locked
+    ours = [change for change in batch if change.chat_id in locked]
+    sent, read = messages_of(ours), marks_of(ours)
     messages = iter(await _store(connection, sent) if sent else [])
     marks = iter(await _mark(connection, read) if read else [])
-    return [
-        None
-        if not everybody and change.chat_id not in locked
-        else next(messages)  # in the batch's order
-        if isinstance(change, Outgoing)
-        else next(marks)
-        for change in batch
-    ]
+
+    def outcome(change: Change) -> Outcome | None:
+        if change.chat_id in held:
+            return None
+        if change.chat_id not in locked:
+            return Outcome(Verdict.NO_CHAT)
+        return next(messages) if isinstance(change, Outgoing) else next(marks)
+
+    return [outcome(change) for change in batch]  # those of each kind in the batch's order
 
 
 async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list[Outcome]:

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -215,6 +216,10 @@ async def test_a_chat_that_somebody_holds_delays_its_own_sends_alone(postgres_wo
     async with elsewhere.writing() as connection:
         await chat_table.lock(connection, [held.id])
         waiting = [asyncio.create_task(world.send(ana, held, str(n))) for n in range(5)]
+        outcomes = await together(
+            world, [outgoing(ana, replace(free, id=new_key())), ReadMark(free.id, ana.user_id, 1)]
+        )
+        assert [outcome.verdict for outcome in outcomes] == [Verdict.NO_CHAT, Verdict.READ]
         for number in range(20):
             assert (await world.send(ana, free)).seq == number + 1
             assert not any(task.done() for task in waiting)

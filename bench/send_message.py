@@ -114,6 +114,7 @@ async def _postgresql(given: argparse.Namespace, directory: Path) -> AsyncIterat
         yield Filled(f"PostgreSQL {server.version.partition('.')[0]}", one, other, cast)
 
 
+ENTRANCES = ["use-case", "HTTP"]
 DATABASES = {"sqlite": _sqlite, "postgresql": _postgresql}
 
 
@@ -129,7 +130,10 @@ async def run(given: argparse.Namespace, directory: Path) -> results.Report:
             folder = directory / name
             folder.mkdir()
             filled = await stack.enter_async_context(DATABASES[name](given, folder))
-            for entrance in await stack.enter_async_context(opened(filled, folder, cores.measured)):
+            entrances = await stack.enter_async_context(opened(filled, folder, cores.measured))
+            for entrance in entrances:
+                if not entrance.name.startswith(tuple(given.entrances)):
+                    continue
                 contestants += [
                     Contestant(entrance, range(chats)) for chats in sorted({1, given.chats})
                 ]
@@ -176,6 +180,9 @@ def main(arguments: Sequence[str]) -> None:
         choices=DATABASES,
         default=list(DATABASES),
         help="both if left out",
+    )
+    parser.add_argument(
+        "--entrances", nargs="+", choices=ENTRANCES, default=ENTRANCES, help="both if left out"
     )
     parser.add_argument(
         "--unpinned", action="store_true", help="leave it to the system what runs on which core"

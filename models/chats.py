@@ -81,16 +81,6 @@ _NEXT_EVENT = (
     .values(last_event_seq=chats.c.last_event_seq + 1)
     .returning(chats.c.last_event_seq)
 )
-_NEXT_MESSAGE = (
-    chats.update()
-    .where(chats.c.id == sa.bindparam("chat_id"))
-    .values(
-        last_event_seq=chats.c.last_event_seq + 1,
-        last_message_seq=chats.c.last_message_seq + 1,
-        last_activity_at=sa.bindparam("now", type_=UtcDateTime),
-    )
-    .returning(chats.c.last_event_seq, chats.c.last_message_seq)
-)
 
 
 def direct_key(one: UUID, other: UUID) -> str:
@@ -124,12 +114,6 @@ async def create(connection: Connection, chat: Chat, *, pair: str | None) -> Non
 async def next_event_seq(connection: Connection, chat_id: UUID) -> int:
     """Take the chat's next event number; the chat must be locked."""
     return int((await connection.execute(_NEXT_EVENT, {"chat_id": chat_id})).scalar_one())
-
-
-async def next_message_seq(connection: Connection, chat_id: UUID, now: datetime) -> tuple[int, int]:
-    """Take the next event and message numbers of a locked chat."""
-    row = (await connection.execute(_NEXT_MESSAGE, {"chat_id": chat_id, "now": now})).one()
-    return int(row.last_event_seq), int(row.last_message_seq)
 
 
 async def change_member_count(connection: Connection, chat_id: UUID, by: int) -> None:

@@ -1,7 +1,7 @@
 """Connections and transactions, the same two calls on SQLite and PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 Connection = AsyncConnection  # what every query takes
 
@@ -17,6 +18,15 @@ DialectName = Literal["sqlite", "postgresql"]
 # How long a statement may wait for a connection or, on SQLite, for another process's write.
 POOL_TIMEOUT = 10.0  # seconds
 BUSY_TIMEOUT = 10.0  # seconds
+# What every connection to SQLite starts with.
+SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # an acknowledged message survives power loss
+    "PRAGMA foreign_keys=ON",
+    # Pages, 16 MB: 64 sends into as many chats write 300, and at 1000 every third batch waited
+    # for a checkpoint.
+    "PRAGMA wal_autocheckpoint=4000",
+)
 # A statement that runs this long on PostgreSQL is cut off: no request of ours needs it.
 STATEMENT_TIMEOUT = 30.0  # seconds
 
@@ -31,6 +41,7 @@ class Database:
     def __init__(self, url: str) -> None:
         """Prepare an engine for `sqlite:///path` or `postgresql://…`; connects on first use."""
         parsed = sa.make_url(url)
+        self._url = parsed
         if parsed.drivername == "sqlite":
             self.dialect: DialectName = "sqlite"
             self._engine = _sqlite_engine(parsed)
@@ -65,6 +76,35 @@ class Database:
             async with connection.begin():
                 yield connection
 
+    @asynccontextmanager
+    async def sole_writer(self) -> AsyncIterator[None]:
+        """Wait for this process's turn to write to the SQLite file with a connection of one's own.
+
+        Turns come in the order in which they were asked for, those of `writing()` among them.
+        """
+        if self._writer is None:
+            raise RuntimeError("PostgreSQL has many writers")
+        async with self._writer:
+            yield
+
+    def sqlite_file(self) -> str:
+        """Return the path of the SQLite database."""
+        if self._writer is None or self._url.database is None:
+            raise RuntimeError("PostgreSQL has no file")
+        return self._url.database
+
+    def apart(self, statement_timeout: float, **server_settings: str) -> AsyncEngine:
+        """Return an engine whose connections are kept out of the pool, with settings of their own.
+
+        PostgreSQL only; whoever asks for it disposes of it.
+        """
+        return create_async_engine(
+            _asyncpg(self._url),
+            poolclass=NullPool,
+            hide_parameters=True,
+            connect_args=_connect_args(statement_timeout, server_settings),
+        )
+
     async def ping(self) -> None:
         """Run the cheapest statement; raises when the database cannot be reached."""
         async with self._engine.connect() as connection:
@@ -75,23 +115,34 @@ class Database:
         await self._engine.dispose()
 
 
+def _connect_args(
+    statement_timeout: float, server_settings: Mapping[str, str]
+) -> dict[str, object]:
+    return {
+        "timeout": POOL_TIMEOUT,
+        "command_timeout": statement_timeout,
+        "server_settings": {"application_name": "hubbub", **server_settings},
+    }
+
+
 def _postgresql_engine(url: sa.URL) -> AsyncEngine:
-    url = url.set(drivername="postgresql+asyncpg")
-    if mode := url.query.get("sslmode"):  # as everybody else spells what asyncpg calls ssl
-        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
     return create_async_engine(
-        url,
+        _asyncpg(url),
+        hide_parameters=True,  # they are what people write, and errors are logged
         pool_size=10,
         max_overflow=10,
         pool_timeout=POOL_TIMEOUT,
-        hide_parameters=True,  # they are what people write, and errors are logged
         pool_pre_ping=False,  # a lost connection fails one request and is replaced
-        connect_args={
-            "timeout": POOL_TIMEOUT,
-            "command_timeout": STATEMENT_TIMEOUT,
-            "server_settings": {"application_name": "hubbub"},
-        },
+        connect_args=_connect_args(STATEMENT_TIMEOUT, {}),
     )
+
+
+def _asyncpg(url: sa.URL) -> sa.URL:
+    """Return the URL as asyncpg reads it, with what everybody else calls sslmode as its ssl."""
+    url = url.set(drivername="postgresql+asyncpg")
+    if mode := url.query.get("sslmode"):
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return url
 
 
 def _sqlite_engine(url: sa.URL) -> AsyncEngine:
@@ -112,9 +163,8 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
         # sqlite3 would begin transactions by itself, late and never IMMEDIATE.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")  # an acknowledged message survives power loss
-        cursor.execute("PRAGMA foreign_keys=ON")
+        for pragma in SQLITE_PRAGMAS:
+            cursor.execute(pragma)
         cursor.close()
 
     @sa.event.listens_for(engine.sync_engine, "begin")

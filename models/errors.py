@@ -22,6 +22,10 @@ class Raced(Exception):
     """Another transaction stored the same unique key first: roll back and look again."""
 
 
+class Unreachable(Exception):
+    """The database was lost in the middle: whether the last COMMIT took place is unknown."""
+
+
 class Refusal(Exception):
     """A clear no: `code` for programs, the message for people, `path` to the offending input."""
 

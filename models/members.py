@@ -91,16 +91,6 @@ _FOUNDERS = (
     )
     .order_by(members.c.id)
 )
-_ADVANCE_READ = (
-    members.update()
-    .where(
-        members.c.user_id == sa.bindparam("of_user"),
-        members.c.chat_id == sa.bindparam("in_chat"),
-        members.c.left_seq.is_(None),
-        members.c.read_seq < sa.bindparam("up_to"),
-    )
-    .values(read_seq=sa.bindparam("up_to"))
-)
 
 
 async def add(connection: Connection, rows: Sequence[Member]) -> None:
@@ -257,8 +247,3 @@ async def leave(connection: Connection, member_id: UUID, left_seq: int) -> None:
     await connection.execute(
         members.update().where(members.c.id == member_id).values(left_seq=left_seq)
     )
-
-
-async def advance_read(connection: Connection, user_id: UUID, chat_id: UUID, seq: int) -> None:
-    """Move a read pointer forward; it never goes back."""
-    await connection.execute(_ADVANCE_READ, {"of_user": user_id, "in_chat": chat_id, "up_to": seq})

@@ -6,11 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
-from models.errors import Raced
 from models.members import members
 
 messages = sa.Table(
@@ -51,40 +49,9 @@ class Message:
 MessageKey = tuple[UUID, int]
 
 _COLUMNS = columns(messages, Message)
-_SENT_BEFORE = sa.select(*_COLUMNS, messages.c.content_hash).where(
-    messages.c.sender_id == sa.bindparam("sender_id"),
-    messages.c.client_message_id == sa.bindparam("client_message_id"),
-)
 _ONE = sa.select(*_COLUMNS).where(
     messages.c.chat_id == sa.bindparam("chat_id"), messages.c.seq == sa.bindparam("seq")
 )
-
-
-async def sent_before(
-    connection: Connection, sender_id: UUID, client_message_id: UUID
-) -> tuple[Message, bytes] | None:
-    """Return what a sender stored under this client id, with the hash of what was first sent."""
-    row = (
-        await connection.execute(
-            _SENT_BEFORE, {"sender_id": sender_id, "client_message_id": client_message_id}
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    *message, content_hash = row
-    return Message(*message), content_hash
-
-
-async def insert(connection: Connection, message: Message, content_hash: bytes) -> None:
-    """Store a message under a number taken from its locked chat.
-
-    Raises `Raced` when its sender has used the client id in another chat meanwhile.
-    """
-    values = {field.name: getattr(message, field.name) for field in fields(message)}
-    try:
-        await connection.execute(messages.insert(), {**values, "content_hash": content_hash})
-    except IntegrityError as error:
-        raise Raced from error
 
 
 async def insert_many(connection: Connection, rows: Sequence[tuple[Message, bytes]]) -> None:

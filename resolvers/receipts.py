@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from models import chats, members
 from models.chats import Chat
-from models.errors import InvalidInput
+from models.errors import InvalidInput, NotFound
+from models.sending import ReadMark
 from models.viewer import Viewer
 from resolvers.services import Services
 
@@ -16,9 +16,7 @@ async def mark_read(services: Services, viewer: Viewer, *, chat_id: UUID, seq: i
     """
     if seq < 0:
         raise InvalidInput("seq counts from 1; 0 changes nothing.", path=["seq"])
-    async with services.db.writing() as connection:
-        chat = await chats.readable_by(connection, viewer.user_id, chat_id)
-        await members.advance_read(
-            connection, viewer.user_id, chat_id, min(seq, chat.last_message_seq)
-        )
-    return chat
+    outcome = await services.sending.submit(ReadMark(chat_id, viewer.user_id, seq))
+    if outcome.chat is None:
+        raise NotFound("The chat", path=["chatId"])
+    return outcome.chat

@@ -8,6 +8,7 @@ from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
 from realtime.cursor import Cursors
 from realtime.node import Node
+from resolvers.sending import Sending
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The database, this node's real-time side, and credentials."""
+    """The database, this node's real-time side, the way in for messages, and credentials."""
 
     db: Database
     node: Node
+    sending: Sending
     credentials: Credentials
 
 

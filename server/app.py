@@ -1,7 +1,7 @@
 """Assembly: everything is constructed here, once, and handed down."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -17,6 +17,7 @@ from models.database import Database
 from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
+from resolvers.sending import sending
 from resolvers.services import Credentials, Services
 from schema.engine import Engine
 from server import migrations, pages
@@ -49,16 +50,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """
     db = Database(settings.database_url)
     passwords = Passwords(memory_kib=settings.password_memory_kib)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(db.close)
+        stack.callback(passwords.close)
         if db.dialect == "sqlite":
             await migrations.migrate(db)
         elif await migrations.current(db) != migrations.newest():
             raise NotMigrated(
                 "The database is not up to date: run `hubbub migrate` with the same settings."
             )
+        node = Node(db, settings.bus_url)
         yield Services(
             db=db,
-            node=Node(db, settings.bus_url),
+            node=node,
+            sending=await stack.enter_async_context(sending(db, node.announce_log)),
             credentials=Credentials(
                 passwords=passwords,
                 access_tokens=AccessTokens(settings.secret_key),
@@ -67,9 +72,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 content_key=derive_key(settings.secret_key, "message content"),
             ),
         )
-    finally:
-        passwords.close()
-        await db.close()
 
 
 @asynccontextmanager

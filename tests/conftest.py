@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.parts.hubbub",
     "tests.parts.databases",
     "tests.parts.running",
+    "tests.parts.world",
     "pytester",
 ]
 

@@ -1,0 +1,141 @@
+"""Storing by the batch what comes often: what goes in and what comes out, on whichever database.
+
+A batch is one transaction. Per message it checks, in this order and under the chat's lock, that the
+sender is in the chat, whether they used the client's id before, and that what the message answers
+is there for them. Then read pointers move. `models/sending_postgresql.py` and
+`models/sending_sqlite.py` do it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from models.chats import Chat
+from models.events import EventKind
+from models.messages import Message, MessageKey
+
+SENT = EventKind.MESSAGE_SENT.value
+NOWHERE = -1  # the number of no message
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message on its way in."""
+
+    chat_id: UUID
+    sender_id: UUID
+    client_message_id: UUID
+    text: str
+    reply_to: MessageKey | None
+    content_hash: bytes
+
+    @property
+    def key(self) -> tuple[UUID, UUID]:
+        """What no two stored messages share."""
+        return self.sender_id, self.client_message_id
+
+    @property
+    def content(self) -> bytes:
+        """What tells a repetition from another message."""
+        return self.content_hash
+
+    @property
+    def place(self) -> UUID:
+        """What is locked to store it."""
+        return self.chat_id
+
+    @property
+    def reply_to_seq(self) -> int | None:
+        """The number of what it answers; for a message of another chat one that is never found."""
+        if self.reply_to is None:
+            return None
+        chat_id, seq = self.reply_to
+        return seq if chat_id == self.chat_id else NOWHERE
+
+    def stored(self, seq: int, created_at: datetime) -> Message:
+        """Return the message as it has been stored."""
+        return Message(
+            chat_id=self.chat_id,
+            seq=seq,
+            sender_id=self.sender_id,
+            text=self.text,
+            reply_to_seq=self.reply_to_seq,
+            client_message_id=self.client_message_id,
+            created_at=created_at,
+            edited_at=None,
+            deleted_at=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMark:
+    """Somebody has read a chat up to a message, or beyond its last one: all of it."""
+
+    chat_id: UUID
+    user_id: UUID
+    seq: int
+
+    @property
+    def key(self) -> tuple[UUID, UUID, int]:
+        """What tells it from others: several of one person in one chat may share a batch."""
+        return self.chat_id, self.user_id, self.seq
+
+    @property
+    def content(self) -> None:
+        """Nothing that the key does not say."""
+
+    @property
+    def place(self) -> UUID:
+        """What is locked, as for messages: two batches never wait for each other in a circle."""
+        return self.chat_id
+
+
+Change = Outgoing | ReadMark
+
+
+class Verdict(StrEnum):
+    """What became of a change."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"  # stored before with the same content
+    CONFLICT = "conflict"  # its id was used for something else
+    NO_CHAT = "no chat"  # absent, or whose change it is is not in it
+    NO_REPLY_TARGET = "no reply target"
+    READ = "read"  # the pointer is there, or was beyond
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A verdict, with the message as it is now, or the chat in which a pointer was moved."""
+
+    verdict: Verdict
+    message: Message | None = None
+    chat: Chat | None = None
+
+
+class Writer(Protocol):
+    """One connection that stores batches, one at a time."""
+
+    async def store(self, batch: Sequence[Change]) -> list[Outcome | None]:
+        """Store a batch and return what became of each change, after COMMIT.
+
+        None stands for a change that has to wait because somebody else holds its chat. No two
+        changes of a batch may have the same key. Raises `Unreachable` when the database is lost
+        in the middle, and whatever the driver raises when a row cannot be stored; then nothing is.
+        """
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+
+
+def messages_of(batch: Sequence[Change]) -> list[Outgoing]:
+    """Return the messages of a batch, in its order."""
+    return [change for change in batch if isinstance(change, Outgoing)]
+
+
+def marks_of(batch: Sequence[Change]) -> list[ReadMark]:
+    """Return the read marks of a batch, in its order."""
+    return [change for change in batch if isinstance(change, ReadMark)]

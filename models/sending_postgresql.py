@@ -1,0 +1,383 @@
+"""A batch on PostgreSQL: lock the chats, then one statement for all messages, one for all marks.
+
+The lock is a statement of its own, so that the second one, with a snapshot of its own, reads
+membership under it: as a single statement the two accepted a send after a concurrent removal.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.chats import Chat
+from models.database import Database
+from models.errors import Unreachable
+from models.messages import Message
+from models.sending import (
+    SENT,
+    Change,
+    Outcome,
+    Outgoing,
+    ReadMark,
+    Verdict,
+    marks_of,
+    messages_of,
+)
+
+# How long a lock is waited for, in milliseconds. In the fast lane a chat that somebody holds for
+# longer than a few commits take must not hold up the others; in the slow lane, where everything is
+# held, whoever waits that long gets a turn among those who wait in line.
+FAST_LOCK_TIMEOUT = 20
+SLOW_LOCK_TIMEOUT = 250
+
+# A batch takes milliseconds; a server that says nothing for so long is taken for lost.
+STATEMENT_TIMEOUT = 5.0  # seconds
+
+# Settings of the connection that a lane holds.
+SETTINGS = {
+    "application_name": "hubbub sends",
+    # Every look-up is by key. A plan made while the tables were empty would scan them, and be
+    # kept when they are full.
+    "enable_seqscan": "off",
+    "jit": "off",  # compiling costs more than any batch takes
+}
+
+# What is wrong is the server, not a row: 08 connection, 53 resources, 57 operator intervention,
+# 58 system; 25006 says that the server has become a standby.
+# PostgreSQL, Appendix A "PostgreSQL Error Codes".
+_SERVER_STATES = ("08", "53", "57", "58", "25006")
+
+_LOCK = """
+SELECT id FROM chats WHERE id = ANY (CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
+"""
+_LOCK_FIRST = sa.text(_LOCK)
+_LOCK_FREE = sa.text(f"{_LOCK} SKIP LOCKED")
+_EXISTING = sa.text("SELECT id FROM chats WHERE id = ANY (CAST(:ids AS uuid[]))")
+
+_CHAT = ", ".join(f"chats.{field.name}" for field in fields(Chat))
+
+# OFFSET 0 and the ANY (ARRAY …) make the planner look up each row by its key, whatever it believes
+# about the size of the batch. Rows are inserted in the order of the batch, so that within a chat
+# the log's ids grow with its numbers.
+_STORE = sa.text(
+    f"""
+    WITH batch AS MATERIALIZED (
+        SELECT * FROM unnest(
+            CAST(:chat_ids AS uuid[]), CAST(:sender_ids AS uuid[]), CAST(:client_ids AS uuid[]),
+            CAST(:hashes AS bytea[]), CAST(:texts AS text[]), CAST(:replies AS bigint[])
+        ) WITH ORDINALITY
+        AS row (chat_id, sender_id, client_message_id, content_hash, text, reply_to_seq, n)
+    ),
+    now AS MATERIALIZED (SELECT clock_timestamp() AS moment),
+    stay AS MATERIALIZED (
+        SELECT batch.n, found.* FROM batch CROSS JOIN LATERAL (
+            SELECT id, first_message_seq FROM members
+            WHERE user_id = batch.sender_id AND chat_id = batch.chat_id AND left_seq IS NULL
+            OFFSET 0
+        ) AS found
+    ),
+    earlier AS MATERIALIZED (
+        SELECT batch.n, found.* FROM batch CROSS JOIN LATERAL (
+            SELECT chat_id, seq, text, reply_to_seq, created_at, edited_at, deleted_at,
+                   messages.content_hash = batch.content_hash AS same
+            FROM messages
+            WHERE sender_id = batch.sender_id AND client_message_id = batch.client_message_id
+            OFFSET 0
+        ) AS found
+    ),
+    unanswerable AS MATERIALIZED (
+        SELECT batch.n FROM batch JOIN stay USING (n) LEFT JOIN LATERAL (
+            SELECT seq FROM messages
+            WHERE chat_id = batch.chat_id AND seq = batch.reply_to_seq AND deleted_at IS NULL
+            OFFSET 0
+        ) AS found ON true
+        WHERE batch.reply_to_seq IS NOT NULL
+          AND (found.seq IS NULL OR found.seq < stay.first_message_seq)
+    ),
+    accepted AS MATERIALIZED (
+        SELECT batch.*, stay.id AS stay_id,
+               row_number() OVER (PARTITION BY batch.chat_id ORDER BY batch.n) AS place
+        FROM batch JOIN stay USING (n)
+        WHERE NOT EXISTS (SELECT FROM earlier WHERE earlier.n = batch.n)
+          AND NOT EXISTS (SELECT FROM unanswerable WHERE unanswerable.n = batch.n)
+    ),
+    advanced AS (
+        UPDATE chats
+        SET last_message_seq = last_message_seq + share.size,
+            last_event_seq = last_event_seq + share.size,
+            last_activity_at = now.moment
+        FROM (SELECT chat_id, count(*) AS size FROM accepted GROUP BY chat_id) AS share, now
+        WHERE chats.id = share.chat_id
+          AND chats.id = ANY (ARRAY(SELECT chat_id FROM accepted))
+        RETURNING chats.id AS chat_id,
+                  last_message_seq - share.size AS messages_before,
+                  last_event_seq - share.size AS events_before
+    ),
+    numbered AS MATERIALIZED (
+        SELECT accepted.*, messages_before + place AS seq, events_before + place AS event_seq
+        FROM accepted JOIN advanced USING (chat_id)
+    ),
+    stored AS (
+        INSERT INTO messages (chat_id, seq, sender_id, text, reply_to_seq, client_message_id,
+                              content_hash, created_at)
+        SELECT chat_id, seq, sender_id, text, reply_to_seq, client_message_id, content_hash, moment
+        FROM numbered, now ORDER BY n
+    ),
+    logged AS (
+        INSERT INTO events (chat_id, seq, kind, actor_id, message_seq, xid, created_at)
+        SELECT chat_id, event_seq, '{SENT}', sender_id, seq, pg_current_xact_id(), moment
+        FROM numbered, now ORDER BY n
+    ),
+    read AS (
+        -- Who writes has read what was there.
+        UPDATE members SET read_seq = newest.seq
+        FROM (SELECT stay_id, max(seq) AS seq FROM numbered GROUP BY stay_id) AS newest
+        WHERE members.id = newest.stay_id
+          AND members.id = ANY (ARRAY(SELECT stay_id FROM numbered))
+          AND members.read_seq < newest.seq
+    )
+    SELECT CASE WHEN stay.n IS NULL THEN '{Verdict.NO_CHAT}'
+                WHEN earlier.same THEN '{Verdict.DUPLICATE}'
+                WHEN earlier.n IS NOT NULL THEN '{Verdict.CONFLICT}'
+                WHEN unanswerable.n IS NOT NULL THEN '{Verdict.NO_REPLY_TARGET}'
+                ELSE '{Verdict.STORED}' END AS verdict,
+           numbered.seq, now.moment,
+           earlier.seq, earlier.text, earlier.reply_to_seq, earlier.created_at,
+           earlier.edited_at, earlier.deleted_at
+    FROM batch CROSS JOIN now
+    LEFT JOIN stay USING (n) LEFT JOIN earlier USING (n)
+    LEFT JOIN unanswerable USING (n) LEFT JOIN numbered USING (n)
+    ORDER BY n
+    """  # noqa: S608 - what is put in are constants
+)
+
+
+# Several marks of one person in one chat move the pointer once, to the furthest.
+_MARK = sa.text(
+    f"""
+    WITH batch AS MATERIALIZED (
+        SELECT * FROM unnest(
+            CAST(:chat_ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:seqs AS bigint[])
+        ) WITH ORDINALITY AS row (chat_id, user_id, seq, n)
+    ),
+    stay AS MATERIALIZED (
+        SELECT batch.n, batch.seq, found.* FROM batch CROSS JOIN LATERAL (
+            SELECT members.id AS stay_id, {_CHAT}
+            FROM members JOIN chats ON chats.id = members.chat_id
+            WHERE user_id = batch.user_id AND chat_id = batch.chat_id AND left_seq IS NULL
+            OFFSET 0
+        ) AS found
+    ),
+    read AS (
+        UPDATE members SET read_seq = furthest.seq
+        FROM (
+            SELECT stay_id, max(least(seq, last_message_seq)) AS seq FROM stay GROUP BY stay_id
+        ) AS furthest
+        WHERE members.id = furthest.stay_id
+          AND members.id = ANY (ARRAY(SELECT stay_id FROM stay))
+          AND members.read_seq < furthest.seq
+    )
+    SELECT {_CHAT} FROM batch LEFT JOIN stay AS chats USING (n) ORDER BY n
+    """  # noqa: S608 - what is put in are constants
+)
+
+
+class PostgresqlWriter:
+    """Hold one connection and store batches on it."""
+
+    def __init__(self, db: Database, *, lock_timeout: int) -> None:
+        """Connect when the first batch comes; a lock is waited for so many milliseconds."""
+        self._engine = db.apart(STATEMENT_TIMEOUT, **SETTINGS, lock_timeout=f"{lock_timeout}ms")
+        self._connection: AsyncConnection | None = None
+
+    async def store(self, batch: Sequence[Change]) -> list[Outcome | None]:
+        """Store a batch; see `models.sending.Writer`."""
+        chat_ids = list({change.chat_id for change in batch})
+        try:
+            try:
+                return await self._transact(batch, chat_ids, _LOCK_FIRST)
+            except _ChatHeld:
+                return await self._transact(batch, chat_ids, _LOCK_FREE)
+        except DBAPIError as error:
+            if _lock_timed_out(error) and len(batch) == 1:
+                return [None]  # not the chat, but a row that its message refers to
+            raise
+
+    async def close(self) -> None:
+        """Close the connection; the writer may be used again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+        await self._engine.dispose()
+
+    async def _transact(
+        self, batch: Sequence[Change], chat_ids: Collection[UUID], lock: sa.TextClause
+    ) -> list[Outcome | None]:
+        try:
+            if self._connection is None:
+                self._connection = await self._engine.connect()
+            transaction = await self._connection.begin()
+            try:
+                outcomes = await _attempt(self._connection, batch, chat_ids, lock)
+                await transaction.commit()
+            except Exception as error:
+                if not _server_is_gone(error):
+                    await transaction.rollback()
+                raise
+        except asyncio.CancelledError:
+            # In the middle of a statement: of no use to anybody any more.
+            await self._drop()
+            raise
+        except Exception as error:
+            if not _server_is_gone(error):
+                raise
+            # Without a rollback, for which a silent server would be waited for again.
+            await self._drop()
+            raise Unreachable(str(error).partition("\n")[0]) from error
+        return outcomes
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.invalidate()
+                await connection.close()
+            except Exception:  # noqa: BLE001, S110 - it was of no use before
+                pass
+
+
+class _ChatHeld(Exception):
+    """Somebody holds one of the chats."""
+
+
+async def _attempt(
+    connection: AsyncConnection,
+    batch: Sequence[Change],
+    chat_ids: Collection[UUID],
+    lock: sa.TextClause,
+) -> list[Outcome | None]:
+    """Return what becomes of each change, once it is committed."""
+    try:
+        locked = set((await connection.execute(lock, {"ids": chat_ids})).scalars())
+    except DBAPIError as error:
+        if _lock_timed_out(error):
+            raise _ChatHeld from error
+        raise
+    held: set[UUID] = set()
+    if lock is _LOCK_FREE and len(locked) < len(chat_ids):
+        there = await connection.execute(_EXISTING, {"ids": chat_ids})
+        held = set(there.scalars()) - locked
+    ours = [change for change in batch if change.chat_id in locked]
+    sent, read = messages_of(ours), marks_of(ours)
+    messages = iter(await _store(connection, sent) if sent else [])
+    marks = iter(await _mark(connection, read) if read else [])
+
+    def outcome(change: Change) -> Outcome | None:
+        if change.chat_id in held:
+            return None
+        if change.chat_id not in locked:
+            return Outcome(Verdict.NO_CHAT)
+        return next(messages) if isinstance(change, Outgoing) else next(marks)
+
+    return [outcome(change) for change in batch]  # those of each kind in the batch's order
+
+
+async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list[Outcome]:
+    rows = await connection.execute(
+        _STORE,
+        {
+            "chat_ids": [message.chat_id for message in batch],
+            "sender_ids": [message.sender_id for message in batch],
+            "client_ids": [message.client_message_id for message in batch],
+            "hashes": [message.content_hash for message in batch],
+            "texts": [message.text for message in batch],
+            "replies": [message.reply_to_seq for message in batch],
+        },
+    )
+    return [_outcome(message, *row) for message, row in zip(batch, rows.all(), strict=True)]
+
+
+async def _mark(connection: AsyncConnection, marks: Sequence[ReadMark]) -> list[Outcome]:
+    rows = await connection.execute(
+        _MARK,
+        {
+            "chat_ids": [mark.chat_id for mark in marks],
+            "user_ids": [mark.user_id for mark in marks],
+            "seqs": [mark.seq for mark in marks],
+        },
+    )
+    return [
+        Outcome(Verdict.NO_CHAT) if row.id is None else Outcome(Verdict.READ, chat=Chat(*row))
+        for row in rows
+    ]
+
+
+def _outcome(
+    message: Outgoing,
+    verdict: str,
+    seq: int | None,
+    moment: datetime,
+    first_seq: int,
+    text: str,
+    reply_to_seq: int | None,
+    created_at: datetime,
+    edited_at: datetime | None,
+    deleted_at: datetime | None,
+) -> Outcome:
+    match Verdict(verdict):
+        case Verdict.STORED:
+            if seq is None:
+                raise RuntimeError("the chat of a message that was let through was not there")
+            return Outcome(Verdict.STORED, message.stored(seq, moment))
+        case Verdict.DUPLICATE:
+            first = Message(
+                chat_id=message.chat_id,  # part of the content that was found to be the same
+                seq=first_seq,
+                sender_id=message.sender_id,
+                text=text,
+                reply_to_seq=reply_to_seq,
+                client_message_id=message.client_message_id,
+                created_at=created_at,
+                edited_at=edited_at,
+                deleted_at=deleted_at,
+            )
+            return Outcome(Verdict.DUPLICATE, first)
+        case refused:
+            return Outcome(refused)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what the driver said below it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _state(error: BaseException) -> str | None:
+    """Return the SQLSTATE of an error that the server reported."""
+    states = (getattr(cause, "sqlstate", None) for cause in _causes(error))
+    return next((state for state in states if state), None)
+
+
+def _lock_timed_out(error: BaseException) -> bool:
+    return _state(error) == asyncpg.LockNotAvailableError.sqlstate
+
+
+def _server_is_gone(error: BaseException) -> bool:
+    """Whether the connection, rather than a row, is what failed."""
+    state = _state(error)
+    if state is not None:
+        return state.startswith(_SERVER_STATES)
+    # asyncpg counts a value that it cannot encode among the errors of its interface. A backend
+    # that is killed in the middle of an answer raises InternalClientError, which stands alone.
+    return not any(isinstance(cause, asyncpg.DataError) for cause in _causes(error)) and any(
+        isinstance(cause, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
+        for cause in _causes(error)
+    )

@@ -9,6 +9,7 @@ ARGS ?=
 BIN := .venv/bin
 PAGE := web/graphiql
 CLIENTS := tests/clients
+RESUME := web/packages/resume
 
 # The environment is named, whatever is active in the shell. Compiling at once halves the time in which
 # Hubbub starts where Python may not write beside its modules (PYTHONDONTWRITEBYTECODE).
@@ -40,10 +41,10 @@ run: .venv/.runtime $(PAGE)/dist/index.html ## Start Hubbub on this machine; the
 demo: .venv/.runtime $(PAGE)/dist/index.html ## Fill an empty server with people who are already talking
 	@exec $(BIN)/hubbub demo $(ARGS)
 
-test: .venv/.dev $(PAGE)/dist/index.html $(CLIENTS)/node_modules/.package-lock.json ## Run the tests; ARGS="-k words" picks some
+test: .venv/.dev $(PAGE)/dist/index.html $(CLIENTS)/node_modules/.package-lock.json $(RESUME)/dist/index.js ## Run the tests; ARGS="-k words" picks some
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/.dev $(PAGE)/node_modules/.package-lock.json ## Check style, types, layers, locks and the printed schema
+check: .venv/.dev $(PAGE)/node_modules/.package-lock.json $(RESUME)/node_modules/.package-lock.json ## Check style, types, layers, locks and the printed schema
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -53,6 +54,7 @@ check: .venv/.dev $(PAGE)/node_modules/.package-lock.json ## Check style, types,
 	$(BIN)/python -m pytest -q tests/house/test_locks.py tests/house/test_names.py
 	$(BIN)/hubbub schema --check
 	cd $(PAGE) && $(NPM) run --silent check
+	cd $(RESUME) && $(NPM) run --silent check
 
 format: .venv/.dev ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
@@ -80,6 +82,7 @@ screenshots: ## Copy the screenshots of the last test run into the docs
 
 clean: ## Remove what these commands made; your data stays
 	rm -rf .venv build dist $(PAGE)/dist $(PAGE)/node_modules $(CLIENTS)/node_modules
+	rm -rf $(RESUME)/dist $(RESUME)/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # --- set-up ----------------------------------------------------------------------------------------
@@ -128,4 +131,15 @@ $(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES)
 $(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package-lock.json | .venv/.runtime
 	@echo "Installing the clients that the tests use"
 	@cd $(CLIENTS) && $(NPM) ci --loglevel=error >/dev/null
+	@touch $@
+
+$(RESUME)/node_modules/.package-lock.json: $(RESUME)/package-lock.json | .venv/.runtime
+	@echo "Installing the npm package's tools"
+	@cd $(RESUME) && $(NPM) ci --loglevel=error >/dev/null
+	@touch $@
+
+$(RESUME)/dist/index.js: $(RESUME)/node_modules/.package-lock.json $(RESUME)/package.json \
+		$(RESUME)/tsconfig.json $(wildcard $(RESUME)/src/*.ts)
+	@echo "Building the npm package"
+	@cd $(RESUME) && log=$$($(NPM) run build 2>&1) || { echo "$$log"; exit 1; }
 	@touch $@

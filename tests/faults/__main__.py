@@ -30,6 +30,8 @@ def main() -> int:
         verdict = check(read(given.check / "history.jsonl"), Final.read(given.check / "final.json"))
         console.print(str(verdict), highlight=False, markup=False)
         return 0 if verdict.ok else 1
+    if given.prove:
+        return asyncio.run(_prove(console, given.seed))
     options = Options(
         seconds=given.minutes * 60,
         nodes=given.nodes,
@@ -41,6 +43,21 @@ def main() -> int:
         only=frozenset(given.only.split(",")) if given.only else frozenset(),
     )
     return asyncio.run(_run(options, console, keep=given.keep))
+
+
+async def _prove(console: Console, seed: int) -> int:
+    """Plant each fault in turn; fail if one is not found, which would be the checker's fault."""
+    missed = []
+    for fault in planted.FAULTS:
+        console.print(f"Planting {fault}", highlight=False)
+        options = Options(
+            seconds=15, nodes=2, clients=12, seed=seed, pause=1, hardness=0.3, fault=fault
+        )
+        if await _run(options, console, keep=False) == 0:
+            missed.append(fault)
+    found = "every planted fault" if not missed else f"all but {', '.join(missed)}"
+    console.print(f"Found {found}.", highlight=False)
+    return 1 if missed else 0
 
 
 async def _run(options: Options, console: Console, *, keep: bool) -> int:
@@ -77,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--pause", type=float, default=3, help="seconds between two nemeses of a lane")
     add("--only", default="", help=f"these nemeses, by comma: {', '.join(names())}")
     add("--fault", default="", choices=["", *planted.FAULTS], help="plant a fault in the nodes")
+    add("--prove", action="store_true", help="plant each fault in turn, and expect to find it")
     add("--keep", action="store_true", help="keep the history of a run without findings too")
     add("--check", type=Path, metavar="FOLDER", help="check the history kept there again")
     return parser

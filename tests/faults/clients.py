@@ -90,9 +90,10 @@ class Sent:
 class Client:
     """One person's device."""
 
-    def __init__(self, world: World, person: Person, rng: random.Random) -> None:
+    def __init__(self, world: World, person: Person, rng: random.Random, device: str = "") -> None:
         self.world = world
-        self.name = person.handle
+        self.handle = person.handle
+        self.name = person.handle + device  # what the history calls it
         self.cursor = ""
         self.inside: set[str] = set()  # ids of the chats that the person is in, as far as heard
         self.last_heard: dict[str, int] = {}  # the last event, by name of the chat
@@ -111,13 +112,13 @@ class Client:
     async def listen(self) -> None:
         """Stay subscribed until cancelled, through whatever happens."""
         while True:
-            self._resuming = self._new_key()
-            self._note(Kind.RESUME, State.INVOKE, key=self._resuming)
             detail, state = "", State.INFO
             try:
                 async with Wire.open(self._proxy.url("ws") + "/graphql", self._token) as wire:
                     self._wire = wire
                     self._connected.set()
+                    self._resuming = self._new_key()
+                    self._note(Kind.RESUME, State.INVOKE, key=self._resuming)
                     detail = await wire.listen(EVENTS, self._hear, after=self.cursor)
             except Lost as lost:
                 detail = str(lost)
@@ -132,6 +133,7 @@ class Client:
                 self._connected.clear()
             if self._resuming:
                 self._note(Kind.RESUME, state, key=self._resuming, detail=detail[:80])
+                self._resuming = ""
             self._node = self._rng.randrange(len(self.world.proxies))
             if not self.world.hurry:
                 await asyncio.sleep(self._rng.uniform(0.05, 0.5))
@@ -144,7 +146,7 @@ class Client:
         """Get a fresh token from some node; if it cannot give one, another will the next time."""
         person = Person(self._proxy.url("http"))
         with contextlib.suppress(Exception):
-            await person.log_in(self.name)
+            await person.log_in(self.handle)
             self._token = person.token or ""
         await person.close()
 
@@ -162,7 +164,7 @@ class Client:
             return
         room = self.world.rooms[event["chat"]["id"]]
         subject = event["membership"]["user"]["handle"] if "membership" in event else ""
-        if subject == self.name:
+        if subject == self.handle:
             (self.inside.add if type_ != "MemberLeft" else self.inside.discard)(room.id)
         message = event.get("message") or {}
         self._note(
@@ -200,11 +202,11 @@ class Client:
             await self._change(kind, self._rng.choice(self.own[-20:]))
         elif kind is Kind.READ and room.name in self._last_message:
             await self._read(room)
-        elif kind is Kind.JOIN and room.owner == self.name and len(room.roster) > 1:
-            handle = self._rng.choice([each for each in room.roster if each != self.name])
+        elif kind is Kind.JOIN and room.owner == self.handle and len(room.roster) > 1:
+            handle = self._rng.choice([each for each in room.roster if each != self.handle])
             input_ = {"chatId": room.id, "userIds": [self.world.user_ids[handle]]}
             await self._do(kind, ADD, input_, chat=room.name, subject=handle)
-        elif kind is Kind.LEAVE and room.owner != self.name:
+        elif kind is Kind.LEAVE and room.owner != self.handle:
             if await self._do(kind, LEAVE, {"chatId": room.id}, chat=room.name) is not None:
                 self.inside.discard(room.id)
         else:

@@ -151,7 +151,8 @@ class View:
 class Final:
     """Everything after healing, when nothing happened any more."""
 
-    users: list[str] = field(default_factory=list)  # each with one subscription
+    # Devices with one subscription each: a person, or `person/device` for one more of theirs.
+    users: list[str] = field(default_factory=list)
     start: dict[str, int] = field(default_factory=dict)  # per chat, the last event before the run
     log: dict[str, list[Logged]] = field(default_factory=dict)
     messages: dict[str, list[Stored]] = field(default_factory=dict)

@@ -7,19 +7,26 @@ product. Each function takes one guarantee away, by its name in `realtime/` or `
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
 import sqlalchemy as sa
 from broadcaster import Broadcast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+import resolvers.members
+import resolvers.messages
 from models import events, messages
 from models.database import Database
+from models.viewer import Viewer
 from realtime import bus, tailer
 from realtime.feed import Feed
+from resolvers.members import LockedChat
+from resolvers.services import Services
 
 FAULTS: dict[str, Callable[[], None]] = {}
 
@@ -97,27 +104,42 @@ async def _nothing() -> AsyncIterator[Any]:
 
 @fault
 def early_answer() -> None:
-    """A change is acknowledged and announced before its COMMIT, which follows a moment later."""
-    committing: set[asyncio.Task[None]] = set()
-
-    async def commit(connection: AsyncConnection) -> None:
-        await asyncio.sleep(0.2)
-        await connection.commit()
-        await connection.close()
+    """A send is acknowledged and announced before its COMMIT, which follows a moment later."""
+    changing = resolvers.members.changing
 
     @asynccontextmanager
-    async def writing(self: Database) -> AsyncIterator[AsyncConnection]:
-        connection = await self.engine.connect()
+    async def early(services: Services, viewer: Viewer, chat_id: UUID) -> AsyncIterator[LockedChat]:
+        hasty: Any = _Hasty(services.db)
+        async with changing(dataclasses.replace(services, db=hasty), viewer, chat_id) as locked:
+            yield locked
+
+    _replace(resolvers.messages, "changing", early)
+
+
+class _Hasty:
+    """A database whose write transactions are committed after their block."""
+
+    _committing: ClassVar[set[asyncio.Task[None]]] = set()
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        connection = await self._db.engine.connect()
         try:
             yield connection
         except BaseException:
             await connection.close()
             raise
-        task = asyncio.create_task(commit(connection))
-        committing.add(task)
-        task.add_done_callback(committing.discard)
+        task = asyncio.create_task(self._commit(connection))
+        self._committing.add(task)
+        task.add_done_callback(self._committing.discard)
 
-    _replace(Database, "writing", writing)
+    async def _commit(self, connection: AsyncConnection) -> None:
+        await asyncio.sleep(0.2)
+        await connection.commit()
+        await connection.close()
 
 
 def _replace(owner: Any, name: str, by: Any) -> None:

@@ -36,10 +36,12 @@ class Heard:
 
     def __init__(self, final: Final, findings: Findings) -> None:
         self._findings = findings
+        ranges = _ranges(final)
         self._hearings = {
-            place: Hearing(ranges)
-            for place, ranges in _ranges(final).items()
-            if place[0] in final.users
+            (user, chat): Hearing(ranges[person_of(user), chat])
+            for user in final.users
+            for chat in final.log
+            if (person_of(user), chat) in ranges
         }
         # Per message, the texts that it may have had so far.
         self._texts: dict[tuple[str, int], set[str]] = defaultdict(set)
@@ -129,9 +131,10 @@ class Heard:
                     "never told", f"events {due} to {hearing.latest[1]} of {chat} to {user}"
                 )
         for (user, chat, about), (text, seq) in self._shown.items():
-            first, last = self._hearings[user, chat].latest
-            # Who is away does not hear of changes.
-            if seq < first or last < len(self._log[chat]):
+            hearing = self._hearings[user, chat]
+            first, last = hearing.latest
+            # Who is away does not hear of changes; what was never told is another finding.
+            if seq < first or last < len(self._log[chat]) or hearing.last < last:
                 continue
             stored = self._stored[chat, about].text
             if text != stored:
@@ -139,6 +142,11 @@ class Heard:
                     "told an old text last",
                     f"message {about} of {chat} to {user}: {text!r}, stored is {stored!r}",
                 )
+
+
+def person_of(user: str) -> str:
+    """Return whose device it is: `ana` of `ana/replay`."""
+    return user.partition("/")[0]
 
 
 def _ranges(final: Final) -> dict[tuple[str, str], list[tuple[int, int]]]:

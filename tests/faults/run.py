@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
+
 from tests.faults import stored
 from tests.faults.checker import check
 from tests.faults.clients import Client, Room, World
@@ -24,6 +26,7 @@ from tests.parts.people import Person
 # so long never will. No finding depends on it being short.
 QUIET = 12.0  # seconds
 SETTLING = 180.0  # seconds, at most
+REPLAYS = 2  # devices that are told the whole run again at its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,10 @@ async def _talk(
 ) -> Final:
     options = run_.options
     clients = [Client(world, person, random.Random(rng.random())) for person in people]
-    for client, person in zip(clients, people, strict=True):
+    replays = [Client(world, people[n], random.Random(0), "/replay") for n in range(REPLAYS)]
+    for client, person in zip([*clients, *replays], [*people, *people[:REPLAYS]], strict=True):
         client.cursor = (await person.ask("{ viewer { cursor } }"))["viewer"]["cursor"]
-        client.inside = {id_ for id_, room in world.rooms.items() if client.name in room.roster}
+        client.inside = {id_ for id_, room in world.rooms.items() if client.handle in room.roster}
     connection = await cluster.connect()
     start = await stored.last_events(connection)
     await connection.close()
@@ -129,9 +133,10 @@ async def _talk(
         run_.healed_at = run_.history.now
         await asyncio.sleep(2)  # talk once more with everything healed, then fall silent
         world.stopped = True
-        await asyncio.gather(*working)
+        _, cut_off = await asyncio.wait(working, timeout=SETTLING)
+        cluster.deaths += [f"{len(cut_off)} clients found no node any more"] if cut_off else []
         run_.phase = "settling"
-        return await _settled(run_, cluster, world, clients, start)
+        return await _settled(run_, cluster, world, clients, replays, start)
     finally:
         tasks = [*listening, *working, watching, trouble]
         for task in tasks:
@@ -155,25 +160,26 @@ async def _sample(run_: Run) -> None:
 
 
 async def _settled(
-    run_: Run, cluster: Cluster, world: World, clients: list[Client], start: dict[str, int]
+    run_: Run,
+    cluster: Cluster,
+    world: World,
+    clients: list[Client],
+    replays: list[Client],
+    start: dict[str, int],
 ) -> Final:
-    """Wait until everybody has heard everything, or nobody hears anything any more."""
+    """Wait until everybody has heard everything, and note how it ended.
+
+    Then some people's second devices are told all of the run from its start, once more.
+    """
     connection = await cluster.connect()
+    replaying: list[asyncio.Task[None]] = []
     try:
-        for _ in _patiently(lambda: run_.history.count(Kind.RECEIVE, State.OK)):
-            await asyncio.sleep(0.25)
-            last = await stored.last_events(connection)
-            stays = await stored.all_stays(connection)
-            due = {(s.user, s.chat): s.left or last[s.chat] for s in stays}
-            by_name = {client.name: client for client in clients}
-            if all(
-                by_name[user].last_heard.get(chat, 0) >= seq
-                for (user, chat), seq in due.items()
-                if seq > start[chat]
-            ):
-                break
+        await _until_heard(run_, connection, clients, start)
+        run_.phase = "replaying"
+        replaying = [asyncio.create_task(client.listen()) for client in replays]
+        await _until_heard(run_, connection, [*clients, *replays], start)
         final = Final(
-            users=[client.name for client in clients],
+            users=[client.name for client in [*clients, *replays]],
             start=start,
             log=await stored.whole_log(connection),
             messages=await stored.whole_messages(connection),
@@ -181,9 +187,33 @@ async def _settled(
             problems=list(cluster.deaths),
         )
     finally:
+        for task in replaying:
+            task.cancel()
+        await asyncio.gather(*replaying, return_exceptions=True)
         await connection.close()
+    run_.phase = "reading histories"
     final.views.extend(await views_of(clients, world, final, cluster))
     return final
+
+
+async def _until_heard(
+    run_: Run, connection: asyncpg.Connection, clients: list[Client], start: dict[str, int]
+) -> None:
+    """Return when everybody has heard everything, or nobody hears anything any more."""
+    for _ in _patiently(lambda: run_.history.count(Kind.RECEIVE, State.OK)):
+        last = await stored.last_events(connection)
+        due: dict[str, list[tuple[str, int]]] = {}
+        for stay in await stored.all_stays(connection):
+            seq = stay.left or last[stay.chat]
+            if seq > start[stay.chat]:
+                due.setdefault(stay.user, []).append((stay.chat, seq))
+        if all(
+            client.last_heard.get(chat, 0) >= seq
+            for client in clients
+            for chat, seq in due.get(client.handle, ())
+        ):
+            return
+        await asyncio.sleep(0.25)
 
 
 def _patiently(progress: Callable[[], int]) -> Iterator[None]:

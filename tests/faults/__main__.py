@@ -9,8 +9,11 @@ import argparse
 import asyncio
 import contextlib
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
+import uvloop
 from rich.console import Console
 
 from tests.faults import planted, report
@@ -31,7 +34,7 @@ def main() -> int:
         console.print(str(verdict), highlight=False, markup=False)
         return 0 if verdict.ok else 1
     if given.prove:
-        return asyncio.run(_prove(console, given.seed))
+        return _to_its_end(_prove(console, given.seed))
     options = Options(
         seconds=given.minutes * 60,
         nodes=given.nodes,
@@ -42,7 +45,12 @@ def main() -> int:
         fault=given.fault,
         only=frozenset(given.only.split(",")) if given.only else frozenset(),
     )
-    return asyncio.run(_run(options, console, keep=given.keep))
+    return _to_its_end(_run(options, console, keep=given.keep))
+
+
+def _to_its_end(work: Coroutine[Any, Any, int]) -> int:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 async def _prove(console: Console, seed: int) -> int:

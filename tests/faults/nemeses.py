@@ -17,6 +17,7 @@ from tests.faults.cluster import Cluster
 from tests.parts.hubbub import ORDERLY
 
 Nemesis = Callable[["Trouble"], Awaitable[str]]
+PATIENCE = 40.0  # seconds for a node to end in order; it gives requests ten
 LANES: dict[str, list[Nemesis]] = {"nodes": [], "stores": [], "network": []}
 
 
@@ -134,9 +135,15 @@ async def freeze_node(trouble: Trouble) -> str:
 async def rolling_restart(trouble: Trouble) -> str:
     """SIGTERM one node after the other, each back before the next."""
     for node in trouble.cluster.nodes:
-        code = await asyncio.to_thread(node.process.terminate, 60)
-        if code not in ORDERLY:
-            trouble.cluster.deaths.append(f"{node.process.name} ended with {code} on SIGTERM")
+        asked = trouble.world.history.now
+        try:
+            code = await asyncio.to_thread(node.process.terminate, PATIENCE)
+            problem = "" if code in ORDERLY else f"ended with {code}"
+        except TimeoutError:  # it has been killed now
+            problem = f"lived on for {PATIENCE} s"
+        if problem:
+            said = f"{node.process.name} {problem} after SIGTERM at {asked:.1f} s"
+            trouble.cluster.deaths.append(said)
         await trouble.cluster.start_node(node)
     return ""
 

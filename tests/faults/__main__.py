@@ -59,7 +59,7 @@ async def _prove(console: Console, seed: int) -> int:
     for fault in planted.FAULTS:
         console.print(f"Planting {fault}", highlight=False)
         options = Options(
-            seconds=15, nodes=2, clients=12, seed=seed, pause=1, hardness=0.3, fault=fault
+            seconds=15, nodes=2, clients=12, seed=seed, pause=0.8, hardness=0.3, fault=fault
         )
         if await _run(options, console, keep=False) == 0:
             missed.append(fault)
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--clients", type=int, default=50, help="people with one socket each")
     add("--seed", type=int, default=1, help="for all choices")
     add("--rate", type=float, default=250, help="doings a second, of all clients, at most")
-    add("--pause", type=float, default=3, help="seconds between two nemeses of a lane")
+    add("--pause", type=float, default=5, help="seconds between two nemeses of a lane, about")
     add("--only", default="", help=f"these nemeses, by comma: {', '.join(names())}")
     add("--fault", default="", choices=["", *planted.FAULTS], help="plant a fault in the nodes")
     add("--prove", action="store_true", help="plant each fault in turn, and expect to find it")

@@ -38,7 +38,7 @@ class Options:
     clients: int = 50
     seed: int = 1
     rate: float = 250  # doings per second, of all clients together, at most
-    pause: float = 3  # seconds between two nemeses of a lane
+    pause: float = 5  # seconds between two nemeses of a lane, about
     hardness: float = 1.0
     fault: str = ""  # planted in the nodes
     only: frozenset[str] = frozenset()  # these nemeses

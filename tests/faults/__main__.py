@@ -35,6 +35,10 @@ def main() -> int:
         return 0 if verdict.ok else 1
     if given.prove:
         return _to_its_end(_prove(console, given.seed))
+    only = frozenset(filter(None, given.only.split(",")))
+    if unknown := only - set(names()):
+        console.print(f"No nemesis is called {', '.join(sorted(unknown))}.")
+        return 2
     options = Options(
         seconds=given.minutes * 60,
         nodes=given.nodes,
@@ -43,7 +47,7 @@ def main() -> int:
         rate=given.rate,
         pause=given.pause,
         fault=given.fault,
-        only=frozenset(given.only.split(",")) if given.only else frozenset(),
+        only=only,
     )
     return _to_its_end(_run(options, console, keep=given.keep))
 

@@ -48,9 +48,9 @@ class Cluster:
         """Bring everything back that is not there; whoever hurt it should have done so."""
         for node in self.nodes:
             node.thaw()
-        if not await asyncio.to_thread(self.postgres._answers):
+        if not await asyncio.to_thread(self.postgres.answers):
             await asyncio.to_thread(self.postgres.start)
-        if not await asyncio.to_thread(self.redis._answers):
+        if not await asyncio.to_thread(self.redis.answers):
             await asyncio.to_thread(self.redis.start)
         for node in self.nodes:
             if node.process.exit_code is not None:

@@ -30,7 +30,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check format lock wheel bench screenshots clean
+.PHONY: help run demo test check format lock wheel bench faults screenshots clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,9 @@ wheel: .venv/.runtime $(PAGE)/dist/index.html ## Build the sdist, and of it the 
 
 bench: .venv/.dev $(PAGE)/dist/index.html ## Measure, and compare with the figures in bench/RESULTS.md
 	@$(BIN)/python -m bench $(ARGS)
+
+faults: .venv/.dev ## Hurt real nodes under load and check what clients saw; ARGS="--minutes 20"
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 screenshots: ## Copy the screenshots of the last test run into the docs
 	@ls build/screenshots/*.png >/dev/null 2>&1 || \

@@ -187,8 +187,9 @@ async def page(connection: Connection, ranges: list[Range], limit: int) -> Seque
         },
     )
     found = [LoggedEvent(*row) for row in rows]
-    delivered = {event.chat_id: event.seq for event in found}
+    delivered = {event.chat_id: event.seq or 0 for event in found}
     for each in ranges:
-        each.first = (delivered.get(each.chat_id) or each.first - 1) + 1
+        # Two stays in one chat are two ranges of it, and what lies between them is not theirs.
+        each.first = max(each.first, delivered.get(each.chat_id, 0) + 1)
     ranges[:] = [each for each in ranges if each.first <= each.last]
     return found

@@ -13,13 +13,15 @@ against:
   for the next one: so there is a first one that nobody uses;
 - its PostgreSQL backend cannot publish twice at once, so one task publishes;
 - it forgets its backend, and a task in it, when connecting fails, so that is ended for it;
+- what it waits for in redis-py swallows a cancellation now and then, so tasks are cancelled until
+  they have ended;
 - its queues are unbounded, so hints wait in a bounded outbox where the oldest goes first.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import uuid4
 
@@ -37,6 +39,7 @@ FIRST_BEAT_INTERVAL = 0.01  # … until the first one is heard
 SILENCE_LIMIT = 6.0  # seconds without a beat of our own before the bus is rebuilt
 CONNECT_TIMEOUT = 5.0
 PUBLISH_TIMEOUT = 5.0
+CANCEL_INTERVAL = 0.2  # seconds until a task that was cancelled and lives on is cancelled again
 BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to rebuild, the last one repeated
 
 Hint = dict[str, Any]
@@ -81,12 +84,13 @@ class Bus:
         while True:
             loop = asyncio.get_running_loop()
             started = loop.time()
+            # A task of its own: nothing that it waits for can hide that this one was cancelled.
+            running = asyncio.create_task(self._run_once(), name="bus once")
             try:
-                await self._run_once()
-            except Exception as error:
-                # Unsubscribing on the way out may fail too, and hide that this task was cancelled.
-                if (task := asyncio.current_task()) and task.cancelling():
-                    raise asyncio.CancelledError from error
+                await asyncio.wait([running])
+            finally:
+                await _end([running])
+            if not running.cancelled() and (error := running.exception()):
                 log.warning("bus_lost", error=str(error) or type(error).__name__)
             if loop.time() - started > SILENCE_LIMIT:
                 failures = 0  # it did work for a while
@@ -128,13 +132,15 @@ class Bus:
             for task in ended:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(tasks)
 
     async def _until_heard(self, broadcast: Broadcast) -> None:
         """Return once the subscription is confirmed: by a beat that came back."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CONNECT_TIMEOUT  # a timeout around it is swallowed as well
         while self._heard_at is None:
+            if loop.time() > deadline:
+                raise TimeoutError("this node does not hear itself")
             await broadcast.publish(CHANNEL, self._encoded_beat().decode())
             await asyncio.sleep(FIRST_BEAT_INTERVAL)
 
@@ -177,6 +183,17 @@ class Bus:
 
     def _encoded_beat(self) -> bytes:
         return orjson.dumps({"kind": "beat", "node": self._node})
+
+
+async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks again and again until they have ended, and leave how they did to the caller."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_INTERVAL)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen
 
 
 async def _disconnect(broadcast: Broadcast) -> None:

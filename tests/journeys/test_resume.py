@@ -274,3 +274,21 @@ async def test_a_page_and_more_that_was_missed_arrives_complete(talk, monkeypatc
         assert seqs == list(range(2, 22))
     middle = await hear(ben, events[16]["cursor"], 23)
     assert middle == events[17:]
+
+
+async def test_pages_of_two_stays_tell_nothing_of_the_time_between_them(server, monkeypatch):
+    monkeypatch.setattr("realtime.feed.PAGE", 3)
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    chat_id = await ana.group("Talk", ben)
+    after = await cursor_of(ben)
+    for n in range(7):
+        await ana.send(chat_id, f"first stay {n}")
+    await ben.done("leaveChat", "", chatId=chat_id)
+    for n in range(7):
+        await ana.send(chat_id, f"away {n}")
+    await ana.done("addMembers", "", chatId=chat_id, userIds=[ben.user_id])
+    for n in range(7):
+        await ana.send(chat_id, f"second stay {n}")
+    events = await hear(ben, after, 16)
+    assert [event["seq"] for event in events] == [*range(2, 10), *range(17, 25)]
+    assert [text for text in texts(events) if text.startswith("away")] == []

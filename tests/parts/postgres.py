@@ -56,7 +56,7 @@ class Postgres:
         while True:
             self._process = self._launch()
             try:
-                self._process.wait_until(self._answers, patience=30)
+                self._process.wait_until(self.answers, patience=30)
             except RuntimeError:
                 held = "shared memory block" in self._process.output(lines=5)
                 if not held or time.monotonic() > deadline:
@@ -136,7 +136,8 @@ class Postgres:
             cwd=self.directory,
         )
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it takes statements now."""
         try:
             return self.sql("SELECT 1") == "1"
         except RuntimeError:

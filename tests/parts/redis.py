@@ -40,7 +40,7 @@ class Redis:
         self._process = Process(
             f"Redis on {self.port}", command, log=self.directory / "log", cwd=self.directory
         )
-        self._process.wait_until(self._answers, patience=10)
+        self._process.wait_until(self.answers, patience=10)
 
     def stop(self) -> None:
         """End it in order."""
@@ -67,7 +67,8 @@ class Redis:
         with redis.Redis(port=self.port) as client:
             client.flushall()
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it takes commands now."""
         try:
             with redis.Redis(port=self.port) as client:
                 return bool(client.ping())

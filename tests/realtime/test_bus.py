@@ -124,3 +124,13 @@ async def test_what_is_no_hint_is_passed_over(redis_url):
         bus.say("greeting")
         await until(lambda: heard)
     assert len(heard) == 1
+
+
+async def test_a_bus_ends_whenever_it_is_cancelled(redis_url):
+    # redis-py swallowed about one in twenty of these.
+    for attempt in range(60):
+        task = asyncio.create_task(Bus(redis_url).run())
+        await asyncio.sleep(attempt * 0.0005)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=PATIENCE)
+        assert done, f"cancelled {attempt * 0.5} ms after its start, it lives on"

@@ -1,0 +1,77 @@
+"""What the API shows at the end: each member's chats, their newest history, and what is unread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.faults.clients import Client, World
+from tests.faults.cluster import Cluster
+from tests.faults.history import Final, Stored, View
+from tests.parts.people import Person
+
+# A chat's owner reads all of it, the others the newest page.
+CHATS = """{ viewer { unreadCount chats(first: 200) { nodes {
+  id lastMessage { seq } viewerMembership { unreadCount }
+} } } }"""
+HISTORY = """query History($id: ID!, $before: String) { chat(id: $id) {
+  messages(last: 100, before: $before) {
+    pageInfo { hasPreviousPage startCursor }
+    nodes { seq text clientMessageId deletedAt sender { handle } }
+  }
+} }"""
+
+
+async def views_of(
+    clients: list[Client], world: World, final: Final, cluster: Cluster
+) -> list[View]:
+    """Return every chat of every client as the API shows it, each asked through another node."""
+    views = []
+    for number, client in enumerate(clients):
+        person = Person(cluster.nodes[number % len(cluster.nodes)].url)
+        try:
+            await person.log_in(client.name)
+            views += await _views_of_one(person, world, final)
+        finally:
+            await person.close()
+    return views
+
+
+async def _views_of_one(person: Person, world: World, final: Final) -> list[View]:
+    viewer = (await person.ask(CHATS))["viewer"]
+    unread = {
+        chat["id"]: chat["viewerMembership"]["unreadCount"] for chat in viewer["chats"]["nodes"]
+    }
+    if viewer["unreadCount"] != sum(unread.values()):
+        final.problems.append(f"{person.handle}: unread counts do not add up: {viewer}")
+    present = {world.rooms[id_].name for id_ in unread}
+    due = {stay.chat for stay in final.stays if stay.user == person.handle and not stay.left}
+    if present != due:
+        final.problems.append(f"{person.handle}: is shown {present}, and is in {due}")
+    views = []
+    for id_, count in unread.items():
+        room = world.rooms[id_]
+        messages = await _history(person, id_, whole=room.owner == person.handle)
+        since = messages[0].seq if messages else len(final.messages.get(room.name, [])) + 1
+        views.append(View(person.handle, room.name, since, messages, count))
+    return views
+
+
+async def _history(person: Person, chat_id: str, *, whole: bool) -> list[Stored]:
+    messages: list[Stored] = []
+    before: str | None = None
+    while True:
+        data: Any = await person.ask(HISTORY, id=chat_id, before=before)
+        page = data["chat"]["messages"]
+        messages[:0] = [
+            Stored(
+                node["seq"],
+                node["sender"]["handle"],
+                node["clientMessageId"],
+                node["text"],
+                node["deletedAt"] is not None,
+            )
+            for node in page["nodes"]
+        ]
+        if not whole or not page["pageInfo"]["hasPreviousPage"]:
+            return messages
+        before = page["pageInfo"]["startCursor"]

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from broadcaster import Broadcast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import resolvers.members
@@ -67,19 +66,20 @@ def no_unique_key() -> None:
 
 @fault
 def deaf_bus() -> None:
-    """The bus goes to work without having heard itself, is not watched, and nobody polls."""
+    """The bus goes to work without having heard itself, on a subscription that never came about.
+
+    That is what `broadcaster` leaves behind when its listener starts before its first SUBSCRIBE.
+    Nobody notices that the node hears nothing, and nobody polls.
+    """
 
     async def until_heard(self: bus.Bus, broadcast: Any) -> None:
         return None
 
-    async def run_once(self: bus.Bus) -> None:
-        broadcast = Broadcast(self._url)
-        await broadcast.connect()
-        async with broadcast.subscribe(bus.CHANNEL) as subscriber:
-            await self._carry(broadcast, subscriber)
+    async def listen(self: bus.Bus, subscriber: Any) -> None:
+        await asyncio.Event().wait()
 
     _replace(bus.Bus, "_until_heard", until_heard)
-    _replace(bus.Bus, "_run_once", run_once)
+    _replace(bus.Bus, "_listen", listen)
     _replace(bus.Bus, "healthy", lambda self: True)
     _replace(tailer, "POLL_INTERVAL", 3600.0)
 

@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from models import catch_up, log_state
-from models.database import Database
+from models.catch_up import Missed
 from realtime.cursor import Cursor
-from realtime.events import CursorAdvanced, Delivery, ResyncReason, ResyncRequired, load
+from realtime.events import CursorAdvanced, Delivery, ResyncReason, ResyncRequired
 from realtime.hub import EventSubscription, Hub, LogReplaced
-from realtime.tailer import Tailer, present, settle
+from realtime.log import Log
+from realtime.tailer import Tailer
 
 PAGE = 500  # events loaded at a time while catching up; who stops reading stops the loading
 IDLE = 60.0  # seconds without an event after which a fresh cursor is worth sending
@@ -27,8 +27,8 @@ MAX_ROUNDS = 10
 class Feeds:
     """Makes feeds; one per node."""
 
-    def __init__(self, db: Database, tailer: Tailer, hub: Hub) -> None:
-        self.db = db
+    def __init__(self, log: Log, tailer: Tailer, hub: Hub) -> None:
+        self.log = log
         self.tailer = tailer
         self.hub = hub
 
@@ -42,14 +42,14 @@ class Feeds:
 
     async def present(self) -> Cursor:
         """Return the cursor after everything that is committed by now."""
-        return await present(self.db)
+        return await self.log.present()
 
 
 class Feed:
     """One subscription's events, in order."""
 
     def __init__(self, feeds: Feeds, subscription: EventSubscription, after: Cursor | None) -> None:
-        self._db = feeds.db
+        self._log = feeds.log
         self._tailer = feeds.tailer
         self._hub = feeds.hub
         self._subscription = subscription
@@ -70,7 +70,7 @@ class Feed:
             while True:
                 yield await self._next()
         except _Lost as lost:
-            yield Delivery(ResyncRequired(lost.reason), await present(self._db))
+            yield Delivery(ResyncRequired(lost.reason), await self._log.present())
 
     async def _next(self) -> Delivery:
         try:
@@ -92,14 +92,9 @@ class Feed:
                 yield delivery
             since = after.end
         for _ in range(MAX_ROUNDS):
-            async with self._db.reading() as connection:
-                missed = await catch_up.missed(
-                    connection,
-                    self._subscription.user_id,
-                    since=since,
-                    chat_ids=self._subscription.wanted,
-                )
-            await settle(self._db, missed.until)
+            missed = await self._log.missed(
+                self._subscription.user_id, self._subscription.wanted, since=since
+            )
             few = sum(each.last - each.first + 1 for each in missed.ranges) < PAGE
             async for delivery in self._pages(missed, since, Cursor(after.epoch, missed.until)):
                 yield delivery
@@ -114,40 +109,32 @@ class Feed:
 
     async def _check(self, after: Cursor) -> None:
         """Raise `_Lost` when what follows a cursor cannot be told."""
-        async with self._db.reading() as connection:
-            state = await log_state.read(connection)
-        if after.epoch != state.epoch:
+        extent = await self._log.extent()
+        if after.epoch != extent.epoch:
             raise _Lost(ResyncReason.LOG_REPLACED)
-        # On PostgreSQL the cursor has seen all that is older than what was running then; what was
-        # pruned has to be older than that.
-        oldest = int(after.start.split(":")[0])
-        if oldest < (state.floor + 1 if self._db.dialect == "postgresql" else state.floor):
+        if int(after.start.split(":")[0]) < extent.oldest:
             raise _Lost(ResyncReason.EXPIRED)
 
     async def _between(
         self, since: str, until: Cursor, *, after_id: int = 0
     ) -> AsyncGenerator[Delivery, None]:
         """Yield the person's part of the log between two positions, from an event on."""
-        async with self._db.reading() as connection:
-            missed = await catch_up.missed(
-                connection,
-                self._subscription.user_id,
-                since=since,
-                after_id=after_id,
-                until=until.start,
-                chat_ids=self._subscription.wanted,
-            )
+        missed = await self._log.missed_between(
+            self._subscription.user_id,
+            self._subscription.wanted,
+            since=since,
+            until=until.start,
+            after_id=after_id,
+        )
         async for delivery in self._pages(missed, since, until):
             yield delivery
 
     async def _pages(
-        self, missed: catch_up.Missed, since: str, until: Cursor
+        self, missed: Missed, since: str, until: Cursor
     ) -> AsyncGenerator[Delivery, None]:
         while missed.ranges:
-            async with self._db.reading() as connection:
-                logged = await catch_up.page(connection, missed.ranges, PAGE)
-                loaded = await load(connection, logged)
-            if not logged:
+            loaded = await self._log.page(missed.ranges, PAGE)
+            if loaded is None:
                 raise _Lost(ResyncReason.EXPIRED)  # pruned under our hands
             for number, event in enumerate(loaded, start=1):
                 if number == len(loaded) and not missed.ranges:

@@ -14,11 +14,10 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from models import members
-from models.database import Database
 from models.errors import NotFound, Overloaded
 from realtime.cursor import Cursor
 from realtime.events import ChatCreated, Delivery, Event, MemberJoined, MemberLeft
+from realtime.log import Log
 from realtime.tailer import Tailer
 
 T = TypeVar("T")
@@ -102,8 +101,8 @@ class Typing:
 class Hub:
     """Subscribers by chat and by person; fed by the tailer and the bus."""
 
-    def __init__(self, db: Database, tailer: Tailer) -> None:
-        self._db = db
+    def __init__(self, source: Log, tailer: Tailer) -> None:
+        self._log = source
         self._tailer = tailer
         tailer.on_batch(self.deliver)
         tailer.on_replaced(self.end_all)
@@ -156,8 +155,7 @@ class Hub:
         `NotFound` when one of the chats asked for is not theirs, and `Overloaded` while the log
         cannot be read.
         """
-        async with self._db.reading() as connection:
-            memberships = await members.of_user(connection, subscription.user_id)
+        memberships = await self._log.memberships(subscription.user_id)
         if subscription.wanted is not None and not subscription.wanted <= set(memberships):
             raise NotFound("One of the chats", path=["chatIds"])
         live: asyncio.Future[Cursor] = asyncio.get_running_loop().create_future()
@@ -215,9 +213,8 @@ class Hub:
         mailbox: Mailbox[Typing] = Mailbox()
         self._typing[chat_id][mailbox] = user_id
         try:
-            async with self._db.reading() as connection:
-                if not await members.of_chats(connection, user_id, [chat_id]):
-                    raise NotFound("The chat", path=["chatId"])
+            if not await self._log.is_member(user_id, chat_id):
+                raise NotFound("The chat", path=["chatId"])
             yield mailbox
         finally:
             del self._typing[chat_id][mailbox]

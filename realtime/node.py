@@ -11,6 +11,7 @@ from models.database import Database
 from realtime.bus import Bus, Hint
 from realtime.feed import Feeds
 from realtime.hub import Hub, Typing
+from realtime.log import DatabaseLog
 from realtime.sockets import Sockets
 from realtime.tailer import Tailer
 
@@ -19,9 +20,10 @@ class Node:
     """What use-cases tell others through, and subscriptions listen to."""
 
     def __init__(self, db: Database, bus_url: str) -> None:
-        self.tailer = Tailer(db)
-        self.hub = Hub(db, self.tailer)
-        self.feeds = Feeds(db, self.tailer, self.hub)
+        source = DatabaseLog(db)
+        self.tailer = Tailer(source)
+        self.hub = Hub(source, self.tailer)
+        self.feeds = Feeds(source, self.tailer, self.hub)
         self.sockets = Sockets()
         self.bus = Bus(bus_url)
         # Called with the id of every session that ends, on whatever node.

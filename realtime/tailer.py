@@ -5,16 +5,13 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from models import events as log_table
-from models import log_state
-from models.database import Database
 from realtime.cursor import Cursor
-from realtime.events import Delivery, Event, deliveries, load
+from realtime.events import Delivery, deliveries
+from realtime.log import Log
 
 log = structlog.get_logger(__name__)
 
 POLL_INTERVAL = 1.0  # seconds; what a lost doorbell costs at most
-LOAD_AT_ONCE = 500  # events whose chats, messages and people are loaded together
 READ_TIMEOUT = 30.0
 RETRY_AFTER = 0.5
 
@@ -22,8 +19,8 @@ RETRY_AFTER = 0.5
 class Tailer:
     """Read what becomes visible in the log and hand it on, in order and once."""
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    def __init__(self, source: Log) -> None:
+        self._log = source
         self._listeners: list[Callable[[Sequence[Delivery]], None]] = []
         self._replaced_listeners: list[Callable[[], None]] = []
         self._at_boundary: list[Callable[[], None]] = []
@@ -64,7 +61,7 @@ class Tailer:
 
     async def start(self) -> None:
         """Take the place from which to deliver: the present."""
-        self._place = await present(self._db)
+        self._place = await self._log.present()
         self._working = True
 
     async def run(self) -> None:
@@ -99,43 +96,19 @@ class Tailer:
             action()
 
     async def _read(self, place: Cursor) -> None:
-        async with self._db.reading() as connection:
-            batch = await log_table.since(connection, place.start)
-            loaded: list[Event] = []
-            for start in range(0, len(batch.events), LOAD_AT_ONCE):
-                loaded += await load(connection, batch.events[start : start + LOAD_AT_ONCE])
-        if loaded:
-            await settle(self._db, batch.position)
+        news = await self._log.since(place.start)
         # Nothing awaits between delivery and the new place: a batch is never handed on twice.
-        self._place = Cursor(place.epoch, batch.position)
-        if loaded:
-            batch_deliveries = deliveries(loaded, place.epoch, place.start, batch.position)
+        self._place = Cursor(place.epoch, news.position)
+        if news.events:
+            batch = deliveries(news.events, place.epoch, place.start, news.position)
             for listener in self._listeners:
-                listener(batch_deliveries)
+                listener(batch)
 
     async def _look_again(self) -> None:
         """After a failure, see whether this is still the same log."""
-        now = await present(self._db)
+        now = await self._log.present()
         if now.epoch != self.place.epoch:
             log.warning("log_replaced")
             self._place = now
             for listener in self._replaced_listeners:
                 listener()
-
-
-async def present(db: Database) -> Cursor:
-    """Return the place in the log after everything that is committed by now."""
-    async with db.reading() as connection:
-        state = await log_state.read(connection)
-        position = await log_table.position(connection)
-    await settle(db, position)
-    return Cursor(state.epoch, position)
-
-
-async def settle(db: Database, position: str) -> None:
-    """Make sure that a position stays true, before any client gets it."""
-    async with db.reading() as connection:
-        if await log_table.settled(connection, position):
-            return
-    async with db.writing() as connection:
-        await log_state.touch(connection)

@@ -137,7 +137,8 @@ class Person:
         """Open a socket, signed in as this person unless `init` is false."""
         url = self.url.replace("http", "ws", 1) + "/graphql"
         options.setdefault("subprotocols", ["graphql-transport-ws"])
-        # A full queue stops the reading, and then close() waits ten seconds for an answer it never reads.
+        # A full queue stops the reading, and then close() waits ten seconds for an answer that it
+        # never reads.
         options.setdefault("max_queue", None)
         async with websockets.connect(url, proxy=None, **options) as connection:
             socket = Socket(connection)

@@ -12,6 +12,7 @@ from models.base import new_key
 from models.chats import Chat
 from models.database import Database
 from models.events import EventKind
+from realtime.log import DatabaseLog
 from realtime.tailer import Tailer
 from resolvers.services import utc_now
 
@@ -62,7 +63,7 @@ async def read(tailer):
 
 async def test_what_is_committed_is_delivered_once_and_in_order(db):
     one, other = await new_chat(db), await new_chat(db)
-    tailer = Tailer(db)
+    tailer = Tailer(DatabaseLog(db))
     await tailer.start()
     assert await read(tailer) == []
     for chat_id in (one, other, one):
@@ -74,7 +75,7 @@ async def test_what_is_committed_is_delivered_once_and_in_order(db):
 
 async def test_what_is_rolled_back_is_never_delivered(db):
     chat_id = await new_chat(db)
-    tailer = Tailer(db)
+    tailer = Tailer(DatabaseLog(db))
     await tailer.start()
     with suppress(ZeroDivisionError):
         async with db.writing() as connection:
@@ -93,7 +94,7 @@ async def test_a_transaction_that_began_first_and_commits_last_is_not_lost(
     db = Database(migrated_postgresql_url)
     try:
         slow_chat, quick_chat = await new_chat(db), await new_chat(db)
-        tailer = Tailer(db)
+        tailer = Tailer(DatabaseLog(db))
         await tailer.start()
         async with db.writing() as slow:
             await record(slow, slow_chat)
@@ -109,7 +110,7 @@ async def test_a_transaction_that_began_first_and_commits_last_is_not_lost(
 
 async def test_writers_of_every_speed_are_all_delivered_in_order_of_each_chat(db):
     chat_ids = [await new_chat(db) for _ in range(4)]
-    tailer = Tailer(db)
+    tailer = Tailer(DatabaseLog(db))
     delivered: list[tuple[UUID, int]] = []
     tailer.on_batch(lambda batch: delivered.extend(map(place, batch)))
     await tailer.start()
@@ -137,7 +138,7 @@ async def test_writers_of_every_speed_are_all_delivered_in_order_of_each_chat(db
 
 async def test_a_read_that_fails_is_repeated_from_the_same_place(db, monkeypatch):
     chat_id = await new_chat(db)
-    tailer = Tailer(db)
+    tailer = Tailer(DatabaseLog(db))
     await tailer.start()
     async with db.writing() as connection:
         await record(connection, chat_id)
@@ -148,7 +149,7 @@ async def test_a_read_that_fails_is_repeated_from_the_same_place(db, monkeypatch
         raise ConnectionError("on purpose")
 
     with monkeypatch.context() as patch:
-        patch.setattr("realtime.tailer.load", fail)
+        patch.setattr("realtime.log.load", fail)
         with pytest.raises(ConnectionError):
             await tailer.read()
     assert not reached
@@ -159,7 +160,7 @@ async def test_a_read_that_fails_is_repeated_from_the_same_place(db, monkeypatch
 async def test_without_a_doorbell_the_log_is_read_all_the_same(db, monkeypatch):
     monkeypatch.setattr("realtime.tailer.POLL_INTERVAL", 0.01)
     chat_id = await new_chat(db)
-    tailer = Tailer(db)
+    tailer = Tailer(DatabaseLog(db))
     delivered = asyncio.get_running_loop().create_future()
     tailer.on_batch(lambda batch: delivered.set_result([place(each) for each in batch]))
     await tailer.start()

@@ -12,8 +12,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import log_state
 from models.database import Connection
 from models.events import LOGGED_COLUMNS, LoggedEvent
+from models.log_state import PRESENT, PRESENT_COLUMNS, Present
 
 _FAR = 2**62  # above every sequence number
 
@@ -29,18 +31,18 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """What was missed until a position, which belongs to the same reading."""
+    """What was missed, and the log in the moment in which it was read."""
 
     ranges: list[Range]
-    until: str
+    present: Present
 
 
 # The inner look-up finds the newest event of the chat that was visible at a position, or came
 # before `after_id` in a batch that was cut off. Events of a chat become visible in the order of
 # their numbers, so what follows that one was missed, and nothing else.
 _ON_POSTGRESQL = """
-    SELECT r.chat_id, r.first, r.last, now.position
-    FROM (SELECT pg_current_snapshot()::text AS position) AS now
+    SELECT r.chat_id, r.first, r.last, now.*
+    FROM ({present}) AS now
     LEFT JOIN (
         SELECT m.chat_id,
                greatest(m.joined_seq, 1 + coalesce((
@@ -54,9 +56,8 @@ _ON_POSTGRESQL = """
     ) AS r ON r.first <= r.last
 """
 _ON_SQLITE = """
-    SELECT r.chat_id, r.first, r.last, now.position
-    FROM (SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS TEXT)
-          AS position) AS now
+    SELECT r.chat_id, r.first, r.last, now.*
+    FROM ({present}) AS now
     LEFT JOIN (
         SELECT m.chat_id,
                max(m.joined_seq, 1 + coalesce((
@@ -85,26 +86,26 @@ _LAST_ON_SQLITE = """coalesce((
     ORDER BY e.seq DESC LIMIT 1), 0)"""
 
 
-def _missed(sql: str, last: str) -> sa.TextualSelect:
+def _missed(dialect: str, sql: str, last: str) -> sa.TextualSelect:
     return (
-        sa.text(sql.format(far=_FAR, last=last, oldest=_OLDEST))
+        sa.text(sql.format(far=_FAR, last=last, oldest=_OLDEST, present=PRESENT[dialect]))
         .bindparams(sa.bindparam("user_id", type_=sa.Uuid))
         .columns(
             sa.column("chat_id", sa.Uuid),
             sa.column("first", sa.BigInteger),
             sa.column("last", sa.BigInteger),
-            sa.column("position", sa.Text),
+            *PRESENT_COLUMNS,
         )
     )
 
 
 _MISSED = {
-    "postgresql": _missed(_ON_POSTGRESQL, _LAST_NOW),
-    "sqlite": _missed(_ON_SQLITE, _LAST_NOW),
+    "postgresql": _missed("postgresql", _ON_POSTGRESQL, _LAST_NOW),
+    "sqlite": _missed("sqlite", _ON_SQLITE, _LAST_NOW),
 }
 _MISSED_UNTIL = {
-    "postgresql": _missed(_ON_POSTGRESQL, _LAST_ON_POSTGRESQL),
-    "sqlite": _missed(_ON_SQLITE, _LAST_ON_SQLITE),
+    "postgresql": _missed("postgresql", _ON_POSTGRESQL, _LAST_ON_POSTGRESQL),
+    "sqlite": _missed("sqlite", _ON_SQLITE, _LAST_ON_SQLITE),
 }
 
 # The first `limit` events of each range hold the first `limit` of all: an event's id and its number
@@ -166,7 +167,7 @@ async def missed(
             for row in rows
             if row.chat_id is not None and (chat_ids is None or row.chat_id in chat_ids)
         ],
-        rows[0].position if until is None else until,
+        await log_state.present_of(connection, rows[0]),
     )
 
 

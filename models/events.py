@@ -24,6 +24,7 @@ from models.base import (
     metadata,
 )
 from models.database import Connection
+from models.log_state import PRESENT, PRESENT_COLUMNS, Present
 
 
 class EventKind(StrEnum):
@@ -87,46 +88,34 @@ class Batch:
     """What became visible between two positions, in an order that never changes."""
 
     events: Sequence[LoggedEvent]
-    position: str
+    present: Present  # with the second position
 
 
 LOGGED_COLUMNS = columns(events, LoggedEvent)
 _APPEND = events.insert().values(xid=current_transaction_id())
 
-_POSITION_ON_POSTGRESQL = sa.text("SELECT pg_current_snapshot()::text")
-# The highest id ever given, also when its row has been pruned.
-_POSITION_ON_SQLITE = sa.text(
-    "SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS TEXT)"
-)
-
 # `>= xmax` UNION ALL `= ANY(xip)` rather than the equivalent `>= xmin AND NOT visible`: that one
 # reads everything since the oldest open transaction (14 ms a poll beside a long one, this 0.1).
-_SINCE_ON_POSTGRESQL = sa.text(
-    """
-    SELECT e.id, e.chat_id, e.user_id, e.seq, e.kind, e.actor_id, e.subject_id, e.message_seq,
-           e.created_at, now.position
-    FROM (SELECT pg_current_snapshot()::text AS position) AS now
-    LEFT JOIN (
+_NEWS = {
+    "postgresql": """
         SELECT * FROM events WHERE xid >= pg_snapshot_xmax(CAST(:position AS text)::pg_snapshot)
         UNION ALL
         SELECT * FROM events
         WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip(CAST(:position AS text)::pg_snapshot)))
-    ) AS e ON true
-    ORDER BY e.id
-    """
-).columns(*LOGGED_COLUMNS, sa.column("position", sa.Text))
-_SETTLED = sa.text(
-    """
-    SELECT coalesce(pg_xact_status(
-        (pg_snapshot_xmax(CAST(:position AS text)::pg_snapshot)::text::bigint - 1)::text::xid8
-    ) = 'committed', true)
-    """
-)
-_SINCE_ON_SQLITE = (
-    sa.select(*LOGGED_COLUMNS)
-    .where(events.c.id > sa.bindparam("position", type_=sa.BigInteger))
-    .order_by(events.c.id)
-)
+    """,
+    "sqlite": "SELECT * FROM events WHERE id > CAST(:position AS INTEGER)",
+}
+_SINCE = {
+    dialect: sa.text(
+        f"""
+        SELECT e.id, e.chat_id, e.user_id, e.seq, e.kind, e.actor_id, e.subject_id, e.message_seq,
+               e.created_at, now.*
+        FROM ({PRESENT[dialect]}) AS now LEFT JOIN ({news}) AS e ON true
+        ORDER BY e.id
+        """  # noqa: S608 - made of the constants above
+    ).columns(*LOGGED_COLUMNS, *PRESENT_COLUMNS)
+    for dialect, news in _NEWS.items()
+}
 
 
 async def record(
@@ -165,34 +154,13 @@ async def record_many(connection: Connection, rows: Sequence[LoggedEvent]) -> No
     )
 
 
-async def position(connection: Connection) -> str:
-    """Return the position of everything visible now."""
-    statement = (
-        _POSITION_ON_SQLITE if connection.dialect.name == "sqlite" else _POSITION_ON_POSTGRESQL
-    )
-    return str((await connection.execute(statement)).scalar_one())
-
-
-async def settled(connection: Connection, position_: str) -> bool:
-    """Whether a position stays true even if PostgreSQL crashes this very moment.
-
-    What was rolled back last need not be on disk yet: after a crash its transaction id would be
-    given away again, and a position that counts it as seen would miss the event written under it.
-    `log_state.touch`, committed, settles every position that was read before.
-    """
-    if connection.dialect.name == "sqlite":
-        return True
-    return bool((await connection.execute(_SETTLED, {"position": position_})).scalar_one())
-
-
-async def since(connection: Connection, start: str) -> Batch:
-    """Return what became visible since a position, with the new position of the same statement."""
-    if connection.dialect.name == "sqlite":
-        rows = (await connection.execute(_SINCE_ON_SQLITE, {"position": int(start)})).all()
-        return Batch([LoggedEvent(*row) for row in rows], str(rows[-1].id) if rows else start)
-    rows = (await connection.execute(_SINCE_ON_POSTGRESQL, {"position": start})).all()
-    # Without news the outer join gives one row that holds the position alone.
-    return Batch([LoggedEvent(*row[:-1]) for row in rows if row.id is not None], rows[0].position)
+async def since(connection: Connection, position: str) -> Batch:
+    """Return what became visible since a position, with the log as it is in the same moment."""
+    statement = _SINCE[connection.dialect.name]
+    rows = (await connection.execute(statement, {"position": position})).all()
+    # Without news the outer join gives one row that holds nothing of an event.
+    logged = [LoggedEvent(*row[: len(LOGGED_COLUMNS)]) for row in rows if row.id is not None]
+    return Batch(logged, await log_state.present_of(connection, rows[0]))
 
 
 async def prune(connection: Connection, *, before: datetime, keep: int, limit: int) -> int:

@@ -96,9 +96,11 @@ class Feed:
                 self._subscription.user_id, self._subscription.wanted, since=since
             )
             few = sum(each.last - each.first + 1 for each in missed.ranges) < PAGE
-            async for delivery in self._pages(missed, since, Cursor(after.epoch, missed.until)):
+            async for delivery in self._pages(
+                missed, since, Cursor(after.epoch, missed.present.position)
+            ):
                 yield delivery
-            since = missed.until
+            since = missed.present.position
             if few:
                 break
         boundary = await self._hub.go_live(self._subscription)
@@ -109,10 +111,10 @@ class Feed:
 
     async def _check(self, after: Cursor) -> None:
         """Raise `_Lost` when what follows a cursor cannot be told."""
-        extent = await self._log.extent()
-        if after.epoch != extent.epoch:
+        present = await self._log.state()
+        if after.epoch != present.epoch:
             raise _Lost(ResyncReason.LOG_REPLACED)
-        if int(after.start.split(":")[0]) < extent.oldest:
+        if int(after.start.split(":")[0]) < present.oldest:
             raise _Lost(ResyncReason.EXPIRED)
 
     async def _between(

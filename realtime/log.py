@@ -12,6 +12,7 @@ from uuid import UUID
 from models import catch_up, events, log_state, members
 from models.catch_up import Missed, Range
 from models.database import Connection, Database
+from models.log_state import Present
 from realtime.cursor import Cursor
 from realtime.events import Event, load
 
@@ -26,28 +27,17 @@ class News:
     position: str
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Which log this is, and from where on it can still be told.
-
-    A position is a number, or begins with one; it is too old when that is below `oldest`.
-    """
-
-    epoch: str
-    oldest: int
-
-
 class Log(Protocol):
     """What is read of the event log. Every read is of what is committed, and may fail or hang."""
 
     async def present(self) -> Cursor:
         """Return the settled place after everything that is committed by now."""
 
-    async def extent(self) -> Extent:
+    async def state(self) -> Present:
         """Return which log this is, and how far back it goes."""
 
     async def since(self, position: str) -> News:
-        """Return what became visible since a position; where it ends is settled if it has events.
+        """Return what became visible since a position; where it ends is settled.
 
         Events that concern nobody any more are left out.
         """
@@ -55,7 +45,7 @@ class Log(Protocol):
     async def missed(
         self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: str
     ) -> Missed:
-        """Return what a person missed since a position until now, which is settled.
+        """Return what a person missed since a position until the present, which is settled.
 
         `chat_ids` leaves out everything but these chats.
         """
@@ -95,29 +85,22 @@ class DatabaseLog:
 
     async def present(self) -> Cursor:
         """See `Log.present`."""
-        async with self._db.reading() as connection:
-            state = await log_state.read(connection)
-            position = await events.position(connection)
-        await self._settle(position)
-        return Cursor(state.epoch, position)
+        present = await self.state()
+        await self._settle(present)
+        return Cursor(present.epoch, present.position)
 
-    async def extent(self) -> Extent:
-        """See `Log.extent`."""
+    async def state(self) -> Present:
+        """See `Log.state`."""
         async with self._db.reading() as connection:
-            state = await log_state.read(connection)
-        # On PostgreSQL a position has seen all that is older than what was running then; what was
-        # pruned has to be older than that.
-        oldest = state.floor + 1 if self._db.dialect == "postgresql" else state.floor
-        return Extent(state.epoch, oldest)
+            return await log_state.present(connection)
 
     async def since(self, position: str) -> News:
         """See `Log.since`."""
         async with self._db.reading() as connection:
             batch = await events.since(connection, position)
             loaded = await _load(connection, batch.events)
-        if loaded:
-            await self._settle(batch.position)
-        return News(loaded, batch.position)
+        await self._settle(batch.present)
+        return News(loaded, batch.present.position)
 
     async def missed(
         self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: str
@@ -125,7 +108,7 @@ class DatabaseLog:
         """See `Log.missed`."""
         async with self._db.reading() as connection:
             missed = await catch_up.missed(connection, user_id, since=since, chat_ids=chat_ids)
-        await self._settle(missed.until)
+        await self._settle(missed.present)
         return missed
 
     async def missed_between(
@@ -159,13 +142,11 @@ class DatabaseLog:
         async with self._db.reading() as connection:
             return bool(await members.of_chats(connection, user_id, [chat_id]))
 
-    async def _settle(self, position: str) -> None:
-        """Make sure that a position stays true, before any client gets it."""
-        async with self._db.reading() as connection:
-            if await events.settled(connection, position):
-                return
-        async with self._db.writing() as connection:
-            await log_state.touch(connection)
+    async def _settle(self, present: Present) -> None:
+        """Make sure that a position stays true, before anybody goes on from it."""
+        if not present.settled:
+            async with self._db.writing() as connection:
+                await log_state.touch(connection)
 
 
 async def _load(connection: Connection, logged: Sequence[events.LoggedEvent]) -> list[Event]:

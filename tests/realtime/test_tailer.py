@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from models import chats, events
+from models import chats, events, log_state
 from models.base import new_key
 from models.chats import Chat
 from models.database import Database
@@ -104,6 +104,29 @@ async def test_a_transaction_that_began_first_and_commits_last_is_not_lost(
                 assert await read(tailer) == [(quick_chat, expected)]
         assert await read(tailer) == [(slow_chat, 1)]
         assert await read(tailer) == []
+    finally:
+        await db.close()
+
+
+async def test_before_going_on_behind_what_was_rolled_back_the_tailer_writes_something_durable(
+    migrated_postgresql_url,
+):
+    # After a crash the transaction's id may be given to another one, whose events would be lost.
+    db = Database(migrated_postgresql_url)
+    touched = sa.select(log_state.log_state.c.touched)
+    try:
+        chat_id = await new_chat(db)
+        tailer = Tailer(DatabaseLog(db))
+        await tailer.start()
+        for expected in (0, 1, 1):
+            await read(tailer)
+            async with db.reading() as connection:
+                assert (await connection.execute(touched)).scalar_one() == expected
+            if expected == 0:
+                with suppress(ZeroDivisionError):
+                    async with db.writing() as connection:
+                        await record(connection, chat_id)
+                        1 / 0  # noqa: B018
     finally:
         await db.close()
 

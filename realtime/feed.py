@@ -73,14 +73,17 @@ class Feed:
             yield Delivery(ResyncRequired(lost.reason), await self._log.present())
 
     async def _next(self) -> Delivery:
-        try:
-            async with asyncio.timeout(IDLE):
-                return await self._subscription.mailbox.get()
-        except TimeoutError:
-            # The mailbox is empty, so everything up to the tailer's place has been told.
-            return Delivery(CursorAdvanced(), self._tailer.place)
-        except LogReplaced:
-            raise _Lost(ResyncReason.LOG_REPLACED) from None
+        mailbox = self._subscription.mailbox
+        while True:
+            try:
+                async with asyncio.timeout(IDLE):
+                    return await mailbox.get()
+            except TimeoutError:
+                # In the same moment an event may have come, and the tailer's place is behind it.
+                if mailbox.empty:
+                    return Delivery(CursorAdvanced(), self._tailer.place)
+            except LogReplaced:
+                raise _Lost(ResyncReason.LOG_REPLACED) from None
 
     async def _missed(self, after: Cursor) -> AsyncGenerator[Delivery, None]:
         """Yield everything after a cursor, and leave the subscription live where that ends."""

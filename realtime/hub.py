@@ -60,6 +60,11 @@ class Mailbox(Generic[T]):
             self._end = reason
             self._filled.set()
 
+    @property
+    def empty(self) -> bool:
+        """Whether everything has been taken, and more may come."""
+        return not self._items and self._end is None
+
     async def get(self) -> T:
         """Wait for the next item; raises the reason once the subscription has ended."""
         while not self._items:

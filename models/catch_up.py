@@ -6,7 +6,7 @@ what was missed, and neither the length of the log nor what others did matters.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from models import log_state
 from models.database import Connection
-from models.events import LOGGED_COLUMNS, LoggedEvent
+from models.events import LOGGED_COLUMNS, Batch, batch_of
 from models.log_state import PRESENT, PRESENT_COLUMNS, Present
 
 _FAR = 2**62  # above every sequence number
@@ -113,14 +113,18 @@ _MISSED_UNTIL = {
 _PAGE = {
     dialect: sa.text(
         f"""
-        SELECT e.id, e.chat_id, e.user_id, e.seq, e.kind, e.actor_id, e.subject_id,
-               e.message_seq, e.created_at
-        FROM {ranges}
-        JOIN events AS e ON e.chat_id = {chat_id}
-            AND e.seq >= {first} AND e.seq <= {last} AND e.seq < {first} + :limit
-        ORDER BY e.id LIMIT :limit
+        SELECT page.*, now.*
+        FROM ({PRESENT[dialect]}) AS now LEFT JOIN (
+            SELECT e.id, e.chat_id, e.user_id, e.seq, e.kind, e.actor_id, e.subject_id,
+                   e.message_seq, e.created_at
+            FROM {ranges}
+            JOIN events AS e ON e.chat_id = {chat_id}
+                AND e.seq >= {first} AND e.seq <= {last} AND e.seq < {first} + :limit
+            ORDER BY e.id LIMIT :limit
+        ) AS page ON true
+        ORDER BY page.id
         """  # noqa: S608 - made of the constants below
-    ).columns(*LOGGED_COLUMNS)
+    ).columns(*LOGGED_COLUMNS, *PRESENT_COLUMNS)
     for dialect, ranges, chat_id, first, last in [
         (
             "postgresql",
@@ -171,26 +175,23 @@ async def missed(
     )
 
 
-async def page(connection: Connection, ranges: list[Range], limit: int) -> Sequence[LoggedEvent]:
-    """Return the first events of these ranges in the log's order, and shorten the ranges by them.
-
-    Empty when nothing is left.
-    """
-    if not ranges:
-        return []
-    rows = await connection.execute(
-        _PAGE[connection.dialect.name],
-        {
-            "ranges": json.dumps(
-                [{"chat_id": r.chat_id.hex, "first": r.first, "last": r.last} for r in ranges]
-            ),
-            "limit": limit,
-        },
-    )
-    found = [LoggedEvent(*row) for row in rows]
-    delivered = {event.chat_id: event.seq or 0 for event in found}
+async def page(connection: Connection, ranges: list[Range], limit: int) -> Batch:
+    """Return the first events of these ranges, and shorten the ranges by them."""
+    rows = (
+        await connection.execute(
+            _PAGE[connection.dialect.name],
+            {
+                "ranges": json.dumps(
+                    [{"chat_id": r.chat_id.hex, "first": r.first, "last": r.last} for r in ranges]
+                ),
+                "limit": limit,
+            },
+        )
+    ).all()
+    batch = await batch_of(connection, rows)
+    delivered = {event.chat_id: event.seq or 0 for event in batch.events}
     for each in ranges:
         # Two stays in one chat are two ranges of it, and what lies between them is not theirs.
         each.first = max(each.first, delivered.get(each.chat_id, 0) + 1)
     ranges[:] = [each for each in ranges if each.first <= each.last]
-    return found
+    return batch

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -85,10 +86,10 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became visible between two positions, in an order that never changes."""
+    """Events in the log's order, and the log in the moment in which they were read."""
 
     events: Sequence[LoggedEvent]
-    present: Present  # with the second position
+    present: Present
 
 
 LOGGED_COLUMNS = columns(events, LoggedEvent)
@@ -157,8 +158,16 @@ async def record_many(connection: Connection, rows: Sequence[LoggedEvent]) -> No
 async def since(connection: Connection, position: str) -> Batch:
     """Return what became visible since a position, with the log as it is in the same moment."""
     statement = _SINCE[connection.dialect.name]
-    rows = (await connection.execute(statement, {"position": position})).all()
-    # Without news the outer join gives one row that holds nothing of an event.
+    return await batch_of(
+        connection, (await connection.execute(statement, {"position": position})).all()
+    )
+
+
+async def batch_of(connection: Connection, rows: Sequence[sa.Row[Any]]) -> Batch:
+    """Return the events of rows that begin with `LOGGED_COLUMNS` and end with `PRESENT_COLUMNS`.
+
+    Without events there is one row, which holds nothing of them.
+    """
     logged = [LoggedEvent(*row[: len(LOGGED_COLUMNS)]) for row in rows if row.id is not None]
     return Batch(logged, await log_state.present_of(connection, rows[0]))
 
@@ -174,12 +183,16 @@ async def prune(connection: Connection, *, before: datetime, keep: int, limit: i
     )
     newest = sa.select(sa.func.max(events.c.id)).scalar_subquery()
     old = (oldest.c.created_at < before) | (oldest.c.id <= newest - keep)
-    mark = events.c.id if connection.dialect.name == "sqlite" else events.c.xid
+    chosen: sa.ColumnElement[bool] = events.c.id.in_(sa.select(oldest.c.id).where(old))
+    mark: sa.ColumnElement[Any] = events.c.id
+    if connection.dialect.name == "postgresql":
+        mark = events.c.xid
+        # What is newer than a transaction that still runs stays: a position taken today does not
+        # tell whether it has seen that, and would count as too old from the first moment on.
+        chosen &= events.c.xid < sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot())
     gone = (
         await connection.execute(
-            events.delete()
-            .where(events.c.id.in_(sa.select(oldest.c.id).where(old)))
-            .returning(sa.cast(sa.cast(mark, sa.Text), sa.BigInteger))
+            events.delete().where(chosen).returning(sa.cast(sa.cast(mark, sa.Text), sa.BigInteger))
         )
     ).scalars()
     marks = gone.all()

@@ -40,6 +40,10 @@ class Present:
     epoch: str
     oldest: int
 
+    def tells_after(self, position: str) -> bool:
+        """Whether everything after a position of this log is still in it."""
+        return int(position.split(":", maxsplit=1)[0]) >= self.oldest
+
 
 # A statement that reads of the log takes this row along, so that both are of the same moment.
 PRESENT: dict[str, str] = {

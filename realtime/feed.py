@@ -14,8 +14,8 @@ from uuid import UUID
 from models.catch_up import Missed
 from realtime.cursor import Cursor
 from realtime.events import CursorAdvanced, Delivery, ResyncReason, ResyncRequired
-from realtime.hub import EventSubscription, Hub, LogReplaced
-from realtime.log import Log
+from realtime.hub import EventSubscription, Hub
+from realtime.log import Log, Lost
 from realtime.tailer import Tailer
 
 PAGE = 500  # events loaded at a time while catching up; who stops reading stops the loading
@@ -69,7 +69,7 @@ class Feed:
                     yield delivery
             while True:
                 yield await self._next()
-        except _Lost as lost:
+        except Lost as lost:
             yield Delivery(ResyncRequired(lost.reason), await self._log.present())
 
     async def _next(self) -> Delivery:
@@ -82,75 +82,54 @@ class Feed:
                 # In the same moment an event may have come, and the tailer's place is behind it.
                 if mailbox.empty:
                     return Delivery(CursorAdvanced(), self._tailer.place)
-            except LogReplaced:
-                raise _Lost(ResyncReason.LOG_REPLACED) from None
 
     async def _missed(self, after: Cursor) -> AsyncGenerator[Delivery, None]:
         """Yield everything after a cursor, and leave the subscription live where that ends."""
-        await self._check(after)
-        since = after.start
+        await self._log.check(after)
+        since = Cursor(after.epoch, after.start)
         if after.end:  # a batch that was cut off is finished first, exactly as it was
             until = Cursor(after.epoch, after.end)
             async for delivery in self._between(since, until, after_id=after.last_id):
                 yield delivery
-            since = after.end
+            since = until
         for _ in range(MAX_ROUNDS):
             missed = await self._log.missed(
                 self._subscription.user_id, self._subscription.wanted, since=since
             )
+            until = Cursor(after.epoch, missed.present.position)
             few = sum(each.last - each.first + 1 for each in missed.ranges) < PAGE
-            async for delivery in self._pages(
-                missed, since, Cursor(after.epoch, missed.present.position)
-            ):
+            async for delivery in self._pages(missed, since, until):
                 yield delivery
-            since = missed.present.position
+            since = until
             if few:
                 break
         boundary = await self._hub.go_live(self._subscription)
         if boundary.epoch != after.epoch:
-            raise _Lost(ResyncReason.LOG_REPLACED)
+            raise Lost(ResyncReason.LOG_REPLACED)
         async for delivery in self._between(since, boundary):
             yield delivery
 
-    async def _check(self, after: Cursor) -> None:
-        """Raise `_Lost` when what follows a cursor cannot be told."""
-        present = await self._log.state()
-        if after.epoch != present.epoch:
-            raise _Lost(ResyncReason.LOG_REPLACED)
-        if int(after.start.split(":")[0]) < present.oldest:
-            raise _Lost(ResyncReason.EXPIRED)
-
     async def _between(
-        self, since: str, until: Cursor, *, after_id: int = 0
+        self, since: Cursor, until: Cursor, *, after_id: int = 0
     ) -> AsyncGenerator[Delivery, None]:
-        """Yield the person's part of the log between two positions, from an event on."""
+        """Yield the person's part of the log between two places, from an event on."""
         missed = await self._log.missed_between(
             self._subscription.user_id,
             self._subscription.wanted,
             since=since,
-            until=until.start,
+            until=until,
             after_id=after_id,
         )
         async for delivery in self._pages(missed, since, until):
             yield delivery
 
     async def _pages(
-        self, missed: Missed, since: str, until: Cursor
+        self, missed: Missed, since: Cursor, until: Cursor
     ) -> AsyncGenerator[Delivery, None]:
         while missed.ranges:
-            loaded = await self._log.page(missed.ranges, PAGE)
-            if loaded is None:
-                raise _Lost(ResyncReason.EXPIRED)  # pruned under our hands
+            loaded = await self._log.page(missed.ranges, PAGE, since=since)
             for number, event in enumerate(loaded, start=1):
                 if number == len(loaded) and not missed.ranges:
                     yield Delivery(event, until)
                 else:
-                    yield Delivery(event, Cursor(until.epoch, since, until.start, event.id))
-
-
-class _Lost(Exception):
-    """What was missed cannot be told."""
-
-    def __init__(self, reason: ResyncReason) -> None:
-        super().__init__(reason)
-        self.reason = reason
+                    yield Delivery(event, Cursor(until.epoch, since.start, until.start, event.id))

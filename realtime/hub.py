@@ -31,10 +31,6 @@ class SlowConsumer(Exception):
     """The subscriber's mailbox overflowed: close its socket, it may come back."""
 
 
-class LogReplaced(Exception):
-    """The log that the subscription was reading is not there any more."""
-
-
 class Mailbox(Generic[T]):
     """A bounded queue from the hub to one subscriber."""
 
@@ -110,7 +106,7 @@ class Hub:
         self._log = source
         self._tailer = tailer
         tailer.on_batch(self.deliver)
-        tailer.on_replaced(self.end_all)
+        tailer.on_lost(self.end_all)
         self._by_user: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._by_chat: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._typing: dict[UUID, dict[Mailbox[Typing], UUID]] = defaultdict(dict)
@@ -182,11 +178,11 @@ class Hub:
         except TimeoutError:
             raise Overloaded from None
 
-    def end_all(self) -> None:
-        """End every subscription because the log has become another one."""
+    def end_all(self, reason: Exception) -> None:
+        """End every subscription."""
         for group in list(self._by_user.values()):
             for subscription in group:
-                subscription.mailbox.end(LogReplaced())
+                subscription.mailbox.end(reason)
 
     def _enter(self, subscription: EventSubscription, chat_id: UUID, joined_seq: int) -> None:
         if not subscription.live:

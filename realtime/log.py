@@ -14,40 +14,52 @@ from models.catch_up import Missed, Range
 from models.database import Connection, Database
 from models.log_state import Present
 from realtime.cursor import Cursor
-from realtime.events import Event, load
+from realtime.events import Event, ResyncReason, load
 
 LOAD_AT_ONCE = 500  # events whose chats, messages and people are loaded together
 
 
+class Lost(Exception):
+    """What follows a place in the log cannot be told any more."""
+
+    def __init__(self, reason: ResyncReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class News:
-    """What became visible since a position, loaded, and the position where it ends."""
+    """What became visible since a place, loaded, and the position where it ends."""
 
     events: Sequence[Event]
     position: str
 
 
 class Log(Protocol):
-    """What is read of the event log. Every read is of what is committed, and may fail or hang."""
+    """What is read of the event log. Every read is of what is committed, and may fail or hang.
+
+    Who reads on from a place is told in every read when that is of no use any more, as `Lost`: a
+    connection may lead to another log at any time, and what follows a place may be pruned.
+    """
 
     async def present(self) -> Cursor:
         """Return the settled place after everything that is committed by now."""
 
-    async def state(self) -> Present:
-        """Return which log this is, and how far back it goes."""
+    async def check(self, place: Cursor) -> None:
+        """Raise `Lost` unless what follows a place can be told."""
 
-    async def since(self, position: str) -> News:
-        """Return what became visible since a position; where it ends is settled.
+    async def since(self, place: Cursor) -> News:
+        """Return what became visible since a place; where it ends is settled. Raises `Lost`.
 
         Events that concern nobody any more are left out.
         """
 
     async def missed(
-        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: str
+        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: Cursor
     ) -> Missed:
-        """Return what a person missed since a position until the present, which is settled.
+        """Return what a person missed since a place until the present, which is settled.
 
-        `chat_ids` leaves out everything but these chats.
+        `chat_ids` leaves out everything but these chats. Raises `Lost`.
         """
 
     async def missed_between(
@@ -55,19 +67,19 @@ class Log(Protocol):
         user_id: UUID,
         chat_ids: Collection[UUID] | None,
         *,
-        since: str,
-        until: str,
+        since: Cursor,
+        until: Cursor,
         after_id: int = 0,
     ) -> Missed:
-        """Return what a person missed between two positions.
+        """Return what a person missed between two places. Raises `Lost`.
 
         `after_id` leaves out the events of a batch that were delivered before it was cut off.
         """
 
-    async def page(self, ranges: list[Range], limit: int) -> Sequence[Event] | None:
+    async def page(self, ranges: list[Range], limit: int, *, since: Cursor) -> Sequence[Event]:
         """Return the first events of these ranges in the log's order, and shorten the ranges.
 
-        None when the log holds nothing of them any more.
+        The ranges are of what was missed since a place. Raises `Lost`.
         """
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
@@ -85,29 +97,34 @@ class DatabaseLog:
 
     async def present(self) -> Cursor:
         """See `Log.present`."""
-        present = await self.state()
+        async with self._db.reading() as connection:
+            present = await log_state.present(connection)
         await self._settle(present)
         return Cursor(present.epoch, present.position)
 
-    async def state(self) -> Present:
-        """See `Log.state`."""
+    async def check(self, place: Cursor) -> None:
+        """See `Log.check`."""
         async with self._db.reading() as connection:
-            return await log_state.present(connection)
+            compare(place, await log_state.present(connection))
 
-    async def since(self, position: str) -> News:
+    async def since(self, place: Cursor) -> News:
         """See `Log.since`."""
         async with self._db.reading() as connection:
-            batch = await events.since(connection, position)
+            batch = await events.since(connection, place.start)
+            compare(place, batch.present)
             loaded = await _load(connection, batch.events)
         await self._settle(batch.present)
         return News(loaded, batch.present.position)
 
     async def missed(
-        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: str
+        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: Cursor
     ) -> Missed:
         """See `Log.missed`."""
         async with self._db.reading() as connection:
-            missed = await catch_up.missed(connection, user_id, since=since, chat_ids=chat_ids)
+            missed = await catch_up.missed(
+                connection, user_id, since=since.start, chat_ids=chat_ids
+            )
+        compare(since, missed.present)
         await self._settle(missed.present)
         return missed
 
@@ -116,21 +133,31 @@ class DatabaseLog:
         user_id: UUID,
         chat_ids: Collection[UUID] | None,
         *,
-        since: str,
-        until: str,
+        since: Cursor,
+        until: Cursor,
         after_id: int = 0,
     ) -> Missed:
         """See `Log.missed_between`."""
         async with self._db.reading() as connection:
-            return await catch_up.missed(
-                connection, user_id, since=since, after_id=after_id, until=until, chat_ids=chat_ids
+            missed = await catch_up.missed(
+                connection,
+                user_id,
+                since=since.start,
+                after_id=after_id,
+                until=until.start,
+                chat_ids=chat_ids,
             )
+        compare(since, missed.present)
+        return missed
 
-    async def page(self, ranges: list[Range], limit: int) -> Sequence[Event] | None:
+    async def page(self, ranges: list[Range], limit: int, *, since: Cursor) -> Sequence[Event]:
         """See `Log.page`."""
         async with self._db.reading() as connection:
-            logged = await catch_up.page(connection, ranges, limit)
-            return await _load(connection, logged) if logged else None
+            batch = await catch_up.page(connection, ranges, limit)
+            compare(since, batch.present)
+            if not batch.events:
+                raise Lost(ResyncReason.EXPIRED)  # the whole chat is gone
+            return await _load(connection, batch.events)
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
         """See `Log.memberships`."""
@@ -147,6 +174,14 @@ class DatabaseLog:
         if not present.settled:
             async with self._db.writing() as connection:
                 await log_state.touch(connection)
+
+
+def compare(place: Cursor, present: Present) -> None:
+    """Raise `Lost` unless the log, as it is, can tell what follows a place."""
+    if place.epoch != present.epoch:
+        raise Lost(ResyncReason.LOG_REPLACED)
+    if not present.tells_after(place.start):
+        raise Lost(ResyncReason.EXPIRED)
 
 
 async def _load(connection: Connection, logged: Sequence[events.LoggedEvent]) -> list[Event]:

@@ -89,7 +89,7 @@ def resume_gap() -> None:
     """A resumed subscription skips what came between its replay and the boundary of going live."""
     between = Feed._between
 
-    def skipping(self: Feed, since: str, until: Any, *, after_id: int = 0) -> AsyncIterator[Any]:
+    def skipping(self: Feed, since: Any, until: Any, *, after_id: int = 0) -> AsyncIterator[Any]:
         if not after_id:  # not the rest of a batch that was cut off
             return _nothing()
         return between(self, since, until, after_id=after_id)

@@ -3,7 +3,7 @@
 A reader keeps a position and asks for what became visible since. On PostgreSQL the position is a
 whole `pg_snapshot`, because transactions commit in another order than they take their ids:
 comparing ids lost 9 % of the events in a trial with slow writers. On SQLite, with one writer, it
-is the id of the last row read.
+is the id of the last row, with the number of the last batch of receipts (`models/receipts.py`).
 """
 
 from collections.abc import Sequence
@@ -32,12 +32,16 @@ class EventKind(StrEnum):
     """What happened."""
 
     CHAT_CREATED = "chat_created"
+    CHAT_CHANGED = "chat_changed"
     MEMBER_JOINED = "member_joined"
     MEMBER_LEFT = "member_left"
     MEMBER_ROLE_CHANGED = "member_role_changed"
     MESSAGE_SENT = "message_sent"
     MESSAGE_EDITED = "message_edited"
     MESSAGE_DELETED = "message_deleted"
+    # Addressed to one person; the subject is the session.
+    SESSION_STARTED = "session_started"
+    SESSION_ENDED = "session_ended"
 
 
 events = sa.Table(
@@ -57,8 +61,18 @@ events = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.CheckConstraint("(chat_id IS NULL) <> (user_id IS NULL)", name="addressed_once"),
     sa.UniqueConstraint("chat_id", "seq"),
-    sa.Index("ix_events_user_id_id", "user_id", "id"),
     sa.Index("ix_events_xid", "xid"),
+    # Of what is addressed to people: PostgreSQL looks up by transaction, SQLite by id.
+    *(
+        sa.Index(
+            f"ix_events_user_id_{column}",
+            "user_id",
+            column,
+            postgresql_where=sa.text("user_id IS NOT NULL"),
+            sqlite_where=sa.text("user_id IS NOT NULL"),
+        )
+        for column in ("id", "xid")
+    ),
     # A pruned rowid must never come back: positions are compared with it.
     sqlite_autoincrement=True,
 )

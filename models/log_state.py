@@ -18,6 +18,8 @@ log_state = sa.Table(
     # Everything pruned has at most this number: a transaction id on PostgreSQL, else an event id.
     sa.Column("floor", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("touched", sa.BigInteger, nullable=False, server_default="0"),
+    # On SQLite, how many batches have moved receipts; PostgreSQL counts transactions by itself.
+    sa.Column("receipts", sa.BigInteger, nullable=False, server_default="0"),
     sa.CheckConstraint("id = 1", name="one_row"),
 )
 
@@ -54,10 +56,10 @@ PRESENT: dict[str, str] = {
                epoch::text AS epoch, floor
         FROM log_state
     """,
-    # The highest id ever given, also when its row has been pruned.
+    # The highest id ever given, also when its row has been pruned, and the last batch of receipts.
     "sqlite": """
-        SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS TEXT)
-               AS position, true AS settled, epoch, floor
+        SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)
+               || ':' || receipts AS position, true AS settled, epoch, floor
         FROM log_state
     """,
 }

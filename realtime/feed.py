@@ -8,12 +8,19 @@ replayed as well, exactly up to the boundary, before the mailbox is opened.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from uuid import UUID
 
 from models.catch_up import Missed
 from realtime.cursor import Cursor
-from realtime.events import CursorAdvanced, Delivery, ResyncReason, ResyncRequired
+from realtime.events import (
+    CursorAdvanced,
+    Delivery,
+    Event,
+    ResyncReason,
+    ResyncRequired,
+    Told,
+)
 from realtime.hub import EventSubscription, Hub
 from realtime.log import Log, Lost
 from realtime.tailer import Tailer
@@ -96,9 +103,9 @@ class Feed:
             missed = await self._log.missed(
                 self._subscription.user_id, self._subscription.wanted, since=since
             )
-            until = Cursor(after.epoch, missed.present.position)
+            until = Cursor(after.epoch, missed.until)
             few = sum(each.last - each.first + 1 for each in missed.ranges) < PAGE
-            async for delivery in self._pages(missed, since, until):
+            async for delivery in self._batch(missed, until):
                 yield delivery
             since = until
             if few:
@@ -120,16 +127,29 @@ class Feed:
             until=until,
             after_id=after_id,
         )
-        async for delivery in self._pages(missed, since, until):
+        async for delivery in self._batch(missed, until, last_id=after_id):
             yield delivery
 
-    async def _pages(
-        self, missed: Missed, since: Cursor, until: Cursor
+    async def _batch(
+        self, missed: Missed, until: Cursor, *, last_id: int = 0
     ) -> AsyncGenerator[Delivery, None]:
-        while missed.ranges:
-            loaded = await self._log.page(missed.ranges, PAGE, since=since)
-            for number, event in enumerate(loaded, start=1):
-                if number == len(loaded) and not missed.ranges:
-                    yield Delivery(event, until)
-                else:
-                    yield Delivery(event, Cursor(until.epoch, since.start, until.start, event.id))
+        """Yield what was missed; only the last of it, known as such, may bear the later cursor."""
+        waiting: Told | None = None
+        async with aclosing(self._told(missed)) as told:
+            async for each in told:
+                if waiting is not None:
+                    inside = Cursor(until.epoch, missed.since, until.start, last_id)
+                    yield Delivery(waiting, inside)
+                waiting = each
+                if isinstance(each, Event):
+                    last_id = each.id
+        if waiting is not None:
+            yield Delivery(waiting, until)
+
+    async def _told(self, missed: Missed) -> AsyncGenerator[Told, None]:
+        """Yield events page by page, then receipts."""
+        while missed.left:
+            for event in await self._log.page(missed, PAGE):
+                yield event
+        for receipt in await self._log.receipts(missed, self._subscription.wanted):
+            yield receipt

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from models import catch_up, events, log_state, members
-from models.catch_up import Missed, Range
+from models import catch_up, events, log_state, members, receipts
+from models.catch_up import Missed
 from models.database import Connection, Database
 from models.log_state import Present
 from realtime.cursor import Cursor
-from realtime.events import Event, ResyncReason, load
+from realtime.events import Event, ReceiptsAdvanced, ResyncReason, load, load_receipts
 
 LOAD_AT_ONCE = 500  # events whose chats, messages and people are loaded together
 
@@ -29,9 +29,13 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What became visible since a place, loaded, and the position where it ends."""
+    """What became visible since a place, loaded, and the position where it ends.
+
+    Receipts come after the events, which they may refer to.
+    """
 
     events: Sequence[Event]
+    receipts: Sequence[ReceiptsAdvanced]
     position: str
 
 
@@ -76,10 +80,18 @@ class Log(Protocol):
         `after_id` leaves out the events of a batch that were delivered before it was cut off.
         """
 
-    async def page(self, ranges: list[Range], limit: int, *, since: Cursor) -> Sequence[Event]:
-        """Return the first events of these ranges in the log's order, and shorten the ranges.
+    async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
+        """Return the first events of what was missed, in the log's order, and take them off it.
 
-        The ranges are of what was missed since a place. Raises `Lost`.
+        Raises `Lost`.
+        """
+
+    async def receipts(
+        self, missed: Missed, chat_ids: Collection[UUID] | None
+    ) -> Sequence[ReceiptsAdvanced]:
+        """Return what moved in the time that was missed, as far as the person may see it.
+
+        Raises `Lost`.
         """
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
@@ -105,16 +117,19 @@ class DatabaseLog:
     async def check(self, place: Cursor) -> None:
         """See `Log.check`."""
         async with self._db.reading() as connection:
-            compare(place, await log_state.present(connection))
+            compare(place.epoch, place.start, await log_state.present(connection))
 
     async def since(self, place: Cursor) -> News:
         """See `Log.since`."""
         async with self._db.reading() as connection:
             batch = await events.since(connection, place.start)
-            compare(place, batch.present)
+            present = batch.present
+            compare(place.epoch, place.start, present)
             loaded = await _load(connection, batch.events)
-        await self._settle(batch.present)
-        return News(loaded, batch.present.position)
+            moved = await receipts.between(connection, place.start, present.position)
+            advanced = await load_receipts(connection, moved)
+        await self._settle(present)
+        return News(loaded, advanced, present.position)
 
     async def missed(
         self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: Cursor
@@ -124,7 +139,7 @@ class DatabaseLog:
             missed = await catch_up.missed(
                 connection, user_id, since=since.start, chat_ids=chat_ids
             )
-        compare(since, missed.present)
+        compare(since.epoch, since.start, missed.present)
         await self._settle(missed.present)
         return missed
 
@@ -147,17 +162,36 @@ class DatabaseLog:
                 until=until.start,
                 chat_ids=chat_ids,
             )
-        compare(since, missed.present)
+        compare(since.epoch, since.start, missed.present)
         return missed
 
-    async def page(self, ranges: list[Range], limit: int, *, since: Cursor) -> Sequence[Event]:
+    async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
         """See `Log.page`."""
+        of_chats = bool(missed.ranges)
         async with self._db.reading() as connection:
-            batch = await catch_up.page(connection, ranges, limit)
-            compare(since, batch.present)
-            if not batch.events:
-                raise Lost(ResyncReason.EXPIRED)  # the whole chat is gone
+            batch = await catch_up.page(connection, missed, limit)
+            compare(missed.present.epoch, missed.since, batch.present)
+            if of_chats and not batch.events:
+                raise Lost(ResyncReason.EXPIRED)  # the chats are gone
             return await _load(connection, batch.events)
+
+    async def receipts(
+        self, missed: Missed, chat_ids: Collection[UUID] | None
+    ) -> Sequence[ReceiptsAdvanced]:
+        """See `Log.receipts`."""
+        async with self._db.reading() as connection:
+            moved = await receipts.shown_between(
+                connection,
+                missed.user_id,
+                since=missed.since,
+                until=missed.until,
+                chat_ids=chat_ids,
+            )
+            advanced = await load_receipts(connection, moved)
+            if advanced:
+                present = await log_state.present(connection)
+                compare(missed.present.epoch, missed.since, present)
+            return advanced
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
         """See `Log.memberships`."""
@@ -176,11 +210,11 @@ class DatabaseLog:
                 await log_state.touch(connection)
 
 
-def compare(place: Cursor, present: Present) -> None:
-    """Raise `Lost` unless the log, as it is, can tell what follows a place."""
-    if place.epoch != present.epoch:
+def compare(epoch: str, position: str, present: Present) -> None:
+    """Raise `Lost` unless the log, as it is, can tell what follows a position in an epoch."""
+    if epoch != present.epoch:
         raise Lost(ResyncReason.LOG_REPLACED)
-    if not present.tells_after(place.start):
+    if not present.tells_after(position):
         raise Lost(ResyncReason.EXPIRED)
 
 

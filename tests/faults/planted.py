@@ -17,14 +17,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-import resolvers.members
+import resolvers.locked_chat
 import resolvers.messages
 from models import events, log_state, messages
 from models.database import Database
 from models.viewer import Viewer
 from realtime import bus, tailer
 from realtime.feed import Feed
-from resolvers.members import LockedChat
+from resolvers.locked_chat import LockedChat
 from resolvers.services import Services
 
 FAULTS: dict[str, Callable[[], None]] = {}
@@ -105,7 +105,7 @@ async def _nothing() -> AsyncIterator[Any]:
 @fault
 def early_answer() -> None:
     """A send is acknowledged and announced before its COMMIT, which follows a moment later."""
-    changing = resolvers.members.changing
+    changing = resolvers.locked_chat.changing
 
     @asynccontextmanager
     async def early(services: Services, viewer: Viewer, chat_id: UUID) -> AsyncIterator[LockedChat]:

@@ -51,7 +51,7 @@ class Log(Protocol):
         """Return which log this is, and how far back it goes."""
 
     async def since(self, position: str) -> News:
-        """Return what became visible since a position; if anything did, where it ends is settled.
+        """Return what became visible since a settled position; where it ends is settled too.
 
         Events that concern nobody any more are left out.
         """
@@ -107,7 +107,7 @@ class DatabaseLog:
         async with self._db.reading() as connection:
             state = await log_state.read(connection)
             position = await events.position(connection)
-        await self._settle(position)
+            await _settle(connection, position)
         return Cursor(state.epoch, position)
 
     async def extent(self) -> Extent:
@@ -126,8 +126,9 @@ class DatabaseLog:
             loaded = await _load(connection, batch.events)
             moved = await receipts.between(connection, position, batch.position)
             advanced = await load_receipts(connection, moved)
-        if loaded or advanced:
-            await self._settle(batch.position)
+            # Also without news: the position is handed on to those who go live or are idle.
+            if batch.position != position:
+                await _settle(connection, batch.position)
         return News(loaded, advanced, batch.position)
 
     async def missed(
@@ -136,7 +137,7 @@ class DatabaseLog:
         """See `Log.missed`."""
         async with self._db.reading() as connection:
             missed = await catch_up.missed(connection, user_id, since=since, chat_ids=chat_ids)
-        await self._settle(missed.until)
+            await _settle(connection, missed.until)
         return missed
 
     async def missed_between(
@@ -185,13 +186,16 @@ class DatabaseLog:
         async with self._db.reading() as connection:
             return bool(await members.of_chats(connection, user_id, [chat_id]))
 
-    async def _settle(self, position: str) -> None:
-        """Make sure that a position stays true, before any client gets it."""
-        async with self._db.reading() as connection:
-            if await events.settled(connection, position):
-                return
-        async with self._db.writing() as connection:
-            await log_state.touch(connection)
+
+async def _settle(connection: Connection, position: str) -> None:
+    """Make sure that a position stays true, before anybody goes on from it.
+
+    On the connection that read it, although a reading one: should PostgreSQL have crashed since,
+    this fails, and so does the reading.
+    """
+    if not await events.settled(connection, position):
+        await log_state.touch(connection)
+        await connection.commit()
 
 
 async def _load(connection: Connection, logged: Sequence[events.LoggedEvent]) -> list[Event]:

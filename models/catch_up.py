@@ -7,12 +7,14 @@ the person alone is looked up directly; there is little of it.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import log_state
 from models.database import Connection
 from models.events import LOGGED_COLUMNS, POSITION_ON_SQLITE, LoggedEvent
 
@@ -38,6 +40,8 @@ class Missed:
     ranges: list[Range]
     # The last of the personal events that were read; None when there are no more.
     personal_after: int | None
+    # Whether the log held all of it then: nothing was pruned that came after the first position.
+    whole: bool = True
 
     @property
     def left(self) -> bool:
@@ -49,8 +53,8 @@ class Missed:
 # before `after_id` in a batch that was cut off. Events of a chat become visible in the order of
 # their numbers, so what follows that one was missed, and nothing else.
 _ON_POSTGRESQL = """
-    SELECT r.chat_id, r.first, r.last, now.position, {personal} AS personal
-    FROM (SELECT pg_current_snapshot()::text AS position) AS now
+    SELECT r.chat_id, r.first, r.last, now.position, now.floor, {personal} AS personal
+    FROM (SELECT pg_current_snapshot()::text AS position, floor FROM log_state) AS now
     LEFT JOIN (
         SELECT m.chat_id,
                greatest(m.joined_seq, 1 + coalesce((
@@ -64,8 +68,8 @@ _ON_POSTGRESQL = """
     ) AS r ON r.first <= r.last
 """
 _ON_SQLITE = """
-    SELECT r.chat_id, r.first, r.last, now.position, {personal} AS personal
-    FROM (SELECT {now} AS position) AS now
+    SELECT r.chat_id, r.first, r.last, now.position, now.floor, {personal} AS personal
+    FROM (SELECT {now} AS position, floor FROM log_state) AS now
     LEFT JOIN (
         SELECT m.chat_id,
                max(m.joined_seq, 1 + coalesce((
@@ -120,6 +124,7 @@ def _missed(sql: str, last: str, personal: str) -> sa.TextualSelect:
             sa.column("first", sa.BigInteger),
             sa.column("last", sa.BigInteger),
             sa.column("position", sa.Text),
+            sa.column("floor", sa.BigInteger),
             sa.column("personal", sa.Boolean),
         )
     )
@@ -207,11 +212,15 @@ async def missed(
             if row.chat_id is not None and (chat_ids is None or row.chat_id in chat_ids)
         ],
         after_id if chat_ids is None and rows[0].personal else None,
+        log_state.reaches_back(connection, since, rows[0].floor),
     )
 
 
-async def page(connection: Connection, missed: Missed, limit: int) -> Sequence[LoggedEvent]:
-    """Return the first events of what was missed in the log's order, and take them off it."""
+async def page(connection: Connection, missed: Missed, limit: int) -> Sequence[LoggedEvent] | None:
+    """Return the first events of what was missed in the log's order, and take them off it.
+
+    None when some of them were pruned meanwhile.
+    """
     if not missed.left:
         return []
     statement = _PAGE[connection.dialect.name]
@@ -230,14 +239,35 @@ async def page(connection: Connection, missed: Missed, limit: int) -> Sequence[L
             "until": missed.until,
         }
     found = [LoggedEvent(*row) for row in await connection.execute(statement, values)]
-    delivered = {event.chat_id: event.seq or 0 for event in found}
-    for each in missed.ranges:
-        # Two stays in one chat are two ranges of it, and what lies between them is not theirs.
-        each.first = max(each.first, delivered.get(each.chat_id, 0) + 1)
-    missed.ranges[:] = [each for each in missed.ranges if each.first <= each.last]
+    if not _take_off(missed.ranges, found, all_of_it=len(found) < limit):
+        return None
     if missed.personal_after is not None:
+        # They have no numbers that would show a gap. What was pruned before the page was read is
+        # below the floor by now; the floor may say so of what was read just in time as well.
+        state = await log_state.read(connection)
+        if not log_state.reaches_back(connection, missed.since, state.floor):
+            return None
         personal = [event.id for event in found if event.user_id is not None]
         missed.personal_after = (
             max([missed.personal_after, *personal]) if len(found) == limit else None
         )
     return found
+
+
+def _take_off(ranges: list[Range], found: Sequence[LoggedEvent], *, all_of_it: bool) -> bool:
+    """Take a page's events off the ranges; false when they do not continue every one exactly.
+
+    Two stays in one chat are two ranges of it, and what lies between them is not theirs.
+    """
+    numbers: dict[UUID, list[int]] = defaultdict(list)
+    for event in found:
+        if event.place is not None:
+            chat_id, seq = event.place
+            numbers[chat_id].append(seq)
+    for each in ranges:
+        got = [seq for seq in numbers[each.chat_id] if each.first <= seq <= each.last]
+        if got != list(range(each.first, each.first + len(got))):
+            return False
+        each.first += len(got)
+    ranges[:] = [each for each in ranges if each.first <= each.last]
+    return not (all_of_it and ranges)

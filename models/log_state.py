@@ -61,6 +61,18 @@ async def touch(connection: Connection) -> None:
     await connection.execute(_TOUCH)
 
 
+def oldest(connection: Connection, floor: int) -> int:
+    """Return the lowest number that a position may begin with whose sequel is all in the log."""
+    # On PostgreSQL a position has seen all that is older than what was running then; what was
+    # pruned has to be older than that.
+    return floor + 1 if connection.dialect.name == "postgresql" else floor
+
+
+def reaches_back(connection: Connection, position: str, floor: int) -> bool:
+    """Whether a log that was pruned up to a number holds all that came after a position."""
+    return int(position.partition(":")[0]) >= oldest(connection, floor)
+
+
 async def raise_floor(connection: Connection, to: int) -> None:
     """Note that nothing up to this number is in the log any more."""
     await connection.execute(_RAISE_FLOOR, {"to": to})

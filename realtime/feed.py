@@ -154,6 +154,8 @@ class Feed:
 
     async def _told(self, missed: Missed) -> AsyncGenerator[Told, None]:
         """Yield events page by page, then receipts."""
+        if not missed.whole:
+            raise _Lost(ResyncReason.EXPIRED)
         while missed.left:
             loaded = await self._log.page(missed, PAGE)
             if loaded is None:

@@ -81,7 +81,7 @@ class Log(Protocol):
     async def page(self, missed: Missed, limit: int) -> Sequence[Event] | None:
         """Return the first events of what was missed, in the log's order, and take them off it.
 
-        None when the log does not hold them any more.
+        None when the log does not hold all of them any more.
         """
 
     async def receipts(
@@ -114,10 +114,7 @@ class DatabaseLog:
         """See `Log.extent`."""
         async with self._db.reading() as connection:
             state = await log_state.read(connection)
-        # On PostgreSQL a position has seen all that is older than what was running then; what was
-        # pruned has to be older than that.
-        oldest = state.floor + 1 if self._db.dialect == "postgresql" else state.floor
-        return Extent(state.epoch, oldest)
+            return Extent(state.epoch, log_state.oldest(connection, state.floor))
 
     async def since(self, position: str) -> News:
         """See `Log.since`."""
@@ -157,10 +154,9 @@ class DatabaseLog:
 
     async def page(self, missed: Missed, limit: int) -> Sequence[Event] | None:
         """See `Log.page`."""
-        of_chats = bool(missed.ranges)
         async with self._db.reading() as connection:
             logged = await catch_up.page(connection, missed, limit)
-            return None if of_chats and not logged else await _load(connection, logged)
+            return None if logged is None else await _load(connection, logged)
 
     async def receipts(
         self, missed: Missed, chat_ids: Collection[UUID] | None

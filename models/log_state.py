@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -59,6 +60,11 @@ async def read(connection: Connection) -> LogState:
 async def touch(connection: Connection) -> None:
     """Write something durable that means nothing; `models/events.py` says what it is good for."""
     await connection.execute(_TOUCH)
+
+
+async def renew(connection: Connection) -> None:
+    """Make the log another one, of which nothing was pruned."""
+    await connection.execute(log_state.update().values(epoch=uuid4(), floor=0))
 
 
 def oldest(connection: Connection, floor: int) -> int:

@@ -12,7 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from uuid import UUID
 
 from models.catch_up import Missed
-from realtime.cursor import Cursor
+from realtime.cursor import Cursor, beyond, numbers
 from realtime.events import (
     CursorAdvanced,
     Delivery,
@@ -117,9 +117,10 @@ class Feed:
     async def _check(self, after: Cursor) -> None:
         """Raise `_Lost` when what follows a cursor cannot be told."""
         extent = await self._log.extent()
-        if after.epoch != extent.epoch:
+        seen = [after.start, after.end] if after.end else [after.start]
+        if after.epoch != extent.epoch or any(beyond(each, extent.newest) for each in seen):
             raise _Lost(ResyncReason.LOG_REPLACED)
-        if int(after.start.split(":")[0]) < extent.oldest:
+        if numbers(after.start)[0] < extent.oldest:
             raise _Lost(ResyncReason.EXPIRED)
 
     async def _between(

@@ -32,13 +32,16 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Which log this is, and from where on it can still be told.
+    """Which log this is, from where on it can still be told, and how far it goes.
 
-    A position is a number, or begins with one; it is too old when that is below `oldest`.
+    A position is one or two numbers that only ever grow, and what else it takes, parted by colons.
+    It is too old when the first number is below `oldest`; one that is beyond `newest` is of another
+    log.
     """
 
     epoch: str
     oldest: int
+    newest: str
 
 
 class Log(Protocol):
@@ -114,7 +117,8 @@ class DatabaseLog:
         """See `Log.extent`."""
         async with self._db.reading() as connection:
             state = await log_state.read(connection)
-            return Extent(state.epoch, log_state.oldest(connection, state.floor))
+            newest = await events.position(connection)
+            return Extent(state.epoch, log_state.oldest(connection, state.floor), newest)
 
     async def since(self, position: str) -> News:
         """See `Log.since`."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from realtime.cursor import Cursor
+from realtime.cursor import Cursor, beyond
 from realtime.events import Delivery, Told, deliveries
 from realtime.log import Log
 
@@ -108,7 +108,7 @@ class Tailer:
     async def _look_again(self) -> None:
         """After a failure, see whether this is still the same log."""
         now = await self._log.present()
-        if now.epoch != self.place.epoch:
+        if now.epoch != self.place.epoch or beyond(self.place.start, now.start):
             log.warning("log_replaced")
             self._place = now
             for listener in self._replaced_listeners:

@@ -12,6 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from uuid import UUID
 
 from models.catch_up import Missed
+from models.turns import Turns
 from realtime.cursor import Cursor, beyond, numbers
 from realtime.events import (
     CursorAdvanced,
@@ -29,6 +30,11 @@ PAGE = 500  # events loaded at a time while catching up; who stops reading stops
 IDLE = 60.0  # seconds without an event after which a fresh cursor is worth sending
 # Rounds of catching up with what happened during the last one, before going live all the same.
 MAX_ROUNDS = 10
+# Replays that read at the same moment, well below the connections that there are: after a restart
+# everybody comes at once, and those who are there already want to go on.
+READING = 8
+MAY_WAIT = 5000  # replays that wait for their first reading; beyond that, clients come back later
+TURN_TIMEOUT = 60.0  # seconds
 
 
 class Feeds:
@@ -38,6 +44,7 @@ class Feeds:
         self.log = log
         self.tailer = tailer
         self.hub = hub
+        self.turns = Turns(READING, waiting=MAY_WAIT, timeout=TURN_TIMEOUT)
 
     @asynccontextmanager
     async def open(
@@ -59,6 +66,7 @@ class Feed:
         self._log = feeds.log
         self._tailer = feeds.tailer
         self._hub = feeds.hub
+        self._turns = feeds.turns
         self._subscription = subscription
         self._after = after
 
@@ -99,9 +107,10 @@ class Feed:
                 yield delivery
             since = after.end
         for _ in range(MAX_ROUNDS):
-            missed = await self._log.missed(
-                self._subscription.user_id, self._subscription.wanted, since=since
-            )
+            async with self._turns.turn(newcomer=False):
+                missed = await self._log.missed(
+                    self._subscription.user_id, self._subscription.wanted, since=since
+                )
             few = sum(each.last - each.first + 1 for each in missed.ranges) < PAGE
             async for delivery in self._batch(missed, Cursor(after.epoch, missed.until)):
                 yield delivery
@@ -116,7 +125,8 @@ class Feed:
 
     async def _check(self, after: Cursor) -> None:
         """Raise `_Lost` when what follows a cursor cannot be told."""
-        extent = await self._log.extent()
+        async with self._turns.turn():
+            extent = await self._log.extent()
         seen = [after.start, after.end] if after.end else [after.start]
         if after.epoch != extent.epoch or any(beyond(each, extent.newest) for each in seen):
             raise _Lost(ResyncReason.LOG_REPLACED)
@@ -127,13 +137,14 @@ class Feed:
         self, since: str, until: Cursor, *, after_id: int = 0
     ) -> AsyncGenerator[Delivery, None]:
         """Yield the person's part of the log between two positions, from an event on."""
-        missed = await self._log.missed_between(
-            self._subscription.user_id,
-            self._subscription.wanted,
-            since=since,
-            until=until.start,
-            after_id=after_id,
-        )
+        async with self._turns.turn(newcomer=False):
+            missed = await self._log.missed_between(
+                self._subscription.user_id,
+                self._subscription.wanted,
+                since=since,
+                until=until.start,
+                after_id=after_id,
+            )
         async for delivery in self._batch(missed, until, last_id=after_id):
             yield delivery
 
@@ -158,12 +169,16 @@ class Feed:
         if not missed.whole:
             raise _Lost(ResyncReason.EXPIRED)
         while missed.left:
-            loaded = await self._log.page(missed, PAGE)
+            # Only for the reading: whoever takes what was read slowly keeps nobody waiting.
+            async with self._turns.turn(newcomer=False):
+                loaded = await self._log.page(missed, PAGE)
             if loaded is None:
                 raise _Lost(ResyncReason.EXPIRED)  # pruned under our hands
             for event in loaded:
                 yield event
-        for receipt in await self._log.receipts(missed, self._subscription.wanted):
+        async with self._turns.turn(newcomer=False):
+            receipts = await self._log.receipts(missed, self._subscription.wanted)
+        for receipt in receipts:
             yield receipt
 
 

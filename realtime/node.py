@@ -12,6 +12,7 @@ from realtime.bus import Bus, Hint
 from realtime.feed import Feeds
 from realtime.hub import Hub, Typing
 from realtime.log import DatabaseLog
+from realtime.session_watch import SessionWatch
 from realtime.sockets import Sockets
 from realtime.tailer import Tailer
 
@@ -32,6 +33,7 @@ class Node:
         self.bus.on("typing", self._typing)
         self.bus.on("revoked", lambda hint: self._session_ended(UUID(hint["session"])))
         self.bus.on_rebuilt(self.tailer.ring)
+        self._session_watch = SessionWatch(db, self.sockets, self._session_ended)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -40,6 +42,7 @@ class Node:
         tasks = [
             asyncio.create_task(self.tailer.run(), name="tailer"),
             asyncio.create_task(self.bus.run(), name="bus"),
+            asyncio.create_task(self._session_watch.run(), name="session watch"),
         ]
         try:
             yield

@@ -43,6 +43,10 @@ class Sockets:
             if not self._by_session[session_id]:
                 del self._by_session[session_id]
 
+    def session_ids(self) -> set[UUID]:
+        """Return the sessions that have sockets here."""
+        return set(self._by_session)
+
     def close_session(self, session_id: UUID) -> None:
         """Close what a revoked session has open here."""
         for socket in list(self._by_session.get(session_id, ())):

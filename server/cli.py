@@ -40,7 +40,7 @@ def _settings() -> Settings:
     from server import logs, settings
 
     loaded = settings.load()
-    logs.configure(loaded.log_format, loaded.log_level)
+    logs.configure(loaded.log_format, loaded.log_level, loaded.node_id)
     for sentence in settings.misspelt(os.environ):
         print(f"hubbub: {sentence}", file=sys.stderr)
     return loaded

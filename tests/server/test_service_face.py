@@ -1,5 +1,7 @@
 """Health, readiness and metrics: what the people who run Hubbub look at."""
 
+import json
+
 from tests.parts.redis import running_redis
 from tests.parts.running import running
 
@@ -73,3 +75,11 @@ async def test_names_that_clients_make_up_do_not_fill_the_metrics(sqlite_server)
     metrics = (await ana.get("/metrics")).text
     assert metrics.count("hubbub_operations_total{") < 220
     assert 'name="other"' in metrics
+
+
+def test_every_log_line_names_its_node(hubbub):
+    server = hubbub(HUBBUB_NODE_ID="kitchen", HUBBUB_LOG_FORMAT="json", HUBBUB_LOG_LEVEL="debug")
+    server.stop()
+    told = [json.loads(line) for line in server.process.output().splitlines() if line[:1] == "{"]
+    assert "request" in {line["event"] for line in told}
+    assert {line["node"] for line in told} == {"kitchen"}

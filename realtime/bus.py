@@ -21,13 +21,15 @@ against:
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import orjson
 import structlog
 from broadcaster import Broadcast
+
+from realtime.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +41,6 @@ FIRST_BEAT_INTERVAL = 0.01  # … until the first one is heard
 SILENCE_LIMIT = 6.0  # seconds without a beat of our own before the bus is rebuilt
 CONNECT_TIMEOUT = 5.0
 PUBLISH_TIMEOUT = 5.0
-CANCEL_INTERVAL = 0.2  # seconds until a task that was cancelled and lives on is cancelled again
 BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to rebuild, the last one repeated
 
 Hint = dict[str, Any]
@@ -89,7 +90,7 @@ class Bus:
             try:
                 await asyncio.wait([running])
             finally:
-                await _end([running])
+                await end([running])
             if not running.cancelled() and (error := running.exception()):
                 log.warning("bus_lost", error=str(error) or type(error).__name__)
             if loop.time() - started > SILENCE_LIMIT:
@@ -132,7 +133,7 @@ class Bus:
             for task in ended:
                 task.result()
         finally:
-            await _end(tasks)
+            await end(tasks)
 
     async def _until_heard(self, broadcast: Broadcast) -> None:
         """Return once the subscription is confirmed: by a beat that came back."""
@@ -183,17 +184,6 @@ class Bus:
 
     def _encoded_beat(self) -> bytes:
         return orjson.dumps({"kind": "beat", "node": self._node})
-
-
-async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel tasks again and again until they have ended, and leave how they did to the caller."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=CANCEL_INTERVAL)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()  # seen
 
 
 async def _disconnect(broadcast: Broadcast) -> None:

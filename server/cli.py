@@ -122,6 +122,30 @@ def migrate(
 
 
 @app.command()
+def nodes() -> None:
+    """List the nodes that run, and how many sockets and people each holds."""
+    from realtime.registry import RegistryUnavailable
+    from server.app import open_services
+
+    async def show(settings: Settings) -> None:
+        async with open_services(settings) as services:
+            try:
+                running = await services.node.registry.running_nodes()
+            except RegistryUnavailable as error:
+                raise CommandFailed(f"{error}\nIs HUBBUB_BUS_URL right, and is Redis up?") from None
+        if not running:
+            print("No node is running.")
+            return
+        width = max(len(lease.node_id) for lease in running)
+        print(f"{'node':{width}}  sockets  people  running since")
+        for lease in running:
+            since = lease.started_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+            print(f"{lease.node_id:{width}}  {lease.sockets:7}  {lease.people:6}  {since}")
+
+    _run(show(_settings()))
+
+
+@app.command()
 def demo(
     messages: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many.")] = 4000,
 ) -> None:

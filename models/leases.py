@@ -23,6 +23,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 
+AT_ONCE = 500  # rows that are handed to the driver together: others get their turn in between
+
 node_leases = sa.Table(
     "node_leases",
     metadata,
@@ -108,16 +110,13 @@ _EXPIRY = _clock(sa.bindparam("lasts", type_=sa.Double))
 
 _LIVE = node_leases.c.expires_at > _NOW
 _NODES = sa.select(*columns(node_leases, Lease)).where(_LIVE).order_by(node_leases.c.node_id)
-_FOUND = (
-    sa.select(node_leases.c.run, node_leases.c.node_id, *columns(node_sessions, HeldSession))
-    .join_from(node_sessions, node_leases)
-    .where(_LIVE)
-    .order_by(node_sessions.c.since)
+# Not joined to the leases: there is one for thousands of sessions, and a planner that knows no
+# better goes through all of these.
+_HELD = sa.select(node_sessions.c.run, *columns(node_sessions, HeldSession)).order_by(
+    node_sessions.c.since
 )
-_FOUND_BY_PEOPLE = _FOUND.where(
-    node_sessions.c.user_id.in_(sa.bindparam("user_ids", expanding=True))
-)
-_FOUND_BY_SESSION = _FOUND.where(node_sessions.c.session_id == sa.bindparam("session_id"))
+_HELD_OF_PEOPLE = _HELD.where(node_sessions.c.user_id.in_(sa.bindparam("user_ids", expanding=True)))
+_HELD_OF_SESSION = _HELD.where(node_sessions.c.session_id == sa.bindparam("session_id"))
 
 _BEGIN = node_leases.insert().values(expires_at=_EXPIRY)
 _RENEW = (
@@ -202,14 +201,12 @@ async def of_people(connection: Connection, user_ids: Collection[UUID]) -> list[
     """Return the sockets of these people on all nodes that run, the oldest first."""
     if not user_ids:
         return []
-    rows = await connection.execute(_FOUND_BY_PEOPLE, {"user_ids": list(user_ids)})
-    return [_found(row) for row in rows]
+    return await _found(connection, _HELD_OF_PEOPLE, {"user_ids": list(user_ids)})
 
 
 async def of_session(connection: Connection, session_id: UUID) -> list[Found]:
     """Return the sockets of a session on all nodes that run, the oldest first."""
-    rows = await connection.execute(_FOUND_BY_SESSION, {"session_id": session_id})
-    return [_found(row) for row in rows]
+    return await _found(connection, _HELD_OF_SESSION, {"session_id": session_id})
 
 
 async def prune(connection: Connection) -> int:
@@ -219,14 +216,20 @@ async def prune(connection: Connection) -> int:
 
 
 async def _hold(connection: Connection, run: UUID, held: Sequence[HeldSession]) -> None:
-    if held:
-        rows = [{"run": run, **_values(each)} for each in held]
+    for start in range(0, len(held), AT_ONCE):
+        rows = [{"run": run, **_values(each)} for each in held[start : start + AT_ONCE]]
         await connection.execute(_HOLD[connection.dialect.name], rows)
 
 
-def _found(row: sa.Row[Any]) -> Found:
-    held = HeldSession(row.session_id, row.user_id, row.sockets, row.since)
-    return Found(row.run, row.node_id, held)
+async def _found(
+    connection: Connection, statement: sa.Select[Any], values: dict[str, Any]
+) -> list[Found]:
+    names = {lease.run: lease.node_id for lease in await nodes(connection)}
+    return [
+        Found(run, names[run], HeldSession(*held))
+        for run, *held in await connection.execute(statement, values)
+        if run in names
+    ]
 
 
 def _values(row: Lease | HeldSession) -> dict[str, Any]:

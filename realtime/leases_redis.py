@@ -14,7 +14,7 @@ one field per running node.
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -27,10 +27,12 @@ from redis.exceptions import WatchError
 from models.leases import Found, HeldSession, Lease
 from realtime.leases import Changes
 
+T = TypeVar("T")
+
 RUNS = "hubbub:leases"
 CONNECTIONS = 8  # at most; a node writes with one, the others are for who asks
 TIMEOUT = 2.0  # seconds for connecting, and for every answer
-FIELDS_AT_ONCE = 1000  # in one command, so that others get their turn in between
+AT_ONCE = 500  # people in one command: others get their turn in between, here and in Redis
 _LEASE_FIELDS = ("node", "started", "version", "sockets", "people")
 
 
@@ -54,19 +56,25 @@ class RedisLeases:
     async def begin(
         self, lease: Lease, people: Mapping[UUID, Sequence[HeldSession]], *, lasts: float
     ) -> None:
+        # Beside the old one, which nobody shall find half empty meanwhile.
+        key = f"{_key(lease.run)}:new"
+        await self._redis.delete(key)
+        await self._hold(key, people, lasts)
         async with self._redis.pipeline(transaction=True) as commands:
-            commands.delete(_key(lease.run))
-            _write(commands, lease, people, lasts)
+            _renew(commands, key, lease, lasts)
+            commands.rename(key, _key(lease.run))
             await commands.execute()
 
     async def renew(self, lease: Lease, changes: Changes, *, lasts: float) -> bool:
+        key = _key(lease.run)
+        await self._hold(key, changes.people, lasts)
+        nobody = [f"u:{user_id.hex}" for user_id, held in changes.people.items() if not held]
+        for some in _parts([*nobody, *(f"s:{session_id.hex}" for session_id in changes.gone)]):
+            await self._redis.hdel(key, *some)
+        # Last, so that a version stands for everything up to it.
         async with self._redis.pipeline(transaction=True) as commands:
-            commands.hget(_key(lease.run), "version")
-            _write(commands, lease, changes.people, lasts)
-            nobody = [f"u:{user_id.hex}" for user_id, held in changes.people.items() if not held]
-            doomed = [*nobody, *(f"s:{session_id.hex}" for session_id in changes.gone)]
-            for some in _parts(doomed):
-                commands.hdel(_key(lease.run), *some)
+            commands.hget(key, "version")
+            _renew(commands, key, lease, lasts)
             stored, *_ = await commands.execute()
         return stored is not None and int(stored) == lease.version - 1
 
@@ -103,6 +111,20 @@ class RedisLeases:
     async def close(self) -> None:
         await self._redis.aclose(close_connection_pool=True)
 
+    async def _hold(
+        self, key: str, people: Mapping[UUID, Sequence[HeldSession]], lasts: float
+    ) -> None:
+        for some in _parts([user_id for user_id, sessions in people.items() if sessions]):
+            values: dict[Any, Any] = {}
+            for user_id in some:
+                values[f"u:{user_id.hex}"] = _written(people[user_id])
+                for each in people[user_id]:
+                    values[f"s:{each.session_id.hex}"] = user_id.hex
+            async with self._redis.pipeline(transaction=True) as commands:
+                commands.hset(key, mapping=values)
+                commands.pexpire(key, int(lasts * 1000))
+                await commands.execute()
+
     async def _runs(self) -> list[UUID]:
         runs: Collection[Any] = await self._redis.smembers(RUNS)
         return [UUID(run) for run in runs]
@@ -130,26 +152,15 @@ class RedisLeases:
             return list(zip(runs, await commands.execute(), strict=True))
 
 
-def _write(
-    commands: Pipeline,
-    lease: Lease,
-    people: Mapping[UUID, Sequence[HeldSession]],
-    lasts: float,
-) -> None:
-    key = _key(lease.run)
-    values: dict[str, Any] = {
+def _renew(commands: Pipeline, key: str, lease: Lease, lasts: float) -> None:
+    values: dict[Any, Any] = {
         "node": lease.node_id,
         "started": lease.started_at.timestamp(),
         "version": lease.version,
         "sockets": lease.sockets,
         "people": lease.people,
     }
-    for user_id, sessions in people.items():
-        if sessions:
-            values[f"u:{user_id.hex}"] = _written(sessions)
-            values |= {f"s:{each.session_id.hex}": user_id.hex for each in sessions}
-    for names in _parts(list(values)):
-        commands.hset(key, mapping={name: values[name] for name in names})
+    commands.hset(key, mapping=values)
     commands.pexpire(key, int(lasts * 1000))
     commands.sadd(RUNS, lease.run.hex)
 
@@ -178,6 +189,6 @@ def _read(user_id: UUID, sessions: str | None) -> list[HeldSession]:
     ]
 
 
-def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(names), FIELDS_AT_ONCE):
-        yield names[start : start + FIELDS_AT_ONCE]
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), AT_ONCE):
+        yield items[start : start + AT_ONCE]

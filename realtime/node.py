@@ -11,6 +11,7 @@ import structlog
 from models.database import Database
 from realtime.bus import Bus, Hint
 from realtime.feed import Feeds
+from realtime.file_watch import FileWatch
 from realtime.hub import Hub, Typing
 from realtime.leases import DatabaseLeases, Leases
 from realtime.leases_redis import RedisLeases
@@ -46,6 +47,9 @@ class Node:
         self.bus.on_rebuilt(self.tailer.ring)
         self.bus.on_rebuilt(self.registry.look)
         self._session_watch = SessionWatch(db, self.sockets, self._session_ended)
+        self._file_watch = (
+            FileWatch(db.sqlite_file(), self.tailer.ring) if db.dialect == "sqlite" else None
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -57,6 +61,8 @@ class Node:
             asyncio.create_task(self._session_watch.run(), name="session watch"),
             asyncio.create_task(self.registry.run(), name="registry"),
         ]
+        if self._file_watch is not None:
+            tasks.append(asyncio.create_task(self._file_watch.run(), name="file watch"))
         try:
             yield
         finally:

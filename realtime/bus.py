@@ -11,8 +11,12 @@ against:
   node has heard itself;
 - its Redis backend starts to listen before its first subscription is made, finds none, and waits
   for the next one: so there is a first one that nobody uses;
+- its Kafka backend waits for a topic that only publishing makes, so something is published first;
+- a second subscription on Kafka now and then stops the listening for both, without an error that
+  anybody sees, so there is no second one;
 - its PostgreSQL backend cannot publish twice at once, so one task publishes;
-- it forgets its backend, and a task in it, when connecting fails, so that is ended for it;
+- it forgets its backend, and what runs in it, when connecting fails or its listener has died, so
+  that is ended for it;
 - what it waits for in redis-py swallows a cancellation now and then, so tasks are cancelled until
   they have ended;
 - its queues are unbounded, so hints wait in a bounded outbox where the oldest goes first.
@@ -23,6 +27,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import orjson
@@ -50,7 +55,7 @@ class Bus:
     """Carry small JSON hints between nodes; every node hears them, the sender included."""
 
     def __init__(self, url: str) -> None:
-        """Prepare a bus on `memory://`, `redis://…`, `postgresql://…` or `kafka://…`."""
+        """Prepare a bus on `memory://`, `redis://…`, `postgresql://…` or `kafka://host,host`."""
         self._url = url
         self._node = uuid4().hex
         self._listeners: dict[str, list[Callable[[Hint], None]]] = {}
@@ -100,13 +105,13 @@ class Bus:
 
     async def _run_once(self) -> None:
         """Connect, then listen, publish and beat until one of them fails."""
-        broadcast = Broadcast(self._url)
+        broadcast = _broadcast(self._url)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await broadcast.connect()
             async with contextlib.AsyncExitStack() as stack:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
-                    await stack.enter_async_context(broadcast.subscribe(PRIMER))
+                    await self._prepare(broadcast, stack)
                     subscriber = await stack.enter_async_context(broadcast.subscribe(CHANNEL))
                 await self._carry(broadcast, subscriber)
         finally:
@@ -114,6 +119,13 @@ class Bus:
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(CONNECT_TIMEOUT):
                     await _disconnect(broadcast)
+
+    async def _prepare(self, broadcast: Broadcast, stack: contextlib.AsyncExitStack) -> None:
+        """Do what a backend needs before the subscription."""
+        if self._url.startswith("redis"):
+            await stack.enter_async_context(broadcast.subscribe(PRIMER))
+        elif self._url.startswith("kafka"):
+            await broadcast.publish(CHANNEL, self._encoded_beat().decode())
 
     async def _carry(self, broadcast: Broadcast, subscriber: Any) -> None:
         """Listen, publish and beat until one of them fails.
@@ -186,8 +198,23 @@ class Bus:
         return orjson.dumps({"kind": "beat", "node": self._node})
 
 
+def _broadcast(url: str) -> Broadcast:
+    if not url.startswith("kafka"):
+        return Broadcast(url)
+    # Only here: its driver is an extra. From a URL alone it would take several brokers for one.
+    from broadcaster._backends.kafka import KafkaBackend  # noqa: PLC0415
+
+    brokers = urlsplit(url).netloc.split(",")
+    return Broadcast(backend=KafkaBackend([f"kafka://{broker}" for broker in brokers]))
+
+
 async def _disconnect(broadcast: Broadcast) -> None:
-    if hasattr(broadcast, "_listener_task"):
-        await broadcast.disconnect()
-    else:  # it never connected, and would leave its backend as it is
-        await broadcast._backend.disconnect()
+    """Let go of a backend in whatever state it is; `Broadcast.disconnect` gives up too early."""
+    if listener := getattr(broadcast, "_listener_task", None):
+        await end([listener])
+    backend: Any = broadcast._backend
+    # Kafka's would not stop before everything is sent, and go on trying when it is given up.
+    sender = getattr(getattr(backend, "_producer", None), "_sender", None)
+    if sending := getattr(sender, "sender_task", None):
+        await end([sending])
+    await backend.disconnect()

@@ -56,3 +56,5 @@ def configure(format_: Literal["auto", "console", "json"], level: str, node_id: 
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+    # A lost broker is a line every 100 ms to it; `bus_lost` says that better, too.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

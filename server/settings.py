@@ -1,6 +1,7 @@
 """Settings: from the environment (`HUBBUB_…`) and an optional `.env`, checked at start."""
 
 import difflib
+import importlib.util
 import os
 import re
 import secrets
@@ -92,6 +93,8 @@ class Settings(BaseSettings):
         known = ("memory", "redis", "rediss", "postgresql", "kafka")
         if urlsplit(value).scheme not in known:
             raise ValueError("use memory://, redis://host, postgresql://host/name or kafka://host")
+        if value.startswith("kafka") and importlib.util.find_spec("aiokafka") is None:
+            raise ValueError("Kafka needs an extra package: `pip install 'hubbub[kafka]'`")
         return value
 
     @field_validator("node_id")

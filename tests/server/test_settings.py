@@ -1,5 +1,7 @@
 """Settings: right ones are taken, wrong ones refused with a sentence that says what to set."""
 
+import sys
+
 import pytest
 
 from server import settings as module
@@ -70,6 +72,14 @@ def test_a_wrong_setting_is_refused_with_a_sentence(monkeypatch, name, value, se
         load()
     assert sentence in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_kafka_without_its_package_is_refused_with_what_to_install(monkeypatch):
+    monkeypatch.setenv("HUBBUB_BUS_URL", "kafka://broker.example.org:9092")
+    assert load().bus_url == "kafka://broker.example.org:9092"
+    monkeypatch.setitem(sys.modules, "aiokafka", None)  # how Python marks what cannot be imported
+    with pytest.raises(SettingsError, match=r"HUBBUB_BUS_URL is wrong: .*hubbub\[kafka\]"):
+        load()
 
 
 def test_a_refused_secret_is_not_shown(monkeypatch):

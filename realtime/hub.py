@@ -9,7 +9,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -26,6 +26,7 @@ from realtime.events import (
     ReceiptsAdvanced,
 )
 from realtime.log import Log
+from realtime.past_stays import veil
 from realtime.tailer import Tailer
 
 T = TypeVar("T")
@@ -117,6 +118,8 @@ class Hub:
         self._by_user: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._by_chat: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._typing: dict[UUID, dict[Mailbox[Typing], UUID]] = defaultdict(dict)
+        # Who leaves which chat in the batch that is delivered, and with which event.
+        self._leaving: dict[tuple[UUID, UUID], int] = {}
         self.delivered = 0
 
     @property
@@ -141,6 +144,11 @@ class Hub:
 
     def deliver(self, batch: Sequence[Delivery]) -> None:
         """Hand events to everybody who may see them, in the order of the log."""
+        self._leaving = {
+            (delivery.event.chat.id, delivery.event.membership.user_id): delivery.event.seq
+            for delivery in batch
+            if isinstance(delivery.event, MemberLeft)
+        }
         for delivery in batch:
             match delivery.event:
                 case ChatEvent() as event:
@@ -159,9 +167,18 @@ class Hub:
                 self._enter(subscription, chat_id, event.seq)
         for subscription in self._by_chat.get(chat_id, ()):
             if event.seq >= subscription.joined[chat_id]:
-                self._put(subscription, delivery)
+                self._put(subscription, self._seen_by(subscription.user_id, delivery, event))
         if isinstance(event, MemberLeft):
             self._evict(event.membership.user_id, chat_id)
+
+    def _seen_by(self, user_id: UUID, delivery: Delivery, event: ChatEvent) -> Delivery:
+        """Return a delivery as somebody may see it who leaves the chat in the same batch.
+
+        The batch was loaded as it was after they had left.
+        """
+        if not self._leaving or event.seq > self._leaving.get((event.chat.id, user_id), 0):
+            return delivery
+        return replace(delivery, event=veil(event, user_id, None))
 
     def _deliver_receipt(self, delivery: Delivery, receipt: ReceiptsAdvanced) -> None:
         chat_id = receipt.chat.id

@@ -12,6 +12,7 @@ from uuid import UUID
 from models import catch_up, events, log_state, members, receipts
 from models.catch_up import Missed
 from models.database import Connection, Database
+from realtime import past_stays
 from realtime.cursor import Cursor
 from realtime.events import Event, ReceiptsAdvanced, load, load_receipts
 
@@ -84,7 +85,8 @@ class Log(Protocol):
     async def page(self, missed: Missed, limit: int) -> Sequence[Event] | None:
         """Return the first events of what was missed, in the log's order, and take them off it.
 
-        None when the log does not hold all of them any more.
+        Those of a stay that has ended show nothing that changed after it. None when the log does
+        not hold all of them any more.
         """
 
     async def receipts(
@@ -160,7 +162,10 @@ class DatabaseLog:
         """See `Log.page`."""
         async with self._db.reading() as connection:
             logged = await catch_up.page(connection, missed, limit)
-            return None if logged is None else await _load(connection, logged)
+            if logged is None:
+                return None
+            loaded = await _load(connection, logged)
+            return await past_stays.veiled(connection, missed.user_id, loaded)
 
     async def receipts(
         self, missed: Missed, chat_ids: Collection[UUID] | None

@@ -22,6 +22,8 @@ from realtime.events import (
     Delivery,
     MemberJoined,
     MemberLeft,
+    MessageEdited,
+    MessageSent,
     PersonalEvent,
     ReceiptsAdvanced,
 )
@@ -31,7 +33,11 @@ from realtime.tailer import Tailer
 
 T = TypeVar("T")
 
-MAILBOX = 256  # events; a busy chat's several seconds
+# What may wait for one subscriber. An event there is a reference to what all share, so that many
+# may: one batch of the tailer can hold a second of a whole node. But somebody who reads nothing
+# keeps them alive alone, so there is a limit to what they hold as well.
+MAILBOX = 2048  # events; a kilobyte each, and their text
+MAILBOX_TEXT = 1_000_000  # characters of the messages among them
 
 LIVE_TIMEOUT = 30.0  # seconds; the log cannot be read for so long only while the database is away
 
@@ -48,19 +54,21 @@ class Mailbox(Generic[T]):
     """A bounded queue from the hub to one subscriber."""
 
     def __init__(self) -> None:
-        self._items: deque[T] = deque()
+        self._items: deque[tuple[T, int]] = deque()
+        self._text = 0  # characters that wait
         self._filled = asyncio.Event()
         self._end: Exception | None = None
 
-    def put(self, item: T) -> None:
-        """Add an item, or end the subscription when there is no room."""
+    def put(self, item: T, text: int = 0) -> None:
+        """Add an item with so many characters, or end the subscription when there is no room."""
         if self._end is not None:
             return
-        if len(self._items) >= MAILBOX:
+        if len(self._items) >= MAILBOX or self._text + text > MAILBOX_TEXT:
             self._items.clear()  # what is unread is lost to this socket anyway
             self.end(SlowConsumer())
             return
-        self._items.append(item)
+        self._items.append((item, text))
+        self._text += text
         self._filled.set()
 
     def end(self, reason: Exception) -> None:
@@ -76,7 +84,9 @@ class Mailbox(Generic[T]):
                 raise self._end
             self._filled.clear()
             await self._filled.wait()
-        return self._items.popleft()
+        item, text = self._items.popleft()
+        self._text -= text
+        return item
 
 
 class EventSubscription:
@@ -191,7 +201,9 @@ class Hub:
                 self._put(subscription, delivery)
 
     def _put(self, subscription: EventSubscription, delivery: Delivery) -> None:
-        subscription.mailbox.put(delivery)
+        event = delivery.event
+        text = len(event.message.text) if isinstance(event, MessageSent | MessageEdited) else 0
+        subscription.mailbox.put(delivery, text)
         self.delivered += 1
 
     async def go_live(self, subscription: EventSubscription) -> Cursor:

@@ -194,12 +194,15 @@ async def unread_total(connection: Connection, user_id: UUID) -> int:
 
 async def pages(
     connection: Connection,
+    viewer_id: UUID,
     chat_ids: Iterable[UUID],
     *,
     after: UUID | None,
     limit: int,
 ) -> dict[UUID, list[Member]]:
     """Return up to `limit` members of each chat in order of joining, after a row id.
+
+    Nobody of a chat that the viewer is not in.
 
     One statement for all chats: an inner look-up finds the far end of each chat's page, so that
     the cost is that of the rows returned.
@@ -213,7 +216,7 @@ async def pages(
         condition = (table.c.chat_id == _CHATS.c.id) & table.c.left_seq.is_(None)
         return condition if after is None else condition & (table.c.id > after)
 
-    probe = members.alias("probe")
+    mine, probe = members.alias("mine"), members.alias("probe")
     far_end = (
         sa.select(probe.c.id)
         .where(in_range(probe))
@@ -226,8 +229,11 @@ async def pages(
     rows = await connection.execute(
         sa.select(*_COLUMNS)
         .select_from(_CHATS)
+        .join(mine, mine.c.chat_id == _CHATS.c.id)
         .join(members, in_range(members))
         .where(
+            mine.c.user_id == viewer_id,
+            mine.c.left_seq.is_(None),
             _CHATS.c.id.in_(wanted),
             members.c.id <= sa.func.coalesce(far_end, sa.literal(UUID(int=2**128 - 1))),
         )

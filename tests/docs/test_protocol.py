@@ -87,6 +87,7 @@ def test_the_table_has_the_limits_of_the_code():
         "time between the server's pings": f"{endpoint.PING_INTERVAL:.0f} s",
         "one frame not taken by the client": f"{endpoint.SEND_TIMEOUT:.0f} s",
         "events waiting for one subscription": str(hub.MAILBOX),
+        "characters of the messages among them": str(hub.MAILBOX_TEXT),
         "operations on one socket": str(endpoint.MAX_OPERATIONS),
         "`events` subscriptions that wait on one node to catch up": str(feed.MAY_WAIT),
         "waiting for one's turn to catch up": f"{feed.TURN_TIMEOUT:.0f} s",

@@ -1,13 +1,19 @@
 """Sockets over the network: signing in, bad operations, crashes, shutdown."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import websockets
 
 from accounts import tokens
+from models.viewer import Viewer
 from realtime import endpoint, hub
+from resolvers import messages
+from resolvers.services import utc_now
+from schema.ids import Kind, decode
 from tests.parts.people import EVENTS, Person
 from tests.parts.running import running
 
@@ -188,6 +194,62 @@ async def test_a_subscriber_whose_mailbox_overflows_is_told_to_come_back(
     ana = await sqlite_server.registered("ana")
     async with ana.listening() as socket:
         await ana.group("One event too many")
+        assert await socket.closed() == (1013, "Read too slowly: reconnect and resume")
+
+
+@asynccontextmanager
+async def one_batch(server):
+    """Let the tailer read what is committed inside the block at once, when the block ends."""
+    tailer = server.program.services.node.tailer
+    reading, holding, go_on = tailer.read, asyncio.Event(), asyncio.Event()
+
+    async def held():
+        holding.set()
+        await go_on.wait()
+        await reading()
+
+    tailer.read = held
+    tailer.ring()
+    await holding.wait()
+    yield
+    tailer.read = reading
+    go_on.set()
+
+
+async def send_many(server, person, chat_id, texts):
+    """Send messages straight to the use-case, a good many at once."""
+    user_id = decode(Kind.USER, person.user_id)
+    viewer = Viewer(user_id, user_id, utc_now())
+    sends = (
+        messages.send(
+            server.program.services,
+            viewer,
+            chat_id=decode(Kind.CHAT, chat_id),
+            text=text,
+            client_message_id=uuid4(),
+        )
+        for text in texts
+    )
+    await asyncio.gather(*sends)
+
+
+@pytest.mark.timeout(120)
+async def test_a_subscriber_who_keeps_up_survives_a_burst_in_one_batch(server):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    chat_id = await ana.group("Busy", ben)
+    async with ben.listening() as socket:
+        async with one_batch(server):
+            await send_many(server, ana, chat_id, map(str, range(1000)))
+        seqs = [(await socket.next())["seq"] for _ in range(1000)]
+        assert seqs == list(range(2, 1002))
+
+
+async def test_a_subscriber_for_whom_too_much_text_waits_is_told_to_come_back(sqlite_server):
+    ana, ben = await sqlite_server.registered("ana"), await sqlite_server.registered("ben")
+    chat_id = await ana.group("Busy", ben)
+    async with ben.listening() as socket:
+        async with one_batch(sqlite_server):
+            await send_many(sqlite_server, ana, chat_id, ["x" * 10_000] * 101)
         assert await socket.closed() == (1013, "Read too slowly: reconnect and resume")
 
 

@@ -57,6 +57,8 @@ async def test_a_request_that_makes_no_sense_is_refused(sqlite_server, body, hea
         ("query A { server { name } } query B { server { name } }", "BAD_REQUEST"),
         ('query($a: Int!) { users(search: "x", first: $a) { nodes { id } } }', "BAD_REQUEST"),
         ("{ " + "server { name } " * 3000 + "}", "GRAPHQL_PARSE_FAILED"),
+        ("{ server { name } } # " + "x" * 65536, "GRAPHQL_PARSE_FAILED"),
+        ("{ server { name } } # " + "\N{PILE OF POO}" * 16384, "GRAPHQL_PARSE_FAILED"),
         ("subscription { events { seq } }", "BAD_REQUEST"),
     ],
 )

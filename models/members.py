@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import pairs
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 
@@ -49,6 +51,8 @@ members = sa.Table(
         postgresql_where=sa.text("left_seq IS NULL"),
         sqlite_where=sa.text("left_seq IS NULL"),
     ),
+    # Past stays too: who comes back to a subscription is asked about all of theirs.
+    sa.Index("ix_members_user_id_chat_id", "user_id", "chat_id"),
     # Keys are UUIDv7, so this lists a chat's members in the order in which they came.
     sa.Index("ix_members_chat_id_id", "chat_id", "id"),
     postgresql_with={"fillfactor": 80},
@@ -94,6 +98,18 @@ _FOUNDERS = (
     )
     .order_by(members.c.id)
 )
+
+
+def _stays(dialect: str) -> sa.Select[Any]:
+    wanted = pairs.wanted(dialect, members.c.chat_id, members.c.user_id)
+    return (
+        sa.select(*_COLUMNS)
+        .select_from(wanted.table)
+        .join(members, (members.c.chat_id == wanted.first) & (members.c.user_id == wanted.second))
+    )
+
+
+_STAYS = {dialect: _stays(dialect) for dialect in ("sqlite", "postgresql")}
 
 
 async def add(connection: Connection, rows: Sequence[Member]) -> None:
@@ -154,16 +170,9 @@ async def readable_by_ids(
 
 async def stays(connection: Connection, people: Iterable[tuple[UUID, UUID]]) -> list[Member]:
     """Return every stay, present or past, of these (chat id, user id) pairs."""
-    wanted = list(set(people))
-    if not wanted:
-        return []
-    rows = await connection.execute(
-        sa.select(*_COLUMNS).where(
-            members.c.chat_id.in_({chat_id for chat_id, _ in wanted}),
-            members.c.user_id.in_({user_id for _, user_id in wanted}),
-        )
-    )
-    return [member for row in rows if ((member := Member(*row)).chat_id, member.user_id) in wanted]
+    dialect = connection.dialect.name
+    rows = await connection.execute(_STAYS[dialect], pairs.parameters(dialect, people))
+    return [Member(*row) for row in rows]
 
 
 async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Member | None:

@@ -15,9 +15,10 @@ from realtime import endpoint, feed, hub, protocol
 from realtime.protocol import CloseCode
 from resolvers import chats, messages, typing
 from resolvers.services import utc_now
-from schema import connections, documents
+from schema import documents
+from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
-from server import authentication, graphql_http
+from server import authentication, connections, graphql_http
 from server.settings import Settings
 from tests.docs.pages import Page, rows
 from tests.house.checkout import ROOT
@@ -91,9 +92,12 @@ def test_the_table_has_the_limits_of_the_code():
         "`events` without an event": f"{feed.IDLE:.0f} s",
         "bytes of a frame, or of an HTTP body": str(graphql_http.MAX_BODY),
         "an HTTP body arriving": f"{graphql_http.BODY_TIMEOUT:.0f} s",
+        "bytes of an HTTP request's address and headers": str(connections.MAX_HEAD),
+        "an HTTP request's address and headers arriving": f"{connections.HEAD_TIMEOUT:.0f} s",
+        "fragments of a frame": str(connections.MAX_FRAGMENTS),
         "bytes of a document": str(documents.MAX_BYTES),
         "tokens of a document": str(documents.MAX_TOKENS),
-        "entries of a page, ids of `nodes`": str(connections.MAX_PAGE),
+        "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),
         "people added to a chat at once": str(chats.MAX_ADDED_AT_ONCE),
     }

@@ -150,15 +150,20 @@ class _Socket:
         return self._closing
 
     async def _read(self) -> None:
-        while True:
-            message = await self._receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            text = message.get("text")
-            if text is None:
-                await self._perform(self._protocol.receive_binary())
-            else:
-                await self._perform(self._protocol.receive(text))
+        # Nothing of a frame is held on to while the next one is waited for.
+        while await self._take(await self._receive()):
+            pass
+
+    async def _take(self, message: Message) -> bool:
+        """Act on what came; returns whether more may come."""
+        if message["type"] == "websocket.disconnect":
+            return False
+        text = message.get("text")
+        if text is None:
+            await self._perform(self._protocol.receive_binary())
+        else:
+            await self._perform(self._protocol.receive(text))
+        return True
 
     async def _perform(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -242,8 +247,10 @@ class _Socket:
             del self._operations[id_]
 
     async def _operate(self, id_: str, request: OperationRequest) -> None:
+        stream = self._endpoint.renderer.stream(request, self._viewer)
+        del request  # a megabyte perhaps, of which the stream keeps what it needs
         try:
-            async with aclosing(self._endpoint.renderer.stream(request, self._viewer)) as results:
+            async with aclosing(stream) as results:
                 async for result in results:
                     if isinstance(result, Rejected):
                         await self._perform(self._protocol.error(id_, result.errors))

@@ -7,7 +7,7 @@ different documents, signed in or not, so what is kept is bounded by bytes as we
 import functools
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphql import (
@@ -65,6 +65,12 @@ class Document:
                 "The document has no operation, or several: name one in operationName."
             )
         return operations[0]
+
+    def declared(self, name: str | None, variables: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return those of the variables that the operation declares; raises as `operation`."""
+        definitions = self.operation(name).variable_definitions or ()
+        names = {definition.variable.name.value for definition in definitions}
+        return {key: value for key, value in (variables or {}).items() if key in names}
 
     def errors(self, validate: Callable[[DocumentNode], list[GraphQLError]]) -> list[GraphQLError]:
         """Return what `validate` finds wrong; it is not asked again once it has found nothing.

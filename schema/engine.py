@@ -3,10 +3,11 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import strawberry
 from graphql import (
     GraphQLError,
@@ -34,6 +35,9 @@ from schema.documents import Document, Documents
 from schema.errors import USER_ERROR_TYPES, formatted
 from schema.events import EVENT_TYPES
 from schema.root import Mutation, Query, Subscription
+
+# Of a subscription, as JSON: 2,000 ids. They stay for as long as it does.
+MAX_VARIABLES = 64 * 1024  # bytes
 
 # The contract as clients get it; `hubbub schema --write` brings it up to date.
 PUBLISHED = Path(__file__).with_name("schema.graphql")
@@ -198,7 +202,7 @@ class Engine:
         """Yield the results of any operation; raises `SlowConsumer` and nothing else."""
         try:
             document = self._documents.read(request.query)
-            document.operation(request.operation_name)
+            request = _kept(document, request)
         except GraphQLError as error:
             yield Rejected([formatted(error)])
             return
@@ -230,6 +234,24 @@ class Engine:
             # never older, or what happened in between would be missed.
             context.present = await self._services.node.feeds.present()
         return context
+
+
+def _kept(document: Document, request: OperationRequest) -> OperationRequest:
+    """Return what of a request an operation needs for as long as it runs.
+
+    Raises `GraphQLError` when the document has no such operation, or a subscription more
+    variables than may be kept for it.
+    """
+    name = request.operation_name
+    variables = document.declared(name, request.variables)
+    if document.operation(name).operation is OperationType.SUBSCRIPTION:
+        size = len(orjson.dumps(variables))
+        if size > MAX_VARIABLES:
+            raise GraphQLError(
+                f"The variables of a subscription have {size} bytes; "
+                f"at most {MAX_VARIABLES} are allowed."
+            )
+    return replace(request, variables=variables)
 
 
 def _executed(result: ExecutionResult) -> bool:

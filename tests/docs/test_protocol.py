@@ -15,7 +15,7 @@ from realtime import endpoint, feed, hub, protocol
 from realtime.protocol import CloseCode
 from resolvers import chats, messages, typing
 from resolvers.services import utc_now
-from schema import documents
+from schema import documents, engine
 from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
 from server import authentication, connections, graphql_http
@@ -96,6 +96,7 @@ def test_the_table_has_the_limits_of_the_code():
         "an HTTP request's address and headers arriving": f"{connections.HEAD_TIMEOUT:.0f} s",
         "fragments of a frame": str(connections.MAX_FRAGMENTS),
         "bytes of a document": str(documents.MAX_BYTES),
+        "bytes of a subscription's variables": str(engine.MAX_VARIABLES),
         "tokens of a document": str(documents.MAX_TOKENS),
         "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),

@@ -1,7 +1,7 @@
 """Chats, and the mutation that starts one."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Self
 from uuid import UUID
@@ -195,11 +195,9 @@ async def viewer_chats(
     if after is not None:
         moment, hex_id = decode_cursor(after, parts=2, path="after")
         try:
-            position = (datetime.fromisoformat(moment), UUID(hex=hex_id))
-        except ValueError as error:
+            position = (_in_utc(datetime.fromisoformat(moment)), UUID(hex=hex_id))
+        except (ValueError, OverflowError) as error:
             raise invalid_cursor("after") from error
-        if position[0].tzinfo is None:
-            raise invalid_cursor("after")
     async with info.context.db.reading() as db:
         rows = await chats.page_of_viewer(
             db,
@@ -217,6 +215,16 @@ async def viewer_chats(
         bounded_after=after is not None,
     )
     return listed
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Return the same moment in UTC; raises `ValueError`, `OverflowError` beyond the years 1–9999.
+
+    A moment without a time zone is refused: it would be read as the server's own.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return moment.astimezone(UTC)
 
 
 @strawberry.input(description="A chat to start.")

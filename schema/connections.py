@@ -120,13 +120,16 @@ def encode_cursor(*parts: str) -> str:
 
 
 def decode_cursor(text: str, *, parts: int, path: str) -> list[str]:
-    """Take a cursor apart; raises `InvalidInput` unless it has that many parts."""
+    """Take a cursor apart; raises `InvalidInput` unless it has that many parts.
+
+    The parts are printable ASCII, as ours are, and nothing else about them is checked.
+    """
     try:
         decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except (binascii.Error, ValueError) as error:
         raise invalid_cursor(path) from error
     found = decoded.split("|")
-    if len(found) != parts:
+    if len(found) != parts or not (decoded.isascii() and decoded.isprintable()):
         raise invalid_cursor(path)
     return found
 

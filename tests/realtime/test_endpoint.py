@@ -108,7 +108,7 @@ async def test_a_page_of_a_foreign_origin_cannot_open_a_socket(migrated_sqlite_u
         for origin in (None, "https://chat.example", server.url):
             async with person.socket(origin=origin):
                 pass
-        for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+        for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://["):
             with pytest.raises(websockets.InvalidStatus) as refusal:
                 async with person.socket(origin=origin):
                     pass

@@ -106,6 +106,14 @@ async def test_a_mutation_by_get_changes_nothing(sqlite_server):
     await sqlite_server.registered("ana")  # the handle is still free
 
 
+@pytest.mark.parametrize("header", ["host", "origin"])
+async def test_headers_that_are_no_addresses_do_not_matter(sqlite_server, header):
+    answer = await sqlite_server.person().get(
+        "/graphql?query={server{name}}", **{header: "http://["}
+    )
+    assert answer.json() == {"data": {"server": {"name": "Hubbub"}}}
+
+
 async def test_a_visitor_with_a_browser_is_shown_graphiql(sqlite_server):
     answer = await sqlite_server.person().get("/graphql", accept="text/html,*/*;q=0.8")
     assert (answer.status_code, answer.headers["location"]) == (303, "graphiql/")

@@ -272,7 +272,7 @@ def _email(email: str | None) -> str | None:
         return None
     email = line(email, what="The e-mail address", maximum=MAX_EMAIL, path=["email"])
     name, at, domain = email.rpartition("@")
-    if not (name and at and domain) or " " in email:
+    if not (name and at and domain) or " " in email or not email.isprintable():
         raise InvalidInput("That is not an e-mail address.", path=["email"])
     return email
 

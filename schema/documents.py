@@ -14,8 +14,11 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
+    InlineFragmentNode,
     OperationDefinitionNode,
+    OperationType,
     Visitor,
     parse,
     visit,
@@ -25,6 +28,11 @@ from graphql import (
 # length is one token, so tokens alone bound nothing.
 MAX_TOKENS = 5000
 MAX_BYTES = 64 * 1024
+
+# Of a mutation. Each of its fields is a transaction of its own, done one after the other.
+MAX_MUTATIONS = 50
+# And of these one: a guess at a password costs a request, which is what a proxy counts.
+CREDENTIALS = frozenset({"register", "logIn", "refreshSession"})
 
 KEPT = 1000  # documents
 KEPT_BYTES = 32 * 1024 * 1024  # enough for 250 documents of 200 tokens
@@ -49,7 +57,8 @@ class Document:
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Return the operation that a request means; raises `GraphQLError` if it means none.
 
-        Strawberry would run the first of several when none is named, against GraphQL §6.1.
+        Also raises it for a mutation that does too much at once. Strawberry would run the first of
+        several operations when none is named, against GraphQL §6.1.
         """
         operations = [
             definition
@@ -64,13 +73,42 @@ class Document:
             raise GraphQLError(
                 "The document has no operation, or several: name one in operationName."
             )
-        return operations[0]
+        (operation,) = operations
+        if operation.operation is OperationType.MUTATION:
+            self._check_size(operation)
+        return operation
 
-    def declared(self, name: str | None, variables: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return those of the variables that the operation declares; raises as `operation`."""
-        definitions = self.operation(name).variable_definitions or ()
-        names = {definition.variable.name.value for definition in definitions}
-        return {key: value for key, value in (variables or {}).items() if key in names}
+    def _check_size(self, mutation: OperationDefinitionNode) -> None:
+        fields = self._root_fields(mutation)
+        if len(fields) > MAX_MUTATIONS:
+            raise _too_many(f"A mutation may have {MAX_MUTATIONS} fields at most.")
+        if sum(name in CREDENTIALS for name in fields.values()) > 1:
+            names = ", ".join(sorted(CREDENTIALS))
+            raise _too_many(f"Of {names} a mutation may have one only.")
+
+    def _root_fields(self, operation: OperationDefinitionNode) -> dict[str, str]:
+        """Return the name of each field that is executed, by its key in the response.
+
+        Collected as GraphQL §6.3.2 has it, as if nothing were skipped: a fragment counts once, and
+        so do fields with one key.
+        """
+        fragments = {
+            definition.name.value: definition.selection_set
+            for definition in self.node.definitions
+            if isinstance(definition, FragmentDefinitionNode)
+        }
+        fields: dict[str, str] = {}
+        left = list(operation.selection_set.selections)
+        while left:
+            match left.pop():
+                case FieldNode(alias=alias, name=name):
+                    fields[(alias or name).value] = name.value
+                case InlineFragmentNode(selection_set=selection_set):
+                    left += selection_set.selections
+                case FragmentSpreadNode(name=name):
+                    if (found := fragments.pop(name.value, None)) is not None:
+                        left += found.selections
+        return fields
 
     def errors(self, validate: Callable[[DocumentNode], list[GraphQLError]]) -> list[GraphQLError]:
         """Return what `validate` finds wrong; it is not asked again once it has found nothing.
@@ -89,6 +127,18 @@ class Document:
         finder = _CursorFinder()
         visit(self.node, finder)
         return finder.found
+
+
+def _too_many(message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": "TOO_MANY_FIELDS"})
+
+
+def declared(
+    operation: OperationDefinitionNode, variables: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return those of the variables that the operation declares."""
+    names = {each.variable.name.value for each in operation.variable_definitions or ()}
+    return {name: value for name, value in (variables or {}).items() if name in names}
 
 
 class Documents:

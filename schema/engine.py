@@ -31,7 +31,7 @@ from realtime.protocol import OperationRequest
 from resolvers.services import Services
 from schema.context import Context
 from schema.cursor import SCALAR, Cursor
-from schema.documents import Document, Documents
+from schema.documents import Document, Documents, declared
 from schema.errors import USER_ERROR_TYPES, formatted
 from schema.events import EVENT_TYPES
 from schema.root import Mutation, Query, Subscription
@@ -242,9 +242,9 @@ def _kept(document: Document, request: OperationRequest) -> OperationRequest:
     Raises `GraphQLError` when the document has no such operation, or a subscription more
     variables than may be kept for it.
     """
-    name = request.operation_name
-    variables = document.declared(name, request.variables)
-    if document.operation(name).operation is OperationType.SUBSCRIPTION:
+    operation = document.operation(request.operation_name)
+    variables = declared(operation, request.variables)
+    if operation.operation is OperationType.SUBSCRIPTION:
         size = len(orjson.dumps(variables))
         if size > MAX_VARIABLES:
             raise GraphQLError(

@@ -54,7 +54,7 @@ def test_the_tables_have_every_code_that_is_a_top_level_error_always():
     files = ("server/graphql_http.py", "realtime/endpoint.py", "realtime/protocol.py")
     used = {
         text
-        for file in (*files, "schema/errors.py")
+        for file in (*files, "schema/errors.py", "schema/documents.py")
         for text in strings(file)
         if isinstance(text, str) and code.fullmatch(text) and text not in ErrorCode.__members__
     }
@@ -98,6 +98,8 @@ def test_the_table_has_the_limits_of_the_code():
         "bytes of a document": str(documents.MAX_BYTES),
         "bytes of a subscription's variables": str(engine.MAX_VARIABLES),
         "tokens of a document": str(documents.MAX_TOKENS),
+        "fields of a mutation": str(documents.MAX_MUTATIONS),
+        "`register`, `logIn` and `refreshSession` in a mutation": "1",
         "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),
         "people added to a chat at once": str(chats.MAX_ADDED_AT_ONCE),

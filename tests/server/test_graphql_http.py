@@ -76,6 +76,50 @@ async def test_a_document_that_cannot_run_is_refused_with_the_status_of_its_medi
     assert newer.headers["content-type"].startswith(GRAPHQL)
 
 
+def guesses(count, between="{}"):
+    """Return a mutation that tries so many passwords."""
+    fields = (
+        f'a{n}: logIn(input: {{handle: "ana", password: "guess {n}"}}) {{ errors {{ code }} }}'
+        for n in range(count)
+    )
+    return "mutation { " + " ".join(between.format(field) for field in fields) + " }"
+
+
+TOO_MANY = {
+    "aliases": guesses(2),
+    "fragments": guesses(2, "... on Mutation {{ {} }}"),
+    "spreads": "mutation { ...A ...B } "
+    "fragment A on Mutation { " + guesses(1)[11:-2] + " } "
+    'fragment B on Mutation { ...A b: refreshSession(input: {refreshToken: "x"}) { expiresIn } }',
+    "fields": "mutation { " + " ".join(f"a{n}: logOut {{ __typename }}" for n in range(51)) + " }",
+}
+
+
+@pytest.mark.parametrize("way", TOO_MANY)
+async def test_a_mutation_that_does_too_much_at_once_is_refused_and_does_nothing(
+    sqlite_server, way
+):
+    ana = await sqlite_server.registered("ana")
+    answer = (await ana.post({"query": TOO_MANY[way]})).json()
+    assert "data" not in answer
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["TOO_MANY_FIELDS"]
+    async with ana.socket() as socket:
+        await socket.subscribe("m", TOO_MANY[way])
+        message = await socket.receive()
+    assert message["type"] == "error"
+    assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_FIELDS"
+    assert await ana.ask("{ viewer { user { handle } } }")  # she is not logged out
+
+
+async def test_as_many_mutations_as_are_allowed_are_done_at_once(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    chat_id = await ana.group("Team")
+    typing = f'setTyping(input: {{chatId: "{chat_id}"}}) {{ errors {{ code }} }}'
+    fields = " ".join(f"a{n}: {typing}" for n in range(1, 50))
+    done = await ana.ask(f"mutation {{ {fields} {guesses(1)[11:-2]} }}")
+    assert len(done) == 50
+
+
 async def test_an_operation_that_does_not_exist_is_named(sqlite_server):
     answer = await sqlite_server.person().post(
         {"query": "query A { server { name } }", "operationName": "B"}

@@ -11,6 +11,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from models import sqlite_file
+
 Connection = AsyncConnection  # what every query takes
 
 DialectName = Literal["sqlite", "postgresql"]
@@ -148,14 +150,14 @@ def _asyncpg(url: sa.URL) -> sa.URL:
 def _sqlite_engine(url: sa.URL) -> AsyncEngine:
     if not url.database or url.database == ":memory:":
         raise ValueError("SQLite needs a file: write sqlite:///path/to/hubbub.db")
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    sqlite_file.make(Path(url.database))
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         hide_parameters=True,
         pool_size=8,
         max_overflow=8,
         pool_timeout=POOL_TIMEOUT,
-        connect_args={"timeout": BUSY_TIMEOUT},
+        connect_args={"timeout": BUSY_TIMEOUT, "async_creator_fn": sqlite_file.connect},
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")

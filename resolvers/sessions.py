@@ -138,11 +138,11 @@ async def refresh(services: Services, *, refresh_token: str) -> SignedIn:
                 now,
             )
         else:
-            await sessions.rotate(
+            # During the grace period the token first spent stays the one that may repeat.
+            session = await sessions.rotate(
                 connection,
-                spent.session_id,
+                state.session,
                 refresh_hash=token.hash,
-                # During the grace period the token first spent stays the one that may repeat.
                 previous_refresh_hash=spent.hash,
                 now=state.refreshed_at if replayed else now,
                 expires_at=now + REFRESH_LIFETIME,
@@ -153,7 +153,7 @@ async def refresh(services: Services, *, refresh_token: str) -> SignedIn:
         services.node.announce_revoked(spent.session_id)
         services.node.announce_log()
         raise Unauthenticated("The refresh token was used before; the session has been ended.")
-    return _signed_in(services, state.session, user, text, now)
+    return _signed_in(services, session, user, text, now)
 
 
 async def log_out(services: Services, viewer: Viewer) -> None:

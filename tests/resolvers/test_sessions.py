@@ -187,6 +187,22 @@ async def test_refreshing_gives_new_tokens_and_the_old_access_token_lives_on(ser
     assert (await ana.ask("{ viewer { user { handle } } }"))["viewer"]["user"]["handle"] == "ana"
 
 
+async def test_a_refresh_tells_until_when_the_session_lasts_now(server):
+    ana = await server.registered("ana")
+    fields = f"{SIGNED_IN} session {{ lastSeenAt expiresAt }}"
+    before = (await ana.ask("{ viewer { session { lastSeenAt expiresAt } } }"))["viewer"]["session"]
+    for token in (ana.refresh_token, ana.refresh_token):  # the second is a repetition
+        payload = await ana.done("refreshSession", fields, refreshToken=token)
+        told = payload["session"]
+        assert told["expiresAt"] > before["expiresAt"]
+        assert told["lastSeenAt"] > before["lastSeenAt"]
+        ana.token = payload["accessToken"]
+        stored = await ana.ask(
+            "{ viewer { session { id lastSeenAt expiresAt user { id handle } } } }"
+        )
+        assert told == stored["viewer"]["session"]
+
+
 async def test_a_refresh_whose_answer_was_lost_may_be_repeated_at_once(server):
     ana = await server.registered("ana")
     lost = ana.refresh_token

@@ -15,6 +15,7 @@ from schema import members as member_types
 from schema import messages as message_types
 from schema.batching import batched
 from schema.connections import (
+    DEFAULT_PAGE,
     After,
     Before,
     Connection,
@@ -55,7 +56,10 @@ def _stored(kind: ChatKind) -> StoredKind:
 
 
 async def _members(
-    objects: Sequence["Chat"], info: Info, first: First = 50, after: After = None
+    objects: Sequence["Chat"],
+    info: Info,
+    first: First = DEFAULT_PAGE,
+    after: After = None,
 ) -> "list[member_types.MemberConnection]":
     return await member_types.member_pages(
         info.context, [chat.row for chat in objects], first, after
@@ -190,7 +194,7 @@ async def viewer_chats(
     info: Info, first: int | None, after: str | None, filter: ChatFilter | None
 ) -> ChatConnection:
     """Resolve `Viewer.chats`."""
-    shown = Page(page_size(first), backwards=False)
+    shown = Page(page_size(first, default=DEFAULT_PAGE), backwards=False)
     position = None
     if after is not None:
         moment, hex_id = decode_cursor(after, parts=2, path="after")

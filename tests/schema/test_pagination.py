@@ -168,6 +168,26 @@ async def test_chats_are_walked_by_activity_and_members_in_order_of_joining(serv
     assert all(len(chat["members"]["nodes"]) <= 2 for chat in again["viewer"]["chats"]["nodes"])
 
 
+async def test_a_page_size_of_null_is_that_without_one(server):
+    ana = await server.registered("ana")
+    await ana.group("Team")
+    data = await ana.ask(
+        "query($n: Int) { viewer { chats(first: $n) { nodes { "
+        "members(first: $n) { nodes { role } } "
+        'messages(first: $n, last: $n) { nodes { id } } } } } users(search: "a", first: $n) '
+        "{ nodes { handle } } }",
+        n=None,
+    )
+    assert data == {
+        "viewer": {
+            "chats": {
+                "nodes": [{"members": {"nodes": [{"role": "OWNER"}]}, "messages": {"nodes": []}}]
+            }
+        },
+        "users": {"nodes": [{"handle": "ana"}]},
+    }
+
+
 async def test_direct_chats_and_groups_can_be_listed_apart(server):
     ana, ben = await server.registered("ana"), await server.registered("ben")
     await ana.group("Group")

@@ -39,6 +39,7 @@ INIT_TIMEOUT = 10.0  # seconds for connection_init after the socket opened
 PING_INTERVAL = 25.0  # seconds; below the idle limits of common proxies (30 to 60)
 SEND_TIMEOUT = 20.0  # seconds a peer may leave one frame unread
 AUTHENTICATION_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 5.0  # seconds a socket may outlive its session, to answer what ended it
 MAX_OPERATIONS = 100  # per socket; GraphiQL and Apollo use a handful
 
 
@@ -145,9 +146,18 @@ class _Socket:
 
     def close_soon(self, code: CloseCode, reason: str) -> asyncio.Task[None] | None:
         if self._tasks is not None and self._closing is None:
-            closing = self._perform(self._protocol.close(code, reason))
-            self._closing = self._tasks.create_task(closing)
+            asking = asyncio.current_task()
+            mine = asking if asking in self._operations.values() else None
+            self._closing = self._tasks.create_task(self._close(code, reason, after=mine))
         return self._closing
+
+    async def _close(
+        self, code: CloseCode, reason: str, *, after: asyncio.Task[None] | None
+    ) -> None:
+        if after is not None:
+            # An operation of this very socket ended the session: it is answered before.
+            await asyncio.wait([after], timeout=ANSWER_TIMEOUT)
+        await self._perform(self._protocol.close(code, reason))
 
     async def _read(self) -> None:
         # Nothing of a frame is held on to while the next one is waited for.

@@ -51,8 +51,6 @@ members = sa.Table(
         postgresql_where=sa.text("left_seq IS NULL"),
         sqlite_where=sa.text("left_seq IS NULL"),
     ),
-    # Past stays too: who comes back to a subscription is asked about all of theirs.
-    sa.Index("ix_members_user_id_chat_id", "user_id", "chat_id"),
     # Keys are UUIDv7, so this lists a chat's members in the order in which they came.
     sa.Index("ix_members_chat_id_id", "chat_id", "id"),
     postgresql_with={"fillfactor": 80},
@@ -100,12 +98,16 @@ _FOUNDERS = (
 )
 
 
-def _stays(dialect: str) -> sa.Select[Any]:
+def _stays(dialect: str) -> sa.CompoundSelect[Any]:
+    # Present and past stays apart: each has an index of its own.
     wanted = pairs.wanted(dialect, members.c.chat_id, members.c.user_id)
-    return (
-        sa.select(*_COLUMNS)
-        .select_from(wanted.table)
-        .join(members, (members.c.chat_id == wanted.first) & (members.c.user_id == wanted.second))
+    found = sa.select(*_COLUMNS).select_from(
+        wanted.table.join(
+            members, (members.c.chat_id == wanted.first) & (members.c.user_id == wanted.second)
+        )
+    )
+    return sa.union_all(
+        found.where(members.c.left_seq.is_(None)), found.where(members.c.left_seq.is_not(None))
     )
 
 

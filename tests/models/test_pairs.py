@@ -6,9 +6,8 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from models import catch_up, members, messages
+from models import members, messages
 from models.database import Database
-from models.events import position
 from tests.parts.world import World
 
 MANY = [(uuid4(), number) for number in range(1, 21)]
@@ -52,11 +51,6 @@ async def explained(db, look_up):
         return [row[-1] for row in plan]
 
 
-async def missed(connection):
-    now = await position(connection)
-    return await catch_up.missed(connection, uuid4(), since=now)
-
-
 @pytest.mark.parametrize(
     ("look_up", "keys"),
     [
@@ -66,9 +60,8 @@ async def missed(connection):
             ["chat_id, seq", "user_id, chat_id"],
         ),
         (lambda db: members.stays(db, STAYS), ["user_id, chat_id"]),
-        (missed, ["user_id"]),
     ],
-    ids=["messages", "readable messages", "stays", "what was missed"],
+    ids=["messages", "readable messages", "stays"],
 )
 async def test_rows_are_found_by_their_whole_key(migrated_database_url, look_up, keys):
     db = Database(migrated_database_url)

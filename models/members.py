@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -50,6 +49,13 @@ members = sa.Table(
         unique=True,
         postgresql_where=sa.text("left_seq IS NULL"),
         sqlite_where=sa.text("left_seq IS NULL"),
+    ),
+    # For catching up, which goes through past stays as well. Few stays are past.
+    sa.Index(
+        "ix_members_user_id_past",
+        "user_id",
+        postgresql_where=sa.text("left_seq IS NOT NULL"),
+        sqlite_where=sa.text("left_seq IS NOT NULL"),
     ),
     # Keys are UUIDv7, so this lists a chat's members in the order in which they came.
     sa.Index("ix_members_chat_id_id", "chat_id", "id"),
@@ -98,17 +104,13 @@ _FOUNDERS = (
 )
 
 
-def _stays(dialect: str) -> sa.CompoundSelect[Any]:
-    # Present and past stays apart: each has an index of its own.
-    wanted = pairs.wanted(dialect, members.c.chat_id, members.c.user_id)
-    found = sa.select(*_COLUMNS).select_from(
-        wanted.table.join(
-            members, (members.c.chat_id == wanted.first) & (members.c.user_id == wanted.second)
-        )
+def _stays(dialect: str) -> sa.TextualSelect:
+    # Present and past ones apart: each have an index of their own.
+    halves = (
+        pairs.by_pairs(dialect, _COLUMNS, members.c.chat_id, members.c.user_id, where=where)
+        for where in ("left_seq IS NULL", "left_seq IS NOT NULL")
     )
-    return sa.union_all(
-        found.where(members.c.left_seq.is_(None)), found.where(members.c.left_seq.is_not(None))
-    )
+    return sa.text("UNION ALL".join(halves)).columns(*_COLUMNS)
 
 
 _STAYS = {dialect: _stays(dialect) for dialect in ("sqlite", "postgresql")}

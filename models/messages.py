@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -56,25 +55,26 @@ _ONE = sa.select(*_COLUMNS).where(
 )
 
 
-def _by_keys(dialect: str) -> sa.Select[Any]:
-    wanted = pairs.wanted(dialect, messages.c.chat_id, messages.c.seq)
-    return (
-        sa.select(*_COLUMNS)
-        .select_from(wanted.table)
-        .join(messages, (messages.c.chat_id == wanted.first) & (messages.c.seq == wanted.second))
+_DIALECTS = ("sqlite", "postgresql")
+_BY_KEYS = {
+    dialect: sa.text(pairs.by_pairs(dialect, _COLUMNS, messages.c.chat_id, messages.c.seq)).columns(
+        *_COLUMNS
     )
-
-
-_BY_KEYS = {dialect: _by_keys(dialect) for dialect in ("sqlite", "postgresql")}
-# Not a join: without statistics SQLite would begin it with the viewer's chats, and read the whole
-# history of each.
-_MAY_READ = sa.exists().where(
-    members.c.chat_id == messages.c.chat_id,
-    members.c.user_id == sa.bindparam("viewer_id"),
-    members.c.left_seq.is_(None),
-    messages.c.seq >= members.c.first_message_seq,
-)
-_READABLE_BY_KEYS = {dialect: statement.where(_MAY_READ) for dialect, statement in _BY_KEYS.items()}
+    for dialect in _DIALECTS
+}
+_MAY_READ = """EXISTS (
+    SELECT 1 FROM members AS m
+    WHERE m.user_id = :viewer_id AND m.chat_id = messages.chat_id AND m.left_seq IS NULL
+      AND m.first_message_seq <= messages.seq
+)"""
+_READABLE_BY_KEYS = {
+    dialect: sa.text(
+        pairs.by_pairs(dialect, _COLUMNS, messages.c.chat_id, messages.c.seq, where=_MAY_READ)
+    )
+    .bindparams(sa.bindparam("viewer_id", type_=sa.Uuid))
+    .columns(*_COLUMNS)
+    for dialect in _DIALECTS
+}
 
 
 async def insert_many(connection: Connection, rows: Sequence[tuple[Message, bytes]]) -> None:

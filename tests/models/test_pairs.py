@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from models import members, messages
+from models import members, messages, reactions
 from models.database import Database
 from tests.parts.world import World
 
@@ -34,7 +34,7 @@ async def explained(db, look_up):
     asked = []
 
     def note(connection, cursor, statement, parameters, *_):
-        if statement.startswith(("\n", "SELECT m")):
+        if statement.lstrip().startswith("SELECT"):
             asked.append((statement, parameters))
 
     async with db.writing() as connection:
@@ -59,9 +59,11 @@ async def explained(db, look_up):
             lambda db: messages.readable_by_keys(db, uuid4(), MANY),
             ["chat_id, seq", "user_id, chat_id"],
         ),
-        (lambda db: members.stays(db, STAYS), ["user_id, chat_id"]),
+        (lambda db: members.stays(db, STAYS), ["user_id, chat_id", "user_id"]),
+        (lambda db: reactions.groups(db, MANY), ["chat_id, message_seq"]),
+        (lambda db: reactions.of_user(db, uuid4(), MANY), ["chat_id, message_seq, user_id"]),
     ],
-    ids=["messages", "readable messages", "stays"],
+    ids=["messages", "readable messages", "stays", "groups of reactions", "own reactions"],
 )
 async def test_rows_are_found_by_their_whole_key(migrated_database_url, look_up, keys):
     db = Database(migrated_database_url)
@@ -69,11 +71,10 @@ async def test_rows_are_found_by_their_whole_key(migrated_database_url, look_up,
         plan = await explained(db, look_up)
     finally:
         await db.close()
-    assert not [
-        line for line in plan if re.search(r"(Seq Scan on|SCAN) (m|messages|members)\b", line)
-    ]
+    whole = re.compile(r"(Seq Scan on|SCAN) (m|messages|members|reactions)\b")
+    assert not [line for line in plan if whole.search(line)]
     found_by = [
-        set(re.findall(r"(chat_id|user_id|seq) ?=", line))
+        set(re.findall(r"(chat_id|user_id|message_seq|seq) ?=", line))
         for line in plan
         if "Index Cond" in line or line.startswith("SEARCH")
     ]

@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from models import sqlite_file
 from models.errors import Overloaded
 from models.turns import Turns
 
@@ -198,12 +199,12 @@ def _pool(connections: int) -> dict[str, Any]:
 def _sqlite_engine(url: sa.URL, connections: int) -> AsyncEngine:
     if not url.database or url.database == ":memory:":
         raise ValueError("SQLite needs a file: write sqlite:///path/to/hubbub.db")
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    sqlite_file.make(Path(url.database))
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         hide_parameters=True,
         **_pool(connections),
-        connect_args={"timeout": BUSY_TIMEOUT},
+        connect_args={"timeout": BUSY_TIMEOUT, "async_creator_fn": sqlite_file.connect},
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")

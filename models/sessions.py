@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -155,17 +155,17 @@ async def lock_for_refresh(connection: Connection, session_id: UUID) -> RefreshS
 
 async def rotate(
     connection: Connection,
-    session_id: UUID,
+    session: Session,
     *,
     refresh_hash: bytes,
     previous_refresh_hash: bytes,
     now: datetime,
     expires_at: datetime,
-) -> None:
-    """Replace the refresh token, keeping the hash of the one just spent."""
+) -> Session:
+    """Replace the refresh token, and keep the hash of the one just spent; returns the session."""
     await connection.execute(
         sessions.update()
-        .where(sessions.c.id == session_id)
+        .where(sessions.c.id == session.id)
         .values(
             refresh_hash=refresh_hash,
             previous_refresh_hash=previous_refresh_hash,
@@ -174,6 +174,7 @@ async def rotate(
             expires_at=expires_at,
         )
     )
+    return replace(session, last_seen_at=now, expires_at=expires_at)
 
 
 async def revoke(connection: Connection, session_id: UUID, now: datetime) -> bool:

@@ -138,11 +138,11 @@ async def refresh(services: Services, *, refresh_token: str) -> SignedIn:
                 now,
             )
         else:
-            await sessions.rotate(
+            # During the grace period the token first spent stays the one that may repeat.
+            session = await sessions.rotate(
                 connection,
-                spent.session_id,
+                state.session,
                 refresh_hash=token.hash,
-                # During the grace period the token first spent stays the one that may repeat.
                 previous_refresh_hash=spent.hash,
                 now=state.refreshed_at if replayed else now,
                 expires_at=now + REFRESH_LIFETIME,
@@ -153,7 +153,7 @@ async def refresh(services: Services, *, refresh_token: str) -> SignedIn:
         services.node.announce_log()
         await services.node.end_session(spent.session_id)
         raise Unauthenticated("The refresh token was used before; the session has been ended.")
-    return _signed_in(services, state.session, user, text, now)
+    return _signed_in(services, session, user, text, now)
 
 
 async def log_out(services: Services, viewer: Viewer) -> None:
@@ -272,7 +272,7 @@ def _email(email: str | None) -> str | None:
         return None
     email = line(email, what="The e-mail address", maximum=MAX_EMAIL, path=["email"])
     name, at, domain = email.rpartition("@")
-    if not (name and at and domain) or " " in email:
+    if not (name and at and domain) or " " in email or not email.isprintable():
         raise InvalidInput("That is not an e-mail address.", path=["email"])
     return email
 

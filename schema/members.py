@@ -15,6 +15,7 @@ from resolvers import members as use_cases
 from schema import chats as chat_types
 from schema.batching import batched
 from schema.connections import (
+    DEFAULT_PAGE,
     Connection,
     Page,
     connection,
@@ -120,7 +121,7 @@ async def member_pages(
     context: Context, of_chats: Sequence[chats.Chat], first: int | None, after: str | None
 ) -> list[MemberConnection]:
     """Return the same page of members for each chat; an empty one where the viewer is not in it."""
-    shown = Page(page_size(first), backwards=False)
+    shown = Page(page_size(first, default=DEFAULT_PAGE), backwards=False)
     after_id = None
     if after is not None:
         try:

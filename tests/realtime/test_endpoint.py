@@ -102,6 +102,28 @@ async def test_logging_out_closes_the_sockets_of_that_session_alone(sqlite_serve
         assert (await at_laptop.next())["chat"]["id"] == chat_id
 
 
+@pytest.mark.parametrize("way", ["logOut", "refreshSession"])
+async def test_what_ends_the_session_of_its_own_socket_is_answered_before_it_is_closed(
+    sqlite_server, monkeypatch, way
+):
+    ana = await sqlite_server.registered("ana")
+    mutation = "mutation { done: logOut { errors { code } } }"
+    if way == "refreshSession":
+        monkeypatch.setattr("resolvers.sessions.REFRESH_GRACE", timedelta(seconds=-1))
+        await ana.done("refreshSession", "accessToken", refreshToken=ana.refresh_token)
+        mutation = (
+            "mutation { done: refreshSession(input: {refreshToken: "
+            f'"{ana.refresh_token}"}}) {{ errors {{ code }} }} }}'
+        )
+    async with ana.listening() as other, ana.socket() as socket:
+        await socket.subscribe("m", mutation)
+        codes = [error["code"] for error in (await socket.next("m"))["errors"]]
+        assert codes == ([] if way == "logOut" else ["UNAUTHENTICATED"])
+        assert await socket.receive() == {"id": "m", "type": "complete"}
+        for each in (socket, other):
+            assert await each.closed() == (4403, "The session has ended")
+
+
 async def test_a_socket_of_another_protocol_is_told_which_to_speak(sqlite_server):
     person = sqlite_server.person()
     async with person.socket(init=False, subprotocols=["graphql-ws"]) as socket:
@@ -114,7 +136,7 @@ async def test_a_page_of_a_foreign_origin_cannot_open_a_socket(migrated_sqlite_u
         for origin in (None, "https://chat.example", server.url):
             async with person.socket(origin=origin):
                 pass
-        for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+        for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://["):
             with pytest.raises(websockets.InvalidStatus) as refusal:
                 async with person.socket(origin=origin):
                     pass

@@ -16,7 +16,15 @@ from uuid import UUID
 
 from models.errors import NotFound, Overloaded
 from realtime.cursor import Cursor
-from realtime.events import ChatCreated, Delivery, Event, MemberJoined, MemberLeft
+from realtime.events import (
+    ChatCreated,
+    ChatEvent,
+    Delivery,
+    MemberJoined,
+    MemberLeft,
+    PersonalEvent,
+    ReceiptsAdvanced,
+)
 from realtime.log import Log
 from realtime.tailer import Tailer
 
@@ -29,10 +37,6 @@ LIVE_TIMEOUT = 30.0  # seconds; the log cannot be read for so long only while th
 
 class SlowConsumer(Exception):
     """The subscriber's mailbox overflowed: close its socket, it may come back."""
-
-
-class LogReplaced(Exception):
-    """The log that the subscription was reading is not there any more."""
 
 
 class Mailbox(Generic[T]):
@@ -59,6 +63,11 @@ class Mailbox(Generic[T]):
         if self._end is None:
             self._end = reason
             self._filled.set()
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything has been taken, and more may come."""
+        return not self._items and self._end is None
 
     async def get(self) -> T:
         """Wait for the next item; raises the reason once the subscription has ended."""
@@ -105,7 +114,7 @@ class Hub:
         self._log = source
         self._tailer = tailer
         tailer.on_batch(self.deliver)
-        tailer.on_replaced(self.end_all)
+        tailer.on_lost(self.end_all)
         self._by_user: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._by_chat: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._typing: dict[UUID, dict[Mailbox[Typing], UUID]] = defaultdict(dict)
@@ -134,19 +143,40 @@ class Hub:
     def deliver(self, batch: Sequence[Delivery]) -> None:
         """Hand events to everybody who may see them, in the order of the log."""
         for delivery in batch:
-            event = delivery.event
-            if not isinstance(event, Event):
-                continue
-            chat_id = event.chat.id
-            for user_id in _who_enters(event):
-                for subscription in self._by_user.get(user_id, ()):
-                    self._enter(subscription, chat_id, event.seq)
+            match delivery.event:
+                case ChatEvent() as event:
+                    self._deliver_to_chat(delivery, event)
+                case PersonalEvent(user_id=user_id):
+                    for subscription in self._by_user.get(user_id, ()):
+                        if subscription.live and subscription.wanted is None:
+                            self._put(subscription, delivery)
+                case ReceiptsAdvanced() as receipt:
+                    self._deliver_receipt(delivery, receipt)
+
+    def _deliver_to_chat(self, delivery: Delivery, event: ChatEvent) -> None:
+        chat_id = event.chat.id
+        for user_id in _who_enters(event):
+            for subscription in self._by_user.get(user_id, ()):
+                self._enter(subscription, chat_id, event.seq)
+        for subscription in self._by_chat.get(chat_id, ()):
+            if event.seq >= subscription.joined[chat_id]:
+                self._put(subscription, delivery)
+        if isinstance(event, MemberLeft):
+            self._evict(event.membership.user_id, chat_id)
+
+    def _deliver_receipt(self, delivery: Delivery, receipt: ReceiptsAdvanced) -> None:
+        chat_id = receipt.chat.id
+        if receipt.shown:
             for subscription in self._by_chat.get(chat_id, ()):
-                if event.seq >= subscription.joined[chat_id]:
-                    subscription.mailbox.put(delivery)
-                    self.delivered += 1
-            if isinstance(event, MemberLeft):
-                self._evict(event.membership.user_id, chat_id)
+                self._put(subscription, delivery)
+            return
+        for subscription in self._by_user.get(receipt.user.id, ()):
+            if chat_id in subscription.joined:
+                self._put(subscription, delivery)
+
+    def _put(self, subscription: EventSubscription, delivery: Delivery) -> None:
+        subscription.mailbox.put(delivery)
+        self.delivered += 1
 
     async def go_live(self, subscription: EventSubscription) -> Cursor:
         """Enter a subscriber's chats right after what is committed by now was delivered.
@@ -177,11 +207,11 @@ class Hub:
         except TimeoutError:
             raise Overloaded from None
 
-    def end_all(self) -> None:
-        """End every subscription because the log has become another one."""
+    def end_all(self, reason: Exception) -> None:
+        """End every subscription."""
         for group in list(self._by_user.values()):
             for subscription in group:
-                subscription.mailbox.end(LogReplaced())
+                subscription.mailbox.end(reason)
 
     def _enter(self, subscription: EventSubscription, chat_id: UUID, joined_seq: int) -> None:
         if not subscription.live:
@@ -228,7 +258,7 @@ class Hub:
                 mailbox.put(typing)
 
 
-def _who_enters(event: Event) -> Sequence[UUID]:
+def _who_enters(event: ChatEvent) -> Sequence[UUID]:
     """Return the people who are in the event's chat from this event on."""
     if isinstance(event, MemberJoined):
         return [event.membership.user_id]

@@ -1,7 +1,7 @@
 """Everything real-time of one node, wired together: bus, tailer, hub, open sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +10,7 @@ import structlog
 
 from models.database import Database
 from realtime.bus import Bus, Hint
+from realtime.events import Delivery, SessionEnded
 from realtime.feed import Feeds
 from realtime.file_watch import FileWatch
 from realtime.hub import Hub, Typing
@@ -24,13 +25,17 @@ from realtime.tasks import end
 
 log = structlog.get_logger(__name__)
 
+# Receipts come in swarms, one or two from everybody who got a message: they are told together.
+RECEIPTS_DELAY = 0.1  # seconds
+
 
 class Node:
     """What use-cases tell others through, and subscriptions listen to."""
 
     def __init__(self, db: Database, bus_url: str, node_id: str) -> None:
         source = DatabaseLog(db)
-        self.tailer = Tailer(source)
+        # Whatever requests do to the database's connections, the log is read.
+        self.tailer = Tailer(DatabaseLog(db.aside))
         self.hub = Hub(source, self.tailer)
         self.feeds = Feeds(source, self.tailer, self.hub)
         self.sockets = Sockets()
@@ -41,12 +46,14 @@ class Node:
         self.registry = Registry(self._leases, self.sockets, node_id)
         # Called with the id of every session that ends, on whatever node.
         self.revoked_listeners: list[Callable[[UUID], None]] = [self.sockets.close_session]
+        self._receipts_timer: asyncio.TimerHandle | None = None
         self.bus.on("log", lambda _: self.tailer.ring())
         self.bus.on("typing", self._typing)
         self.bus.on("revoked", lambda hint: self._session_ended(UUID(hint["session"])))
         self.bus.on_rebuilt(self.tailer.ring)
         self.bus.on_rebuilt(self.registry.look)
-        self._session_watch = SessionWatch(db, self.sockets, self._session_ended)
+        self.tailer.on_batch(self._told)
+        self._session_watch = SessionWatch(db.aside, self.sockets, self._session_ended)
         self._file_watch = (
             FileWatch(db.sqlite_file(), self.tailer.ring) if db.dialect == "sqlite" else None
         )
@@ -66,6 +73,8 @@ class Node:
         try:
             yield
         finally:
+            if self._receipts_timer is not None:
+                self._receipts_timer.cancel()
             await end(tasks)
             await self.registry.leave()
         for task in tasks:
@@ -81,6 +90,16 @@ class Node:
         self.tailer.ring()
         self.bus.say("log")
 
+    def announce_receipts(self) -> None:
+        """Pointers have moved; told soon, together with what moves until then."""
+        if self._receipts_timer is None:
+            loop = asyncio.get_running_loop()
+            self._receipts_timer = loop.call_later(RECEIPTS_DELAY, self._receipts_due)
+
+    def _receipts_due(self) -> None:
+        self._receipts_timer = None
+        self.announce_log()
+
     def announce_typing(self, typing: Typing) -> None:
         """Somebody types; told once, stored nowhere."""
         self.bus.say(
@@ -94,13 +113,13 @@ class Node:
     async def end_session(self, session_id: UUID) -> None:
         """A session has ended: its sockets close here at once, and on every node.
 
-        Call it after COMMIT. Where the bus does not carry it, `realtime/session_watch.py` finds it.
+        Call it after COMMIT. Where the bus does not carry it, the log does, a second later.
         """
         self._session_ended(session_id)
         # Always said, also where no other node has sockets: it may believe in the session still.
         self.bus.say("revoked", session=session_id.hex)
         if not self.bus.healthy() and (nodes := await self._holding(session_id)) != []:
-            log.warning("session_end_unheard", session=str(session_id), nodes=nodes)
+            log.info("session_end_unheard", session=str(session_id), nodes=nodes)
 
     async def _holding(self, session_id: UUID) -> list[str] | None:
         """Return the other nodes that have sockets of a session, None if that is not known now."""
@@ -120,6 +139,11 @@ class Node:
                 expires_at=datetime.fromisoformat(hint["until"]),
             )
         )
+
+    def _told(self, batch: Sequence[Delivery]) -> None:
+        for delivery in batch:
+            if isinstance(delivery.event, SessionEnded):
+                self._session_ended(delivery.event.session_id)
 
     def _session_ended(self, session_id: UUID) -> None:
         for listener in self.revoked_listeners:

@@ -1,6 +1,6 @@
 """Leases: which nodes run, and whose sockets they hold.
 
-Revision: 0004, after 0002
+Revision: 0005, after 0004
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from models.base import UtcDateTime
 
-revision = "0004"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

@@ -41,6 +41,18 @@ SQLITE_PRAGMAS = (
 )
 # A statement that runs this long on PostgreSQL is cut off: no request of ours needs it.
 STATEMENT_TIMEOUT = 30.0  # seconds
+# What PostgreSQL is asked to do about us, should we stand still or vanish in the middle of a
+# transaction, with locks that others wait for.
+SERVER_SETTINGS = {
+    "application_name": "hubbub",
+    # Shorter than a send waits for a chat (`resolvers/group_commit.py: PATIENCE`).
+    "idle_in_transaction_session_timeout": "10s",
+    # A machine that lost its power or its network says nothing: 20 seconds, instead of two hours.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "20000",  # milliseconds; Linux only, elsewhere it is passed over
+}
 
 
 class Database:
@@ -165,7 +177,7 @@ def _connect_args(
     return {
         "timeout": CONNECT_TIMEOUT,
         "command_timeout": statement_timeout,
-        "server_settings": {"application_name": "hubbub", **server_settings},
+        "server_settings": {**SERVER_SETTINGS, **server_settings},
     }
 
 

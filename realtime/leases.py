@@ -53,26 +53,29 @@ class DatabaseLeases:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        # A node whose requests wait for connections lives, and keeps its lease. On SQLite it
+        # writes in its turn.
+        self._own = db.aside if db.dialect == "postgresql" else db
 
     async def begin(
         self, lease: Lease, people: Mapping[UUID, Sequence[HeldSession]], *, lasts: float
     ) -> None:
-        async with self._db.writing() as connection:
+        async with self._own.writing() as connection:
             await leases.begin(connection, lease, _flat(people), lasts=lasts)
 
     async def renew(self, lease: Lease, changes: Changes, *, lasts: float) -> bool:
         changed = _flat(changes.people)
-        async with self._db.writing() as connection:
+        async with self._own.writing() as connection:
             return await leases.renew(
                 connection, lease, changed=changed, gone=changes.gone, lasts=lasts
             )
 
     async def end(self, run: UUID) -> None:
-        async with self._db.writing() as connection:
+        async with self._own.writing() as connection:
             await leases.end(connection, run)
 
     async def nodes(self) -> list[Lease]:
-        async with self._db.reading() as connection:
+        async with self._own.reading() as connection:
             return await leases.nodes(connection)
 
     async def of_people(self, user_ids: Collection[UUID]) -> list[Found]:

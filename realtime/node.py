@@ -1,7 +1,7 @@
 """Everything real-time of one node, wired together: bus, tailer, hub, open sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +10,7 @@ import structlog
 
 from models.database import Database
 from realtime.bus import Bus, Hint
+from realtime.events import Delivery, SessionEnded
 from realtime.feed import Feeds
 from realtime.file_watch import FileWatch
 from realtime.hub import Hub, Typing
@@ -51,7 +52,8 @@ class Node:
         self.bus.on("revoked", lambda hint: self._session_ended(UUID(hint["session"])))
         self.bus.on_rebuilt(self.tailer.ring)
         self.bus.on_rebuilt(self.registry.look)
-        self._session_watch = SessionWatch(db, self.sockets, self._session_ended)
+        self.tailer.on_batch(self._told)
+        self._session_watch = SessionWatch(db.aside, self.sockets, self._session_ended)
         self._file_watch = (
             FileWatch(db.sqlite_file(), self.tailer.ring) if db.dialect == "sqlite" else None
         )
@@ -111,13 +113,13 @@ class Node:
     async def end_session(self, session_id: UUID) -> None:
         """A session has ended: its sockets close here at once, and on every node.
 
-        Call it after COMMIT. Where the bus does not carry it, `realtime/session_watch.py` finds it.
+        Call it after COMMIT. Where the bus does not carry it, the log does, a second later.
         """
         self._session_ended(session_id)
         # Always said, also where no other node has sockets: it may believe in the session still.
         self.bus.say("revoked", session=session_id.hex)
         if not self.bus.healthy() and (nodes := await self._holding(session_id)) != []:
-            log.warning("session_end_unheard", session=str(session_id), nodes=nodes)
+            log.info("session_end_unheard", session=str(session_id), nodes=nodes)
 
     async def _holding(self, session_id: UUID) -> list[str] | None:
         """Return the other nodes that have sockets of a session, None if that is not known now."""
@@ -137,6 +139,11 @@ class Node:
                 expires_at=datetime.fromisoformat(hint["until"]),
             )
         )
+
+    def _told(self, batch: Sequence[Delivery]) -> None:
+        for delivery in batch:
+            if isinstance(delivery.event, SessionEnded):
+                self._session_ended(delivery.event.session_id)
 
     def _session_ended(self, session_id: UUID) -> None:
         for listener in self.revoked_listeners:

@@ -1,7 +1,8 @@
 """Ended sessions are found by asking, should nobody have said so.
 
-Whoever ends a session tells every node over the bus, and a bus may be down just then. So each node
-asks the database now and then which of the sessions that have sockets here have ended.
+Whoever ends a session tells every node over the bus, and the log says it too. But sessions also
+expire, are deleted, and end in parts of the log that a node never gets to read. So each node asks
+the database now and then which of the sessions that have sockets here have ended.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from realtime.sockets import Sockets
 
 log = structlog.get_logger(__name__)
 
-CHECK_INTERVAL = 5.0  # seconds; the longest that a session's sockets outlive it, hint or not
+CHECK_INTERVAL = 5.0  # seconds; the longest that a session's sockets outlive it
 CHECK_TIMEOUT = 10.0
 
 

@@ -39,6 +39,14 @@ SQLITE_PRAGMAS = (
 )
 # A statement that runs this long on PostgreSQL is cut off: no request of ours needs it.
 STATEMENT_TIMEOUT = 30.0  # seconds
+# What every connection to PostgreSQL starts with.
+POSTGRESQL_SETTINGS = {
+    "application_name": "hubbub",
+    # Every look-up is by key. A plan made while a table was empty would scan it, and be kept for as
+    # long as nobody analyses the table that has filled meanwhile.
+    "enable_seqscan": "off",
+    "jit": "off",  # compiling costs more than any statement takes
+}
 
 
 class Database:
@@ -163,7 +171,7 @@ def _connect_args(
     return {
         "timeout": CONNECT_TIMEOUT,
         "command_timeout": statement_timeout,
-        "server_settings": {"application_name": "hubbub", **server_settings},
+        "server_settings": {**POSTGRESQL_SETTINGS, **server_settings},
     }
 
 

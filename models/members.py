@@ -49,6 +49,13 @@ members = sa.Table(
         postgresql_where=sa.text("left_seq IS NULL"),
         sqlite_where=sa.text("left_seq IS NULL"),
     ),
+    # For catching up, which goes through past stays as well. Few stays are past.
+    sa.Index(
+        "ix_members_user_id_past",
+        "user_id",
+        postgresql_where=sa.text("left_seq IS NOT NULL"),
+        sqlite_where=sa.text("left_seq IS NOT NULL"),
+    ),
     # Keys are UUIDv7, so this lists a chat's members in the order in which they came.
     sa.Index("ix_members_chat_id_id", "chat_id", "id"),
     postgresql_with={"fillfactor": 80},

@@ -1,6 +1,7 @@
 """Messages: a chat's numbered history. `seq` is dense per chat and never reused."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -52,6 +53,42 @@ _COLUMNS = columns(messages, Message)
 _ONE = sa.select(*_COLUMNS).where(
     messages.c.chat_id == sa.bindparam("chat_id"), messages.c.seq == sa.bindparam("seq")
 )
+_KEYS = {
+    "postgresql": """
+        FROM unnest(CAST(:chat_ids AS uuid[]), CAST(:seqs AS bigint[])) AS key (chat_id, seq)
+        CROSS JOIN LATERAL (
+            SELECT * FROM {table} WHERE chat_id = key.chat_id AND {seq} = key.seq OFFSET 0
+        ) AS {table}
+    """,
+    "sqlite": """
+        FROM json_each(:keys) AS key CROSS JOIN {table}
+            ON {table}.chat_id = json_extract(key.value, '$[0]')
+            AND {table}.{seq} = json_extract(key.value, '$[1]')
+    """,
+}
+
+
+def from_keys(dialect: str, table: str, seq: str) -> str:
+    """Return the FROM clause that finds rows by message keys, given as `keys_given` does it.
+
+    One parameter holds all keys: as `IN` with two for each, 500 of them took twice as long on
+    PostgreSQL, and SQLAlchemy made the statement anew each time on SQLite.
+    """
+    return _KEYS[dialect].format(table=table, seq=seq)
+
+
+def keys_given(connection: Connection, keys: Collection[MessageKey]) -> dict[str, object]:
+    """Return the parameters of a statement with `from_keys`."""
+    if connection.dialect.name == "sqlite":
+        return {"keys": json.dumps([(chat_id.hex, seq) for chat_id, seq in keys])}
+    return {"chat_ids": [chat_id for chat_id, _ in keys], "seqs": [seq for _, seq in keys]}
+
+
+_NAMES = ", ".join(f"messages.{column.name}" for column in _COLUMNS)
+_BY_KEYS = {
+    dialect: sa.text(f"SELECT {_NAMES} {from_keys(dialect, 'messages', 'seq')}").columns(*_COLUMNS)
+    for dialect in _KEYS
+}
 
 
 async def insert_many(connection: Connection, rows: Sequence[tuple[Message, bytes]]) -> None:
@@ -74,17 +111,11 @@ async def by_key(connection: Connection, chat_id: UUID, seq: int) -> Message | N
 
 async def by_keys(connection: Connection, keys: Iterable[MessageKey]) -> dict[MessageKey, Message]:
     """Return messages by key whoever asks: for the log, which checks membership itself."""
-    wanted = list(set(keys))
+    wanted = set(keys)
     if not wanted:
         return {}
     rows = await connection.execute(
-        sa.select(*_COLUMNS).where(
-            sa.tuple_(messages.c.chat_id, messages.c.seq).in_(
-                [sa.tuple_(sa.literal(chat), sa.literal(seq)) for chat, seq in wanted]
-                if connection.dialect.name == "sqlite"
-                else wanted
-            )
-        )
+        _BY_KEYS[connection.dialect.name], keys_given(connection, wanted)
     )
     return {(row.chat_id, row.seq): Message(*row) for row in rows}
 

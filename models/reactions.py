@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from models.base import UtcDateTime, metadata
 from models.database import Connection
-from models.messages import MessageKey
+from models.messages import MessageKey, from_keys, keys_given
 
 MAX_KINDS = 50  # different ones on a message
 
@@ -35,6 +35,37 @@ class ReactionGroup:
     count: int
 
 
+_GROUPS = {
+    dialect: sa.text(
+        f"""
+        SELECT reactions.chat_id, reactions.message_seq, reactions.emoji, count(*) AS size
+        {from_keys(dialect, "reactions", "message_seq")}
+        GROUP BY reactions.chat_id, reactions.message_seq, reactions.emoji
+        ORDER BY min(reactions.created_at), reactions.emoji
+        """
+    ).columns(
+        reactions.c.chat_id,
+        reactions.c.message_seq,
+        reactions.c.emoji,
+        sa.column("size", sa.BigInteger),
+    )
+    for dialect in ("postgresql", "sqlite")
+}
+_OF_USER = {
+    dialect: sa.text(
+        f"""
+        SELECT reactions.chat_id, reactions.message_seq, reactions.emoji
+        {from_keys(dialect, "reactions", "message_seq")}
+        WHERE reactions.user_id = :user_id
+        ORDER BY reactions.created_at, reactions.emoji
+        """
+    )
+    .bindparams(sa.bindparam("user_id", type_=sa.Uuid))
+    .columns(reactions.c.chat_id, reactions.c.message_seq, reactions.c.emoji)
+    for dialect in ("postgresql", "sqlite")
+}
+
+
 async def groups(
     connection: Connection, keys: Iterable[MessageKey]
 ) -> dict[MessageKey, list[ReactionGroup]]:
@@ -43,17 +74,8 @@ async def groups(
     found: dict[MessageKey, list[ReactionGroup]] = {key: [] for key in wanted}
     if not wanted:
         return found
-    rows = await connection.execute(
-        sa.select(
-            reactions.c.chat_id,
-            reactions.c.message_seq,
-            reactions.c.emoji,
-            sa.func.count().label("size"),
-        )
-        .where(_among(connection, wanted))
-        .group_by(reactions.c.chat_id, reactions.c.message_seq, reactions.c.emoji)
-        .order_by(sa.func.min(reactions.c.created_at), reactions.c.emoji)
-    )
+    values = keys_given(connection, wanted)
+    rows = await connection.execute(_GROUPS[connection.dialect.name], values)
     for row in rows:
         found[row.chat_id, row.message_seq].append(ReactionGroup(row.emoji, row.size))
     return found
@@ -67,11 +89,8 @@ async def of_user(
     found: dict[MessageKey, list[str]] = {key: [] for key in wanted}
     if not wanted:
         return found
-    rows = await connection.execute(
-        sa.select(reactions.c.chat_id, reactions.c.message_seq, reactions.c.emoji)
-        .where(_among(connection, wanted), reactions.c.user_id == user_id)
-        .order_by(reactions.c.created_at, reactions.c.emoji)
-    )
+    values = {**keys_given(connection, wanted), "user_id": user_id}
+    rows = await connection.execute(_OF_USER[connection.dialect.name], values)
     for row in rows:
         found[row.chat_id, row.message_seq].append(row.emoji)
     return found
@@ -82,12 +101,4 @@ async def clear(connection: Connection, key: MessageKey) -> None:
     chat_id, seq = key
     await connection.execute(
         reactions.delete().where(reactions.c.chat_id == chat_id, reactions.c.message_seq == seq)
-    )
-
-
-def _among(connection: Connection, keys: Iterable[MessageKey]) -> sa.ColumnElement[bool]:
-    return sa.tuple_(reactions.c.chat_id, reactions.c.message_seq).in_(
-        [sa.tuple_(sa.literal(chat_id), sa.literal(seq)) for chat_id, seq in keys]
-        if connection.dialect.name == "sqlite"
-        else list(keys)
     )

@@ -189,6 +189,11 @@ def durable_postgres(directory: Path) -> Iterator[Postgres]:
         server.stop()
 
 
+def vacuum(server: Postgres, database: str) -> None:
+    """Do to a database what autovacuum does to one that lives."""
+    server.sql("VACUUM (ANALYZE)", database)
+
+
 def require_disk(directory: Path) -> None:
     """Raise `CannotRun` where waiting for the disk would cost nothing."""
     kind = machine.file_system(directory)

@@ -42,11 +42,15 @@ SQLITE_PRAGMAS = (
 )
 # A statement that runs this long on PostgreSQL is cut off: no request of ours needs it.
 STATEMENT_TIMEOUT = 30.0  # seconds
-# What PostgreSQL is asked to do about us, should we stand still or vanish in the middle of a
-# transaction, with locks that others wait for.
+# What every connection to PostgreSQL starts with.
 SERVER_SETTINGS = {
     "application_name": "hubbub",
-    # Shorter than a send waits for a chat (`resolvers/group_commit.py: PATIENCE`).
+    # Every look-up is by key. A plan made while a table was empty would scan it, and be kept for as
+    # long as nobody analyses the table that has filled meanwhile.
+    "enable_seqscan": "off",
+    "jit": "off",  # compiling costs more than any statement takes
+    # Should we stand still in the middle of a transaction, with locks that others wait for. Shorter
+    # than a send waits for a chat (`resolvers/group_commit.py: PATIENCE`).
     "idle_in_transaction_session_timeout": "10s",
     # A machine that lost its power or its network says nothing: 20 seconds, instead of two hours.
     "tcp_keepalives_idle": "10",

@@ -7,7 +7,8 @@ the person alone is looked up directly; there is little of it.
 """
 
 import json
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 from models import log_state
 from models.database import Connection
-from models.events import LOGGED_COLUMNS, Batch, batch_of
+from models.events import LOGGED_COLUMNS, Batch, LoggedEvent, batch_of
 from models.log_state import PRESENT, PRESENT_COLUMNS, Present
 
 _FAR = 2**62  # above every sequence number
@@ -235,8 +236,11 @@ async def missed(
     )
 
 
-async def page(connection: Connection, missed: Missed, limit: int) -> Batch:
-    """Return the first events of what was missed in the log's order, and take them off it."""
+async def page(connection: Connection, missed: Missed, limit: int) -> Batch | None:
+    """Return the first events of what was missed in the log's order, and take them off it.
+
+    None when some of them are not in this log any more.
+    """
     statement = _PAGE[connection.dialect.name]
     values: dict[str, object] = {
         "ranges": json.dumps(
@@ -244,7 +248,8 @@ async def page(connection: Connection, missed: Missed, limit: int) -> Batch:
         ),
         "limit": limit,
     }
-    if missed.personal_after is not None:
+    personal = missed.personal_after is not None
+    if personal:
         statement = _PAGE_WITH_PERSONAL[connection.dialect.name]
         values |= {
             "user_id": missed.user_id,
@@ -253,14 +258,35 @@ async def page(connection: Connection, missed: Missed, limit: int) -> Batch:
             "until": missed.until,
         }
     batch = await batch_of(connection, (await connection.execute(statement, values)).all())
-    delivered = {event.chat_id: event.seq or 0 for event in batch.events}
-    for each in missed.ranges:
-        # Two stays in one chat are two ranges of it, and what lies between them is not theirs.
-        each.first = max(each.first, delivered.get(each.chat_id, 0) + 1)
-    missed.ranges[:] = [each for each in missed.ranges if each.first <= each.last]
+    present, found = batch.present, batch.events
+    if present.epoch != missed.present.epoch:
+        return None
+    if not _take_off(missed.ranges, found, all_of_it=len(found) < limit):
+        return None
+    # Personal events have no numbers that would show a gap.
+    if personal and not present.tells_after(missed.since):
+        return None
     if missed.personal_after is not None:
-        personal = [event.id for event in batch.events if event.user_id is not None]
-        missed.personal_after = (
-            max([missed.personal_after, *personal]) if len(batch.events) == limit else None
-        )
+        read = [event.id for event in found if event.user_id is not None]
+        more = len(found) == limit
+        missed.personal_after = max([missed.personal_after, *read]) if more else None
     return batch
+
+
+def _take_off(ranges: list[Range], found: Sequence[LoggedEvent], *, all_of_it: bool) -> bool:
+    """Take a page's events off the ranges; false when they do not continue every one exactly.
+
+    Two stays in one chat are two ranges of it, and what lies between them is not theirs.
+    """
+    numbers: dict[UUID, list[int]] = defaultdict(list)
+    for event in found:
+        if event.place is not None:
+            chat_id, seq = event.place
+            numbers[chat_id].append(seq)
+    for each in ranges:
+        got = [seq for seq in numbers[each.chat_id] if each.first <= seq <= each.last]
+        if got != list(range(each.first, each.first + len(got))):
+            return False
+        each.first += len(got)
+    ranges[:] = [each for each in ranges if each.first <= each.last]
+    return not (all_of_it and ranges)

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -33,8 +34,9 @@ class Present:
     crash its transaction id would be given away again, and a position that counts it as seen would
     miss the event written under it. `touch`, committed, settles every position read before.
 
-    `epoch`, short and opaque, says which log this is. A position is a number, or begins with one;
-    what came after it can be told unless the number is below `oldest`.
+    `epoch`, short and opaque, says which log this is. A position begins with one or two numbers
+    that only ever grow, parted by colons. What came after it can be told unless the first is below
+    `oldest`; one that is ahead of the log's own is of another log, a backup of which was restored.
     """
 
     position: str
@@ -44,7 +46,16 @@ class Present:
 
     def tells_after(self, position: str) -> bool:
         """Whether everything after a position of this log is still in it."""
-        return int(position.split(":", maxsplit=1)[0]) >= self.oldest
+        return _numbers(position)[0] >= self.oldest
+
+    def reaches(self, position: str) -> bool:
+        """Whether this log has come as far as a position."""
+        there = zip(_numbers(position), _numbers(self.position), strict=False)
+        return all(seen <= own for seen, own in there)
+
+
+def _numbers(position: str) -> list[int]:
+    return [int(number) for number in position.split(":")[:2]]
 
 
 # A statement that reads of the log takes this row along, so that both are of the same moment.
@@ -115,6 +126,11 @@ async def _cluster(connection: Connection) -> str:
 async def touch(connection: Connection) -> None:
     """Write something durable that means nothing; `Present` says what it is good for."""
     await connection.execute(_TOUCH)
+
+
+async def renew(connection: Connection) -> None:
+    """Make the log another one, of which nothing was pruned."""
+    await connection.execute(log_state.update().values(epoch=uuid4(), floor=0))
 
 
 async def raise_floor(connection: Connection, to: int) -> None:

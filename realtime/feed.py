@@ -12,6 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from uuid import UUID
 
 from models.catch_up import Missed
+from models.turns import Turns
 from realtime.cursor import Cursor
 from realtime.events import (
     CursorAdvanced,
@@ -29,6 +30,11 @@ PAGE = 500  # events loaded at a time while catching up; who stops reading stops
 IDLE = 60.0  # seconds without an event after which a fresh cursor is worth sending
 # Rounds of catching up with what happened during the last one, before going live all the same.
 MAX_ROUNDS = 10
+# Replays that read at the same moment, well below the connections that there are: after a restart
+# everybody comes at once, and those who are there already want to go on.
+READING = 8
+MAY_WAIT = 5000  # replays that wait for their first reading; beyond that, clients come back later
+TURN_TIMEOUT = 60.0  # seconds
 
 
 class Feeds:
@@ -38,6 +44,7 @@ class Feeds:
         self.log = log
         self.tailer = tailer
         self.hub = hub
+        self.turns = Turns(READING, waiting=MAY_WAIT, timeout=TURN_TIMEOUT)
 
     @asynccontextmanager
     async def open(
@@ -59,6 +66,7 @@ class Feed:
         self._log = feeds.log
         self._tailer = feeds.tailer
         self._hub = feeds.hub
+        self._turns = feeds.turns
         self._subscription = subscription
         self._after = after
 
@@ -92,7 +100,8 @@ class Feed:
 
     async def _missed(self, after: Cursor) -> AsyncGenerator[Delivery, None]:
         """Yield everything after a cursor, and leave the subscription live where that ends."""
-        await self._log.check(after)
+        async with self._turns.turn():
+            await self._log.check(after)
         since = Cursor(after.epoch, after.start)
         if after.end:  # a batch that was cut off is finished first, exactly as it was
             until = Cursor(after.epoch, after.end)
@@ -100,9 +109,10 @@ class Feed:
                 yield delivery
             since = until
         for _ in range(MAX_ROUNDS):
-            missed = await self._log.missed(
-                self._subscription.user_id, self._subscription.wanted, since=since
-            )
+            async with self._turns.turn(newcomer=False):
+                missed = await self._log.missed(
+                    self._subscription.user_id, self._subscription.wanted, since=since
+                )
             until = Cursor(after.epoch, missed.until)
             few = sum(each.last - each.first + 1 for each in missed.ranges) < PAGE
             async for delivery in self._batch(missed, until):
@@ -120,13 +130,14 @@ class Feed:
         self, since: Cursor, until: Cursor, *, after_id: int = 0
     ) -> AsyncGenerator[Delivery, None]:
         """Yield the person's part of the log between two places, from an event on."""
-        missed = await self._log.missed_between(
-            self._subscription.user_id,
-            self._subscription.wanted,
-            since=since,
-            until=until,
-            after_id=after_id,
-        )
+        async with self._turns.turn(newcomer=False):
+            missed = await self._log.missed_between(
+                self._subscription.user_id,
+                self._subscription.wanted,
+                since=since,
+                until=until,
+                after_id=after_id,
+            )
         async for delivery in self._batch(missed, until, last_id=after_id):
             yield delivery
 
@@ -149,7 +160,12 @@ class Feed:
     async def _told(self, missed: Missed) -> AsyncGenerator[Told, None]:
         """Yield events page by page, then receipts."""
         while missed.left:
-            for event in await self._log.page(missed, PAGE):
+            # Only for the reading: whoever takes what was read slowly keeps nobody waiting.
+            async with self._turns.turn(newcomer=False):
+                loaded = await self._log.page(missed, PAGE)
+            for event in loaded:
                 yield event
-        for receipt in await self._log.receipts(missed, self._subscription.wanted):
+        async with self._turns.turn(newcomer=False):
+            receipts = await self._log.receipts(missed, self._subscription.wanted)
+        for receipt in receipts:
             yield receipt

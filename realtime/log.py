@@ -111,13 +111,15 @@ class DatabaseLog:
         """See `Log.present`."""
         async with self._db.reading() as connection:
             present = await log_state.present(connection)
-        await self._settle(present)
+            await _settle(connection, present)
         return Cursor(present.epoch, present.position)
 
     async def check(self, place: Cursor) -> None:
         """See `Log.check`."""
         async with self._db.reading() as connection:
-            compare(place.epoch, place.start, await log_state.present(connection))
+            present = await log_state.present(connection)
+        compare(place.epoch, place.end or place.start, present)
+        compare(place.epoch, place.start, present)
 
     async def since(self, place: Cursor) -> News:
         """See `Log.since`."""
@@ -128,7 +130,7 @@ class DatabaseLog:
             loaded = await _load(connection, batch.events)
             moved = await receipts.between(connection, place.start, present.position)
             advanced = await load_receipts(connection, moved)
-        await self._settle(present)
+            await _settle(connection, present)
         return News(loaded, advanced, present.position)
 
     async def missed(
@@ -139,8 +141,8 @@ class DatabaseLog:
             missed = await catch_up.missed(
                 connection, user_id, since=since.start, chat_ids=chat_ids
             )
-        compare(since.epoch, since.start, missed.present)
-        await self._settle(missed.present)
+            compare(since.epoch, since.start, missed.present)
+            await _settle(connection, missed.present)
         return missed
 
     async def missed_between(
@@ -167,12 +169,11 @@ class DatabaseLog:
 
     async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
         """See `Log.page`."""
-        of_chats = bool(missed.ranges)
         async with self._db.reading() as connection:
             batch = await catch_up.page(connection, missed, limit)
-            compare(missed.present.epoch, missed.since, batch.present)
-            if of_chats and not batch.events:
-                raise Lost(ResyncReason.EXPIRED)  # the chats are gone
+            if batch is None:
+                compare(missed.present.epoch, missed.since, await log_state.present(connection))
+                raise Lost(ResyncReason.EXPIRED)
             return await _load(connection, batch.events)
 
     async def receipts(
@@ -203,16 +204,21 @@ class DatabaseLog:
         async with self._db.reading() as connection:
             return bool(await members.of_chats(connection, user_id, [chat_id]))
 
-    async def _settle(self, present: Present) -> None:
-        """Make sure that a position stays true, before anybody goes on from it."""
-        if not present.settled:
-            async with self._db.writing() as connection:
-                await log_state.touch(connection)
+
+async def _settle(connection: Connection, present: Present) -> None:
+    """Make sure that a position stays true, before anybody goes on from it.
+
+    On the connection that read it, although a reading one: should PostgreSQL have crashed since,
+    this fails, and so does the reading.
+    """
+    if not present.settled:
+        await log_state.touch(connection)
+        await connection.commit()
 
 
 def compare(epoch: str, position: str, present: Present) -> None:
     """Raise `Lost` unless the log, as it is, can tell what follows a position in an epoch."""
-    if epoch != present.epoch:
+    if epoch != present.epoch or not present.reaches(position):
         raise Lost(ResyncReason.LOG_REPLACED)
     if not present.tells_after(position):
         raise Lost(ResyncReason.EXPIRED)

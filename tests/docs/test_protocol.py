@@ -88,6 +88,8 @@ def test_the_table_has_the_limits_of_the_code():
         "one frame not taken by the client": f"{endpoint.SEND_TIMEOUT:.0f} s",
         "events waiting for one subscription": str(hub.MAILBOX),
         "operations on one socket": str(endpoint.MAX_OPERATIONS),
+        "`events` subscriptions that wait on one node to catch up": str(feed.MAY_WAIT),
+        "waiting for one's turn to catch up": f"{feed.TURN_TIMEOUT:.0f} s",
         "an `events` subscription becoming live": f"{hub.LIVE_TIMEOUT:.0f} s",
         "`events` without an event": f"{feed.IDLE:.0f} s",
         "bytes of a frame, or of an HTTP body": str(graphql_http.MAX_BODY),

@@ -17,7 +17,7 @@ from functools import lru_cache
 from random import Random
 from uuid import UUID
 
-from models.catch_up import Missed, Range
+from models.catch_up import Missed, Range, take_off
 from models.chats import Chat
 from models.events import Batch, LoggedEvent
 from models.log_state import Present
@@ -223,7 +223,7 @@ class Database:
             if theirs and not seen(row) and (seen_at_end is None or seen_at_end(row)):
                 yield row
 
-    def page(self, missed: Missed, limit: int) -> Batch:
+    def page(self, missed: Missed, limit: int) -> Batch | None:
         """See `models/catch_up.py: page`."""
         rows = [
             row
@@ -235,16 +235,8 @@ class Database:
         if missed.personal_after is not None:
             rows += self._personal(missed, missed.personal_after, self.seen(missed.until))
         found = sorted((row.event for row in rows), key=lambda event: event.id)[:limit]
-        delivered = {event.chat_id: event.seq or 0 for event in found}
-        for each in missed.ranges:
-            each.first = max(each.first, delivered.get(each.chat_id, 0) + 1)
-        missed.ranges[:] = [each for each in missed.ranges if each.first <= each.last]
-        if missed.personal_after is not None:
-            personal = [event.id for event in found if event.user_id is not None]
-            missed.personal_after = (
-                max([missed.personal_after, *personal]) if len(found) == limit else None
-            )
-        return Batch(found, self.present())
+        batch = Batch(found, self.present())
+        return batch if take_off(missed, batch, limit) else None
 
     def receipts(
         self, since: str, until: str, user_id: UUID | None, chat_ids: Collection[UUID] | None
@@ -317,13 +309,20 @@ class Database:
     # --- what happens to it -------------------------------------------------------------------
 
     def prune(self, newest_gone: int) -> None:
-        """Forget the events up to an id, in one statement of a transaction that commits at once."""
+        """Forget the events up to an id; see `models/events.py: prune`."""
+        self.forget(self.prunable(newest_gone))
+
+    def prunable(self, newest_gone: int) -> set[Row]:
+        """Return the events up to an id, without those that have to stay."""
         horizon = parsed(self.position())[0] if self.kind == "postgresql" else 0
-        gone = {
+        return {
             row
             for row in self.logged()
             if row.event.id <= newest_gone and (row.xid < horizon or self.kind == "sqlite")
         }
+
+    def forget(self, gone: set[Row]) -> None:
+        """Delete events, in a transaction that commits at once."""
         if not gone:
             return
         for rows in (self.life.personal, *(state.events for state in self.chats.values())):

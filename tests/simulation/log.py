@@ -82,23 +82,24 @@ class MemoryLog:
 
     async def _settle(self, present: Present) -> None:
         if not present.settled:
-            async with self._reading():
-                await self._ask(self._db.touch)
+            await self._ask(self._db.touch)
 
-    # --- what the product asks ----------------------------------------------------------------
+    # --- what the product asks, as `DatabaseLog` does it --------------------------------------
 
     async def present(self) -> Cursor:
         async with self._reading():
             present, committed = await self._ask(
                 lambda: (self._db.present(), len(self._db.life.history))
             )
-        await self._settle(present)
+            await self._settle(present)
         committed_at_present.set(committed)
         return Cursor(present.epoch, present.position)
 
     async def check(self, place: Cursor) -> None:
         async with self._reading():
-            compare(place.epoch, place.start, await self._ask(self._db.present))
+            present = await self._ask(self._db.present)
+        compare(place.epoch, place.end or place.start, present)
+        compare(place.epoch, place.start, present)
 
     async def since(self, place: Cursor) -> News:
         async with self._reading():
@@ -107,7 +108,7 @@ class MemoryLog:
             compare(place.epoch, place.start, present)
             loaded = await self._load(batch.events)
             moved = await self._receipts(place.start, present.position, None, None)
-        await self._settle(present)
+            await self._settle(present)
         return News(loaded, moved, present.position)
 
     async def missed(
@@ -115,8 +116,8 @@ class MemoryLog:
     ) -> Missed:
         async with self._reading():
             missed = await self._ask(lambda: self._db.missed(user_id, chat_ids, since.start))
-        compare(since.epoch, since.start, missed.present)
-        await self._settle(missed.present)
+            compare(since.epoch, since.start, missed.present)
+            await self._settle(missed.present)
         return missed
 
     async def missed_between(
@@ -136,11 +137,11 @@ class MemoryLog:
         return missed
 
     async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
-        of_chats = bool(missed.ranges)
         async with self._reading():
             batch = await self._ask(lambda: self._db.page(missed, limit))
-            compare(missed.present.epoch, missed.since, batch.present)
-            if of_chats and not batch.events:
+            if batch is None:
+                present = await self._ask(self._db.present)
+                compare(missed.present.epoch, missed.since, present)
                 raise Lost(ResyncReason.EXPIRED)
             return await self._load(batch.events)
 

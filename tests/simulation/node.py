@@ -73,12 +73,16 @@ class Node:
 
     def _make(self) -> None:
         self.up = False
-        self.log = MemoryLog(self._world.db, self._world.chances, self._world.calm)
-        self.tailer = Tailer(self.log)
-        self.hub = WatchedHub(self.log, self.tailer)
+        source, aside = self._log(), self._log()
+        self.tailer = Tailer(aside)
+        self.hub = WatchedHub(source, self.tailer)
         self._world.hubs.append(self.hub)
         self.tailer.on_batch(self._note)
-        self.feeds = Feeds(self.log, self.tailer, self.hub)
+        self.feeds = Feeds(source, self.tailer, self.hub)
+
+    def _log(self) -> MemoryLog:
+        """Return the log by connections of its own."""
+        return MemoryLog(self._world.db, self._world.chances, self._world.calm)
 
     @property
     def running(self) -> bool:

@@ -153,7 +153,7 @@ def batch_skipped() -> None:
     _replace(tailer, "deliveries", _with_cursors(lambda start, end: end))
 
 
-@fault(hangs_up=0.3)
+@fault(hangs_up=0.3, doings=12, writers=3)
 def receipts_cut_off() -> None:
     """The last event of a batch bears its final cursor, though receipts come after it."""
 
@@ -252,7 +252,16 @@ def resume_gap() -> None:
     _replace(feed.Feed, "_between", skipping)
 
 
-@fault(idle=1 / 256, hangs_up=0.3, stalls=0.0, read_hangs=0.0, writing_pace=(1, 20, 50))
+# The read has to be under way for longer than the idle time, to end in its last moment.
+@fault(
+    idle=1 / 128,
+    hangs_up=0.3,
+    stalls=0.0,
+    read_hangs=0.0,
+    database_pace=(8, 9, 10),
+    wire_pace=(0,),
+    doings=12,
+)
 def idle_cursor_first() -> None:
     """A fresh cursor goes out before the event that came in the same moment."""
     _replace(hub.Mailbox, "empty", property(lambda self: True))

@@ -30,7 +30,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check format lock wheel bench faults screenshots clean
+.PHONY: help run demo test check format lock wheel bench faults simulate screenshots clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -78,6 +78,9 @@ bench: .venv/.dev $(PAGE)/dist/index.html ## Measure, and compare with the figur
 
 faults: .venv/.dev ## Hurt real nodes under load and check what clients saw; ARGS="--minutes 20"
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+simulate: .venv/.dev ## Run seeds of the simulation, or one with all that happens; ARGS="--seed 12"
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 screenshots: ## Copy the screenshots of the last test run into the docs
 	@ls build/screenshots/*.png >/dev/null 2>&1 || \

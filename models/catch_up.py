@@ -299,8 +299,7 @@ async def _first(connection: Connection, missed: Missed, share: int, limit: int)
         "share": share,
         "limit": limit,
     }
-    personal = missed.personal_after is not None
-    if personal:
+    if missed.personal_after is not None:
         statement = _PAGE_WITH_PERSONAL[connection.dialect.name]
         values |= {
             "user_id": missed.user_id,
@@ -309,19 +308,23 @@ async def _first(connection: Connection, missed: Missed, share: int, limit: int)
             "until": missed.until,
         }
     batch = await batch_of(connection, (await connection.execute(statement, values)).all())
-    present, found = batch.present, batch.events
-    if present.epoch != missed.present.epoch:
-        return None
-    if not _take_off(missed.ranges, found):
-        return None
-    # Personal events have no numbers that would show a gap.
-    if personal and not present.tells_after(missed.since):
-        return None
+    return batch if take_off(missed, batch, limit) else None
+
+
+def take_off(missed: Missed, batch: Batch, limit: int) -> bool:
+    """Take a page of up to `limit` off what was missed; false when some of it is not there."""
+    if batch.present.epoch != missed.present.epoch:
+        return False
+    if not _take_off(missed.ranges, batch.events):
+        return False
     if missed.personal_after is not None:
-        read = [event.id for event in found if event.user_id is not None]
-        more = bool(missed.ranges) or len(found) == limit
+        # Personal events have no numbers that would show a gap.
+        if not batch.present.tells_after(missed.since):
+            return False
+        read = [event.id for event in batch.events if event.user_id is not None]
+        more = bool(missed.ranges) or len(batch.events) == limit
         missed.personal_after = max([missed.personal_after, *read]) if more else None
-    return batch
+    return True
 
 
 def _take_off(ranges: list[Range], found: Sequence[LoggedEvent]) -> bool:

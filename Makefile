@@ -65,7 +65,7 @@ lock: .venv/.uv ## Resolve the dependencies again; ARGS=--upgrade takes newer on
 	$(COMPILE) $(ARGS) --group bootstrap -o requirements/bootstrap.txt
 	$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) $(ARGS) --group build -c requirements/runtime.txt -o requirements/build.txt
-	$(COMPILE) $(ARGS) --group dev pyproject.toml -c requirements/runtime.txt \
+	$(COMPILE) $(ARGS) --group dev --all-extras pyproject.toml -c requirements/runtime.txt \
 		-c requirements/build.txt -o requirements/dev.txt
 
 wheel: .venv/.runtime $(PAGE)/dist/index.html ## Build the sdist, and of it the wheel, into dist/

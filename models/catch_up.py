@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from models import log_state
 from models.database import Connection
-from models.events import LOGGED_COLUMNS, POSITION_ON_SQLITE, LoggedEvent
+from models.events import LOGGED_COLUMNS, Batch, LoggedEvent, batch_of
+from models.log_state import PRESENT, PRESENT_COLUMNS, Present
 
 _FAR = 2**62  # above every sequence number
 
@@ -36,12 +37,11 @@ class Missed:
 
     user_id: UUID
     since: str
-    until: str  # of the same reading, when that was until now
+    until: str
+    present: Present  # in the moment in which it was looked up
     ranges: list[Range]
     # The last of the personal events that were read; None when there are no more.
     personal_after: int | None
-    # Whether the log held all of it then: nothing was pruned that came after the first position.
-    whole: bool = True
 
     @property
     def left(self) -> bool:
@@ -53,8 +53,8 @@ class Missed:
 # before `after_id` in a batch that was cut off. Events of a chat become visible in the order of
 # their numbers, so what follows that one was missed, and nothing else.
 _ON_POSTGRESQL = """
-    SELECT r.chat_id, r.first, r.last, now.position, now.floor, {personal} AS personal
-    FROM (SELECT pg_current_snapshot()::text AS position, floor FROM log_state) AS now
+    SELECT r.chat_id, r.first, r.last, {personal} AS personal, now.*
+    FROM ({present}) AS now
     LEFT JOIN (
         SELECT m.chat_id,
                greatest(m.joined_seq, 1 + coalesce((
@@ -68,8 +68,8 @@ _ON_POSTGRESQL = """
     ) AS r ON r.first <= r.last
 """
 _ON_SQLITE = """
-    SELECT r.chat_id, r.first, r.last, now.position, now.floor, {personal} AS personal
-    FROM (SELECT {now} AS position, floor FROM log_state) AS now
+    SELECT r.chat_id, r.first, r.last, {personal} AS personal, now.*
+    FROM ({present}) AS now
     LEFT JOIN (
         SELECT m.chat_id,
                max(m.joined_seq, 1 + coalesce((
@@ -110,12 +110,16 @@ _UNTIL_ON_POSTGRESQL = "AND pg_visible_in_snapshot(e.xid, CAST(:until AS text)::
 _UNTIL_ON_SQLITE = "AND e.id <= CAST(:until AS INTEGER)"
 
 
-def _missed(sql: str, last: str, personal: str) -> sa.TextualSelect:
+def _missed(dialect: str, sql: str, last: str, personal: str) -> sa.TextualSelect:
     any_personal = _ANY_PERSONAL.format(condition=personal.format(after=":after_id"))
     return (
         sa.text(
             sql.format(
-                far=_FAR, last=last, oldest=_OLDEST, now=POSITION_ON_SQLITE, personal=any_personal
+                far=_FAR,
+                last=last,
+                oldest=_OLDEST,
+                present=PRESENT[dialect],
+                personal=any_personal,
             )
         )
         .bindparams(sa.bindparam("user_id", type_=sa.Uuid))
@@ -123,22 +127,26 @@ def _missed(sql: str, last: str, personal: str) -> sa.TextualSelect:
             sa.column("chat_id", sa.Uuid),
             sa.column("first", sa.BigInteger),
             sa.column("last", sa.BigInteger),
-            sa.column("position", sa.Text),
-            sa.column("floor", sa.BigInteger),
             sa.column("personal", sa.Boolean),
+            *PRESENT_COLUMNS,
         )
     )
 
 
 _MISSED = {
-    "postgresql": _missed(_ON_POSTGRESQL, _LAST_NOW, _PERSONAL_ON_POSTGRESQL),
-    "sqlite": _missed(_ON_SQLITE, _LAST_NOW, _PERSONAL_ON_SQLITE),
+    "postgresql": _missed("postgresql", _ON_POSTGRESQL, _LAST_NOW, _PERSONAL_ON_POSTGRESQL),
+    "sqlite": _missed("sqlite", _ON_SQLITE, _LAST_NOW, _PERSONAL_ON_SQLITE),
 }
 _MISSED_UNTIL = {
     "postgresql": _missed(
-        _ON_POSTGRESQL, _LAST_ON_POSTGRESQL, _PERSONAL_ON_POSTGRESQL + _UNTIL_ON_POSTGRESQL
+        "postgresql",
+        _ON_POSTGRESQL,
+        _LAST_ON_POSTGRESQL,
+        _PERSONAL_ON_POSTGRESQL + _UNTIL_ON_POSTGRESQL,
     ),
-    "sqlite": _missed(_ON_SQLITE, _LAST_ON_SQLITE, f"{_PERSONAL_ON_SQLITE} {_UNTIL_ON_SQLITE}"),
+    "sqlite": _missed(
+        "sqlite", _ON_SQLITE, _LAST_ON_SQLITE, f"{_PERSONAL_ON_SQLITE} {_UNTIL_ON_SQLITE}"
+    ),
 }
 
 _LOGGED = ", ".join(f"e.{column.name}" for column in LOGGED_COLUMNS)
@@ -161,23 +169,34 @@ _RANGES_ON_SQLITE = """
 
 
 _AND_PERSONAL = "UNION ALL SELECT {logged} FROM events AS e WHERE {condition}"
-_FIRST = "SELECT e.* FROM ({parts}) AS e ORDER BY e.id LIMIT :limit"
+_FIRST = """
+    SELECT page.*, now.*
+    FROM ({present}) AS now
+    LEFT JOIN (SELECT e.* FROM ({parts}) AS e ORDER BY e.id LIMIT :limit) AS page ON true
+    ORDER BY page.id
+"""
 
 
-def _page(ranges: str, personal: str | None = None) -> sa.TextualSelect:
+def _page(dialect: str, ranges: str, personal: str | None = None) -> sa.TextualSelect:
     parts = ranges.format(logged=_LOGGED)
-    if personal is None:
-        return sa.text(_FIRST.format(parts=parts)).columns(*LOGGED_COLUMNS)
-    condition = personal.format(after=":personal_after")
-    parts += _AND_PERSONAL.format(logged=_LOGGED, condition=condition)
-    statement = sa.text(_FIRST.format(parts=parts))
-    return statement.bindparams(sa.bindparam("user_id", type_=sa.Uuid)).columns(*LOGGED_COLUMNS)
+    if personal is not None:
+        condition = personal.format(after=":personal_after")
+        parts += _AND_PERSONAL.format(logged=_LOGGED, condition=condition)
+    statement = sa.text(_FIRST.format(parts=parts, present=PRESENT[dialect]))
+    if personal is not None:
+        statement = statement.bindparams(sa.bindparam("user_id", type_=sa.Uuid))
+    return statement.columns(*LOGGED_COLUMNS, *PRESENT_COLUMNS)
 
 
-_PAGE = {"postgresql": _page(_RANGES_ON_POSTGRESQL), "sqlite": _page(_RANGES_ON_SQLITE)}
+_PAGE = {
+    "postgresql": _page("postgresql", _RANGES_ON_POSTGRESQL),
+    "sqlite": _page("sqlite", _RANGES_ON_SQLITE),
+}
 _PAGE_WITH_PERSONAL = {
-    "postgresql": _page(_RANGES_ON_POSTGRESQL, _PERSONAL_ON_POSTGRESQL + _UNTIL_ON_POSTGRESQL),
-    "sqlite": _page(_RANGES_ON_SQLITE, f"{_PERSONAL_ON_SQLITE} {_UNTIL_ON_SQLITE}"),
+    "postgresql": _page(
+        "postgresql", _RANGES_ON_POSTGRESQL, _PERSONAL_ON_POSTGRESQL + _UNTIL_ON_POSTGRESQL
+    ),
+    "sqlite": _page("sqlite", _RANGES_ON_SQLITE, f"{_PERSONAL_ON_SQLITE} {_UNTIL_ON_SQLITE}"),
 }
 
 
@@ -202,27 +221,26 @@ async def missed(
         statement = _MISSED_UNTIL[connection.dialect.name]
         values["until"] = until
     rows = (await connection.execute(statement, values)).all()
+    present = await log_state.present_of(connection, rows[0])
     return Missed(
         user_id,
         since,
-        rows[0].position if until is None else until,
+        present.position if until is None else until,
+        present,
         [
             Range(row.chat_id, row.first, row.last)
             for row in rows
             if row.chat_id is not None and (chat_ids is None or row.chat_id in chat_ids)
         ],
         after_id if chat_ids is None and rows[0].personal else None,
-        log_state.reaches_back(connection, since, rows[0].floor),
     )
 
 
-async def page(connection: Connection, missed: Missed, limit: int) -> Sequence[LoggedEvent] | None:
+async def page(connection: Connection, missed: Missed, limit: int) -> Batch | None:
     """Return the first events of what was missed in the log's order, and take them off it.
 
-    None when some of them were pruned meanwhile.
+    None when some of them are not in this log any more.
     """
-    if not missed.left:
-        return []
     statement = _PAGE[connection.dialect.name]
     values: dict[str, object] = {
         "ranges": json.dumps(
@@ -230,7 +248,8 @@ async def page(connection: Connection, missed: Missed, limit: int) -> Sequence[L
         ),
         "limit": limit,
     }
-    if missed.personal_after is not None:
+    personal = missed.personal_after is not None
+    if personal:
         statement = _PAGE_WITH_PERSONAL[connection.dialect.name]
         values |= {
             "user_id": missed.user_id,
@@ -238,20 +257,20 @@ async def page(connection: Connection, missed: Missed, limit: int) -> Sequence[L
             "since": missed.since,
             "until": missed.until,
         }
-    found = [LoggedEvent(*row) for row in await connection.execute(statement, values)]
+    batch = await batch_of(connection, (await connection.execute(statement, values)).all())
+    present, found = batch.present, batch.events
+    if present.epoch != missed.present.epoch:
+        return None
     if not _take_off(missed.ranges, found, all_of_it=len(found) < limit):
         return None
+    # Personal events have no numbers that would show a gap.
+    if personal and not present.tells_after(missed.since):
+        return None
     if missed.personal_after is not None:
-        # They have no numbers that would show a gap. What was pruned before the page was read is
-        # below the floor by now; the floor may say so of what was read just in time as well.
-        state = await log_state.read(connection)
-        if not log_state.reaches_back(connection, missed.since, state.floor):
-            return None
-        personal = [event.id for event in found if event.user_id is not None]
-        missed.personal_after = (
-            max([missed.personal_after, *personal]) if len(found) == limit else None
-        )
-    return found
+        read = [event.id for event in found if event.user_id is not None]
+        more = len(found) == limit
+        missed.personal_after = max([missed.personal_after, *read]) if more else None
+    return batch
 
 
 def _take_off(ranges: list[Range], found: Sequence[LoggedEvent], *, all_of_it: bool) -> bool:

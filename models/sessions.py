@@ -1,6 +1,7 @@
 """Sessions: one per sign-in and device, each with a family of rotating refresh tokens."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -67,6 +68,20 @@ _LIVE_OF_USER = (
     )
     .order_by(sessions.c.last_seen_at.desc(), sessions.c.id)
 )
+# As one parameter, however many there are: a node asks about all its sockets' sessions at once.
+_LIVE_AMONG = {
+    dialect: sa.text(
+        f"""
+        SELECT id FROM sessions WHERE id {among} AND revoked_at IS NULL AND expires_at > :now
+        """  # noqa: S608 - made of the constants below
+    )
+    .bindparams(sa.bindparam("now", type_=UtcDateTime))
+    .columns(sessions.c.id)
+    for dialect, among in [
+        ("postgresql", "= ANY (CAST(:ids AS uuid[]))"),
+        ("sqlite", "IN (SELECT value FROM json_each(:ids))"),
+    ]
+}
 
 
 async def create(connection: Connection, session: Session, refresh_hash: bytes) -> None:
@@ -104,6 +119,18 @@ async def live_of(connection: Connection, user_id: UUID, now: datetime) -> list[
     """Return a person's live sessions, the last seen first."""
     rows = await connection.execute(_LIVE_OF_USER, {"user_id": user_id, "now": now})
     return [Session(*row) for row in rows]
+
+
+async def live_among(
+    connection: Connection, session_ids: Collection[UUID], now: datetime
+) -> set[UUID]:
+    """Return which of these sessions still sign their people in."""
+    dialect = connection.dialect.name
+    ids: object = list(session_ids)
+    if dialect == "sqlite":
+        ids = json.dumps([session_id.hex for session_id in session_ids])
+    rows = await connection.execute(_LIVE_AMONG[dialect], {"ids": ids, "now": now})
+    return set(rows.scalars())
 
 
 async def lock_for_refresh(connection: Connection, session_id: UUID) -> RefreshState | None:

@@ -72,18 +72,6 @@ class Cursors:
         return hmac.digest(self._key, body, "sha256")[:_MAC_BYTES]
 
 
-def beyond(position: str, newest: str) -> bool:
-    """Whether a position has seen what a log does not have: the log of a backup was restored."""
-    return any(
-        seen > there for seen, there in zip(numbers(position), numbers(newest), strict=False)
-    )
-
-
-def numbers(position: str) -> list[int]:
-    """Return the one or two numbers with which a position begins, and which only ever grow."""
-    return [int(number) for number in position.split(":")[:2]]
-
-
 def scope_of(chat_ids: Collection[UUID] | None) -> str:
     """Return what binds a cursor to a set of chats; empty for all of them."""
     if chat_ids is None:

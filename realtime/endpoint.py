@@ -10,7 +10,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from uuid import UUID
 
 import structlog
 
@@ -137,11 +136,7 @@ class _Socket:
             pass
         finally:
             self._tasks = None
-            self._endpoint.sockets.remove(self, self._session_id)
-
-    @property
-    def _session_id(self) -> UUID | None:
-        return self._viewer.session_id if self._viewer else None
+            self._endpoint.sockets.remove(self, self._viewer)
 
     def close_soon(self, code: CloseCode, reason: str) -> asyncio.Task[None] | None:
         if self._tasks is not None and self._closing is None:
@@ -210,7 +205,7 @@ class _Socket:
             )
             return
         if self._viewer is not None:
-            self._endpoint.sockets.signed_in(self, self._viewer.session_id)
+            self._endpoint.sockets.signed_in(self, self._viewer)
             if self._tasks is not None:
                 expiry = self._await_expiry(self._viewer.expires_at)
                 self._timers.append(self._tasks.create_task(expiry))

@@ -22,8 +22,7 @@ from realtime.events import (
     Delivery,
     MemberJoined,
     MemberLeft,
-    MessageEdited,
-    MessageSent,
+    MessageEvent,
     PersonalEvent,
     ReceiptsAdvanced,
 )
@@ -44,10 +43,6 @@ LIVE_TIMEOUT = 30.0  # seconds; the log cannot be read for so long only while th
 
 class SlowConsumer(Exception):
     """The subscriber's mailbox overflowed: close its socket, it may come back."""
-
-
-class LogReplaced(Exception):
-    """The log that the subscription was reading is not there any more."""
 
 
 class Mailbox(Generic[T]):
@@ -76,6 +71,11 @@ class Mailbox(Generic[T]):
         if self._end is None:
             self._end = reason
             self._filled.set()
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything has been taken, and more may come."""
+        return not self._items and self._end is None
 
     async def get(self) -> T:
         """Wait for the next item; raises the reason once the subscription has ended."""
@@ -124,7 +124,7 @@ class Hub:
         self._log = source
         self._tailer = tailer
         tailer.on_batch(self.deliver)
-        tailer.on_replaced(self.end_all)
+        tailer.on_lost(self.end_all)
         self._by_user: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._by_chat: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._typing: dict[UUID, dict[Mailbox[Typing], UUID]] = defaultdict(dict)
@@ -202,7 +202,7 @@ class Hub:
 
     def _put(self, subscription: EventSubscription, delivery: Delivery) -> None:
         event = delivery.event
-        text = len(event.message.text) if isinstance(event, MessageSent | MessageEdited) else 0
+        text = len(event.message.text) if isinstance(event, MessageEvent) else 0
         subscription.mailbox.put(delivery, text)
         self.delivered += 1
 
@@ -235,11 +235,11 @@ class Hub:
         except TimeoutError:
             raise Overloaded from None
 
-    def end_all(self) -> None:
-        """End every subscription because the log has become another one."""
+    def end_all(self, reason: Exception) -> None:
+        """End every subscription."""
         for group in list(self._by_user.values()):
             for subscription in group:
-                subscription.mailbox.end(LogReplaced())
+                subscription.mailbox.end(reason)
 
     def _enter(self, subscription: EventSubscription, chat_id: UUID, joined_seq: int) -> None:
         if not subscription.live:

@@ -12,16 +12,25 @@ from uuid import UUID
 from models import catch_up, events, log_state, members, receipts
 from models.catch_up import Missed
 from models.database import Connection, Database
+from models.log_state import Present
 from realtime import past_stays
 from realtime.cursor import Cursor
-from realtime.events import Event, ReceiptsAdvanced, load, load_receipts
+from realtime.events import Event, ReceiptsAdvanced, ResyncReason, load, load_receipts
 
 LOAD_AT_ONCE = 500  # events whose chats, messages and people are loaded together
 
 
+class Lost(Exception):
+    """What follows a place in the log cannot be told any more."""
+
+    def __init__(self, reason: ResyncReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class News:
-    """What became visible since a position, loaded, and the position where it ends.
+    """What became visible since a place, loaded, and the position where it ends.
 
     Receipts come after the events, which they may refer to.
     """
@@ -31,41 +40,31 @@ class News:
     position: str
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Which log this is, from where on it can still be told, and how far it goes.
-
-    A position is one or two numbers that only ever grow, and what else it takes, parted by colons.
-    It is too old when the first number is below `oldest`; one that is beyond `newest` is of another
-    log.
-    """
-
-    epoch: str
-    oldest: int
-    newest: str
-
-
 class Log(Protocol):
-    """What is read of the event log. Every read is of what is committed, and may fail or hang."""
+    """What is read of the event log. Every read is of what is committed, and may fail or hang.
+
+    Who reads on from a place is told in every read when that is of no use any more, as `Lost`: a
+    connection may lead to another log at any time, and what follows a place may be pruned.
+    """
 
     async def present(self) -> Cursor:
         """Return the settled place after everything that is committed by now."""
 
-    async def extent(self) -> Extent:
-        """Return which log this is, and how far back it goes."""
+    async def check(self, place: Cursor) -> None:
+        """Raise `Lost` unless what follows a place can be told."""
 
-    async def since(self, position: str) -> News:
-        """Return what became visible since a settled position; where it ends is settled too.
+    async def since(self, place: Cursor) -> News:
+        """Return what became visible since a place; where it ends is settled. Raises `Lost`.
 
         Events that concern nobody any more are left out.
         """
 
     async def missed(
-        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: str
+        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: Cursor
     ) -> Missed:
-        """Return what a person missed since a position until now, which is settled.
+        """Return what a person missed since a place until the present, which is settled.
 
-        `chat_ids` leaves out everything but these chats.
+        `chat_ids` leaves out everything but these chats. Raises `Lost`.
         """
 
     async def missed_between(
@@ -73,26 +72,28 @@ class Log(Protocol):
         user_id: UUID,
         chat_ids: Collection[UUID] | None,
         *,
-        since: str,
-        until: str,
+        since: Cursor,
+        until: Cursor,
         after_id: int = 0,
     ) -> Missed:
-        """Return what a person missed between two positions.
+        """Return what a person missed between two places. Raises `Lost`.
 
         `after_id` leaves out the events of a batch that were delivered before it was cut off.
         """
 
-    async def page(self, missed: Missed, limit: int) -> Sequence[Event] | None:
+    async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
         """Return the first events of what was missed, in the log's order, and take them off it.
 
-        Those of a stay that has ended show nothing that changed after it. None when the log does
-        not hold all of them any more.
+        Those of a stay that has ended show nothing that changed after it. Raises `Lost`.
         """
 
     async def receipts(
         self, missed: Missed, chat_ids: Collection[UUID] | None
     ) -> Sequence[ReceiptsAdvanced]:
-        """Return what moved in the time that was missed, as far as the person may see it."""
+        """Return what moved in the time that was missed, as far as the person may see it.
+
+        Raises `Lost`.
+        """
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
         """Return every chat a person is in, with the event number from which they are in it."""
@@ -110,37 +111,39 @@ class DatabaseLog:
     async def present(self) -> Cursor:
         """See `Log.present`."""
         async with self._db.reading() as connection:
-            state = await log_state.read(connection)
-            position = await events.position(connection)
-            await _settle(connection, position)
-        return Cursor(state.epoch, position)
+            present = await log_state.present(connection)
+            await _settle(connection, present)
+        return Cursor(present.epoch, present.position)
 
-    async def extent(self) -> Extent:
-        """See `Log.extent`."""
+    async def check(self, place: Cursor) -> None:
+        """See `Log.check`."""
         async with self._db.reading() as connection:
-            state = await log_state.read(connection)
-            newest = await events.position(connection)
-            return Extent(state.epoch, log_state.oldest(connection, state.floor), newest)
+            present = await log_state.present(connection)
+        compare(place.epoch, place.end or place.start, present)
+        compare(place.epoch, place.start, present)
 
-    async def since(self, position: str) -> News:
+    async def since(self, place: Cursor) -> News:
         """See `Log.since`."""
         async with self._db.reading() as connection:
-            batch = await events.since(connection, position)
+            batch = await events.since(connection, place.start)
+            present = batch.present
+            compare(place.epoch, place.start, present)
             loaded = await _load(connection, batch.events)
-            moved = await receipts.between(connection, position, batch.position)
+            moved = await receipts.between(connection, place.start, present.position)
             advanced = await load_receipts(connection, moved)
-            # Also without news: the position is handed on to those who go live or are idle.
-            if batch.position != position:
-                await _settle(connection, batch.position)
-        return News(loaded, advanced, batch.position)
+            await _settle(connection, present)
+        return News(loaded, advanced, present.position)
 
     async def missed(
-        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: str
+        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: Cursor
     ) -> Missed:
         """See `Log.missed`."""
         async with self._db.reading() as connection:
-            missed = await catch_up.missed(connection, user_id, since=since, chat_ids=chat_ids)
-            await _settle(connection, missed.until)
+            missed = await catch_up.missed(
+                connection, user_id, since=since.start, chat_ids=chat_ids
+            )
+            compare(since.epoch, since.start, missed.present)
+            await _settle(connection, missed.present)
         return missed
 
     async def missed_between(
@@ -148,23 +151,31 @@ class DatabaseLog:
         user_id: UUID,
         chat_ids: Collection[UUID] | None,
         *,
-        since: str,
-        until: str,
+        since: Cursor,
+        until: Cursor,
         after_id: int = 0,
     ) -> Missed:
         """See `Log.missed_between`."""
         async with self._db.reading() as connection:
-            return await catch_up.missed(
-                connection, user_id, since=since, after_id=after_id, until=until, chat_ids=chat_ids
+            missed = await catch_up.missed(
+                connection,
+                user_id,
+                since=since.start,
+                after_id=after_id,
+                until=until.start,
+                chat_ids=chat_ids,
             )
+        compare(since.epoch, since.start, missed.present)
+        return missed
 
-    async def page(self, missed: Missed, limit: int) -> Sequence[Event] | None:
+    async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
         """See `Log.page`."""
         async with self._db.reading() as connection:
-            logged = await catch_up.page(connection, missed, limit)
-            if logged is None:
-                return None
-            loaded = await _load(connection, logged)
+            batch = await catch_up.page(connection, missed, limit)
+            if batch is None:
+                compare(missed.present.epoch, missed.since, await log_state.present(connection))
+                raise Lost(ResyncReason.EXPIRED)
+            loaded = await _load(connection, batch.events)
             return await past_stays.veiled(connection, missed.user_id, loaded)
 
     async def receipts(
@@ -179,7 +190,11 @@ class DatabaseLog:
                 until=missed.until,
                 chat_ids=chat_ids,
             )
-            return await load_receipts(connection, moved)
+            advanced = await load_receipts(connection, moved)
+            if advanced:
+                present = await log_state.present(connection)
+                compare(missed.present.epoch, missed.since, present)
+            return advanced
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
         """See `Log.memberships`."""
@@ -192,15 +207,23 @@ class DatabaseLog:
             return bool(await members.of_chats(connection, user_id, [chat_id]))
 
 
-async def _settle(connection: Connection, position: str) -> None:
+async def _settle(connection: Connection, present: Present) -> None:
     """Make sure that a position stays true, before anybody goes on from it.
 
     On the connection that read it, although a reading one: should PostgreSQL have crashed since,
     this fails, and so does the reading.
     """
-    if not await events.settled(connection, position):
+    if not present.settled:
         await log_state.touch(connection)
         await connection.commit()
+
+
+def compare(epoch: str, position: str, present: Present) -> None:
+    """Raise `Lost` unless the log, as it is, can tell what follows a position in an epoch."""
+    if epoch != present.epoch or not present.reaches(position):
+        raise Lost(ResyncReason.LOG_REPLACED)
+    if not present.tells_after(position):
+        raise Lost(ResyncReason.EXPIRED)
 
 
 async def _load(connection: Connection, logged: Sequence[events.LoggedEvent]) -> list[Event]:

@@ -150,8 +150,8 @@ async def refresh(services: Services, *, refresh_token: str) -> SignedIn:
             user = (await users.by_ids(connection, [state.session.user_id]))[state.session.user_id]
     if stolen:
         log.warning("refresh_token_reused", session=str(spent.session_id))
-        services.node.announce_revoked(spent.session_id)
         services.node.announce_log()
+        await services.node.end_session(spent.session_id)
         raise Unauthenticated("The refresh token was used before; the session has been ended.")
     return _signed_in(services, state.session, user, text, now)
 
@@ -162,8 +162,8 @@ async def log_out(services: Services, viewer: Viewer) -> None:
     async with services.db.writing() as connection:
         await sessions.revoke(connection, viewer.session_id, now)
         await _record(connection, EventKind.SESSION_ENDED, viewer.user_id, viewer.session_id, now)
-    services.node.announce_revoked(viewer.session_id)
     services.node.announce_log()
+    await services.node.end_session(viewer.session_id)
 
 
 async def current(services: Services, viewer: Viewer) -> Session:

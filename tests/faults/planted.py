@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import resolvers.locked_chat
 import resolvers.messages
-from models import events, messages
+from models import events, log_state, messages
 from models.database import Database
 from models.viewer import Viewer
 from realtime import bus, tailer
@@ -48,8 +48,8 @@ def id_cursor() -> None:
         above = sa.select(*events.LOGGED_COLUMNS).where(events.events.c.id > last)
         rows = (await connection.execute(above.order_by(events.events.c.id))).all()
         last = max([last, *(row.id for row in rows)])
-        position = await events.position(connection)
-        return events.Batch([events.LoggedEvent(*row) for row in rows], position)
+        present = await log_state.present(connection)
+        return events.Batch([events.LoggedEvent(*row) for row in rows], present)
 
     _replace(events, "since", since)
 
@@ -89,7 +89,7 @@ def resume_gap() -> None:
     """A resumed subscription skips what came between its replay and the boundary of going live."""
     between = Feed._between
 
-    def skipping(self: Feed, since: str, until: Any, *, after_id: int = 0) -> AsyncIterator[Any]:
+    def skipping(self: Feed, since: Any, until: Any, *, after_id: int = 0) -> AsyncIterator[Any]:
         if not after_id:  # not the rest of a batch that was cut off
             return _nothing()
         return between(self, since, until, after_id=after_id)

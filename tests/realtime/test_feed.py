@@ -120,14 +120,13 @@ async def test_what_was_pruned_right_after_the_cursor_was_checked_is_noticed(
     for n in range(6):
         await ana.send(chat_id, str(n))
     log = server.program.services.node.feeds.log
-    extent = log.extent
+    check = log.check
 
-    async def then_pruned():
-        known = await extent()
+    async def then_pruned(place):
+        await check(place)
         await prune(server, keep=2)
-        return known
 
-    monkeypatch.setattr(log, "extent", then_pruned)
+    monkeypatch.setattr(log, "check", then_pruned)
     async with replay(server, ben, after) as deliveries:
         (only,) = await until_idle(deliveries)
     assert isinstance(only, ResyncRequired)

@@ -21,8 +21,7 @@ DialectName = Literal["sqlite", "postgresql"]
 CONNECTIONS = 20
 KEPT = 10  # of these, when they are not used
 ASIDE = 2  # connections: one for the tailer, one for who asks whether the database answers
-# Who waits for a connection holds nothing but their own task, so the queue may be long: half a
-# minute of short reads.
+# Who waits for a connection holds nothing but their own task, so the queue may be long.
 MAY_WAIT = 20_000
 TURN_TIMEOUT = 30.0  # seconds
 CONNECT_TIMEOUT = 10.0  # seconds

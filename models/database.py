@@ -24,8 +24,7 @@ KEPT = 10  # of these, when they are not used
 # Connections: one for the tailer, one for who asks whether the database answers, one for the node's
 # lease and for the question which sessions have ended.
 ASIDE = 3
-# Who waits for a connection holds nothing but their own task, so the queue may be long: half a
-# minute of short reads.
+# Who waits for a connection holds nothing but their own task, so the queue may be long.
 MAY_WAIT = 20_000
 TURN_TIMEOUT = 30.0  # seconds
 CONNECT_TIMEOUT = 10.0  # seconds

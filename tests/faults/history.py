@@ -33,6 +33,7 @@ class Kind(StrEnum):
     READ = "read"  # moved the read pointer
     JOIN = "join"  # added somebody, named by `subject`
     LEAVE = "leave"
+    REMOVE = "remove"  # took somebody out, named by `subject`
     RESUME = "resume"
     RECEIVE = "receive"
 
@@ -56,9 +57,8 @@ class Operation:
     kind: str
     state: str
     chat: str = ""
-    key: str = (
-        ""  # of a message its clientMessageId, else what ties the lines of one doing together
-    )
+    # Of a message its clientMessageId, else what ties the lines of one doing together.
+    key: str = ""
     seq: int = 0  # of the event for `receive`, else of the message
     event: str = ""  # the type of what was received
     about: int = 0  # the number of the message that an event, edit or deletion is about
@@ -82,9 +82,11 @@ class Writer:
         return time.monotonic() - self._started
 
     def add(self, client: str, node: int, kind: Kind, state: State, **more: Any) -> None:
-        """Append one operation with the time of this moment."""
-        operation = Operation(round(self.now, 6), client, node, kind.value, state.value, **more)
-        self._file.write(orjson.dumps(operation, option=orjson.OPT_APPEND_NEWLINE))
+        """Append one operation with the time of this moment; what is empty is left out."""
+        line = {"at": round(self.now, 6), "client": client, "node": node}
+        line |= {"kind": kind, "state": state}
+        line |= {name: value for name, value in more.items() if value}
+        self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         self.counts[kind, state] += 1
 
     def count(self, kind: Kind, state: State) -> int:
@@ -158,7 +160,10 @@ class Final:
     messages: dict[str, list[Stored]] = field(default_factory=dict)
     stays: list[Stay] = field(default_factory=list)
     views: list[View] = field(default_factory=list)
+    # Devices that asked for some chats only, by name, and which.
+    scopes: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)  # what did not heal
+    untold: list[str] = field(default_factory=list)  # what took a newcomer to be told
 
     def write(self, path: Path) -> None:
         path.write_bytes(orjson.dumps(self))
@@ -176,5 +181,7 @@ class Final:
                 View(**{**row, "messages": [Stored(**each) for each in row["messages"]]})
                 for row in raw["views"]
             ],
+            scopes=raw["scopes"],
             problems=raw["problems"],
+            untold=raw["untold"],
         )

@@ -26,10 +26,7 @@ SELECT c.title AS chat, u.handle AS "user", m.joined_seq AS joined,
        m.first_message_seq AS first_message, coalesce(m.left_seq, 0) AS "left"
 FROM members m JOIN chats c ON c.id = m.chat_id JOIN users u ON u.id = m.user_id ORDER BY m.id
 """
-_LAST = """
-SELECT c.title AS chat, max(e.seq) AS last FROM events e JOIN chats c ON c.id = e.chat_id
-GROUP BY c.title
-"""
+_LAST = "SELECT title AS chat, last_event_seq AS last FROM chats"
 
 
 async def last_events(connection: asyncpg.Connection) -> dict[str, int]:

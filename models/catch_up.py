@@ -2,7 +2,8 @@
 
 Per stay in a chat, one backward probe finds the newest event that was visible at the first
 position; what follows it, up to the last one visible at the second, was missed. So the cost follows
-what was missed, and neither the length of the log nor what others did matters.
+what was missed, and neither the length of the log nor what others did matters. What is addressed to
+the person alone is looked up directly; there is little of it.
 """
 
 import json
@@ -13,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from models.database import Connection
-from models.events import LOGGED_COLUMNS, LoggedEvent
+from models.events import LOGGED_COLUMNS, POSITION_ON_SQLITE, LoggedEvent
 
 _FAR = 2**62  # above every sequence number
 
@@ -27,19 +28,28 @@ class Range:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Missed:
-    """What was missed until a position, which belongs to the same reading."""
+    """What a person missed between two positions and has not been read yet, page by page."""
 
+    user_id: UUID
+    since: str
+    until: str  # of the same reading, when that was until now
     ranges: list[Range]
-    until: str
+    # The last of the personal events that were read; None when there are no more.
+    personal_after: int | None
+
+    @property
+    def left(self) -> bool:
+        """Whether there may be another page."""
+        return bool(self.ranges) or self.personal_after is not None
 
 
 # The inner look-up finds the newest event of the chat that was visible at a position, or came
 # before `after_id` in a batch that was cut off. Events of a chat become visible in the order of
 # their numbers, so what follows that one was missed, and nothing else.
 _ON_POSTGRESQL = """
-    SELECT r.chat_id, r.first, r.last, now.position
+    SELECT r.chat_id, r.first, r.last, now.position, {personal} AS personal
     FROM (SELECT pg_current_snapshot()::text AS position) AS now
     LEFT JOIN (
         SELECT m.chat_id,
@@ -54,9 +64,8 @@ _ON_POSTGRESQL = """
     ) AS r ON r.first <= r.last
 """
 _ON_SQLITE = """
-    SELECT r.chat_id, r.first, r.last, now.position
-    FROM (SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS TEXT)
-          AS position) AS now
+    SELECT r.chat_id, r.first, r.last, now.position, {personal} AS personal
+    FROM (SELECT {now} AS position) AS now
     LEFT JOIN (
         SELECT m.chat_id,
                max(m.joined_seq, 1 + coalesce((
@@ -85,57 +94,85 @@ _LAST_ON_SQLITE = """coalesce((
     ORDER BY e.seq DESC LIMIT 1), 0)"""
 
 
-def _missed(sql: str, last: str) -> sa.TextualSelect:
+# What is addressed to a person becomes visible in any order, so nothing but positions bounds it.
+_PERSONAL_ON_POSTGRESQL = """
+    e.user_id = :user_id AND e.id > {after}
+    AND (e.xid >= pg_snapshot_xmax(CAST(:since AS text)::pg_snapshot) OR
+         e.xid = ANY (ARRAY(SELECT pg_snapshot_xip(CAST(:since AS text)::pg_snapshot))))
+"""
+_PERSONAL_ON_SQLITE = "e.user_id = :user_id AND e.id > max(CAST(:since AS INTEGER), {after})"
+_ANY_PERSONAL = "EXISTS (SELECT 1 FROM events AS e WHERE {condition})"
+_UNTIL_ON_POSTGRESQL = "AND pg_visible_in_snapshot(e.xid, CAST(:until AS text)::pg_snapshot)"
+_UNTIL_ON_SQLITE = "AND e.id <= CAST(:until AS INTEGER)"
+
+
+def _missed(sql: str, last: str, personal: str) -> sa.TextualSelect:
+    any_personal = _ANY_PERSONAL.format(condition=personal.format(after=":after_id"))
     return (
-        sa.text(sql.format(far=_FAR, last=last, oldest=_OLDEST))
+        sa.text(
+            sql.format(
+                far=_FAR, last=last, oldest=_OLDEST, now=POSITION_ON_SQLITE, personal=any_personal
+            )
+        )
         .bindparams(sa.bindparam("user_id", type_=sa.Uuid))
         .columns(
             sa.column("chat_id", sa.Uuid),
             sa.column("first", sa.BigInteger),
             sa.column("last", sa.BigInteger),
             sa.column("position", sa.Text),
+            sa.column("personal", sa.Boolean),
         )
     )
 
 
 _MISSED = {
-    "postgresql": _missed(_ON_POSTGRESQL, _LAST_NOW),
-    "sqlite": _missed(_ON_SQLITE, _LAST_NOW),
+    "postgresql": _missed(_ON_POSTGRESQL, _LAST_NOW, _PERSONAL_ON_POSTGRESQL),
+    "sqlite": _missed(_ON_SQLITE, _LAST_NOW, _PERSONAL_ON_SQLITE),
 }
 _MISSED_UNTIL = {
-    "postgresql": _missed(_ON_POSTGRESQL, _LAST_ON_POSTGRESQL),
-    "sqlite": _missed(_ON_SQLITE, _LAST_ON_SQLITE),
+    "postgresql": _missed(
+        _ON_POSTGRESQL, _LAST_ON_POSTGRESQL, _PERSONAL_ON_POSTGRESQL + _UNTIL_ON_POSTGRESQL
+    ),
+    "sqlite": _missed(_ON_SQLITE, _LAST_ON_SQLITE, f"{_PERSONAL_ON_SQLITE} {_UNTIL_ON_SQLITE}"),
 }
 
+_LOGGED = ", ".join(f"e.{column.name}" for column in LOGGED_COLUMNS)
 # The first `limit` events of each range hold the first `limit` of all: an event's id and its number
 # in the chat rise together.
-_PAGE = {
-    dialect: sa.text(
-        f"""
-        SELECT e.id, e.chat_id, e.user_id, e.seq, e.kind, e.actor_id, e.subject_id,
-               e.message_seq, e.created_at
-        FROM {ranges}
-        JOIN events AS e ON e.chat_id = {chat_id}
-            AND e.seq >= {first} AND e.seq <= {last} AND e.seq < {first} + :limit
-        ORDER BY e.id LIMIT :limit
-        """  # noqa: S608 - made of the constants below
-    ).columns(*LOGGED_COLUMNS)
-    for dialect, ranges, chat_id, first, last in [
-        (
-            "postgresql",
-            "jsonb_to_recordset(:ranges ::jsonb) AS r (chat_id uuid, first bigint, last bigint)",
-            "r.chat_id",
-            "r.first",
-            "r.last",
-        ),
-        (
-            "sqlite",
-            "json_each(:ranges) AS r",
-            "json_extract(r.value, '$.chat_id')",
-            "json_extract(r.value, '$.first')",
-            "json_extract(r.value, '$.last')",
-        ),
-    ]
+_RANGES_ON_POSTGRESQL = """
+    SELECT {logged}
+    FROM jsonb_to_recordset(:ranges ::jsonb) AS r (chat_id uuid, first bigint, last bigint)
+    JOIN events AS e ON e.chat_id = r.chat_id
+        AND e.seq >= r.first AND e.seq <= r.last AND e.seq < r.first + :limit
+"""
+_RANGES_ON_SQLITE = """
+    SELECT {logged}
+    FROM json_each(:ranges) AS r
+    JOIN events AS e ON e.chat_id = json_extract(r.value, '$.chat_id')
+        AND e.seq >= json_extract(r.value, '$.first')
+        AND e.seq <= json_extract(r.value, '$.last')
+        AND e.seq < json_extract(r.value, '$.first') + :limit
+"""
+
+
+_AND_PERSONAL = "UNION ALL SELECT {logged} FROM events AS e WHERE {condition}"
+_FIRST = "SELECT e.* FROM ({parts}) AS e ORDER BY e.id LIMIT :limit"
+
+
+def _page(ranges: str, personal: str | None = None) -> sa.TextualSelect:
+    parts = ranges.format(logged=_LOGGED)
+    if personal is None:
+        return sa.text(_FIRST.format(parts=parts)).columns(*LOGGED_COLUMNS)
+    condition = personal.format(after=":personal_after")
+    parts += _AND_PERSONAL.format(logged=_LOGGED, condition=condition)
+    statement = sa.text(_FIRST.format(parts=parts))
+    return statement.bindparams(sa.bindparam("user_id", type_=sa.Uuid)).columns(*LOGGED_COLUMNS)
+
+
+_PAGE = {"postgresql": _page(_RANGES_ON_POSTGRESQL), "sqlite": _page(_RANGES_ON_SQLITE)}
+_PAGE_WITH_PERSONAL = {
+    "postgresql": _page(_RANGES_ON_POSTGRESQL, _PERSONAL_ON_POSTGRESQL + _UNTIL_ON_POSTGRESQL),
+    "sqlite": _page(_RANGES_ON_SQLITE, f"{_PERSONAL_ON_SQLITE} {_UNTIL_ON_SQLITE}"),
 }
 
 
@@ -161,35 +198,46 @@ async def missed(
         values["until"] = until
     rows = (await connection.execute(statement, values)).all()
     return Missed(
+        user_id,
+        since,
+        rows[0].position if until is None else until,
         [
             Range(row.chat_id, row.first, row.last)
             for row in rows
             if row.chat_id is not None and (chat_ids is None or row.chat_id in chat_ids)
         ],
-        rows[0].position if until is None else until,
+        after_id if chat_ids is None and rows[0].personal else None,
     )
 
 
-async def page(connection: Connection, ranges: list[Range], limit: int) -> Sequence[LoggedEvent]:
-    """Return the first events of these ranges in the log's order, and shorten the ranges by them.
-
-    Empty when nothing is left.
-    """
-    if not ranges:
+async def page(connection: Connection, missed: Missed, limit: int) -> Sequence[LoggedEvent]:
+    """Return the first events of what was missed in the log's order, and take them off it."""
+    if not missed.left:
         return []
-    rows = await connection.execute(
-        _PAGE[connection.dialect.name],
-        {
-            "ranges": json.dumps(
-                [{"chat_id": r.chat_id.hex, "first": r.first, "last": r.last} for r in ranges]
-            ),
-            "limit": limit,
-        },
-    )
-    found = [LoggedEvent(*row) for row in rows]
+    statement = _PAGE[connection.dialect.name]
+    values: dict[str, object] = {
+        "ranges": json.dumps(
+            [{"chat_id": r.chat_id.hex, "first": r.first, "last": r.last} for r in missed.ranges]
+        ),
+        "limit": limit,
+    }
+    if missed.personal_after is not None:
+        statement = _PAGE_WITH_PERSONAL[connection.dialect.name]
+        values |= {
+            "user_id": missed.user_id,
+            "personal_after": missed.personal_after,
+            "since": missed.since,
+            "until": missed.until,
+        }
+    found = [LoggedEvent(*row) for row in await connection.execute(statement, values)]
     delivered = {event.chat_id: event.seq or 0 for event in found}
-    for each in ranges:
+    for each in missed.ranges:
         # Two stays in one chat are two ranges of it, and what lies between them is not theirs.
         each.first = max(each.first, delivered.get(each.chat_id, 0) + 1)
-    ranges[:] = [each for each in ranges if each.first <= each.last]
+    missed.ranges[:] = [each for each in missed.ranges if each.first <= each.last]
+    if missed.personal_after is not None:
+        personal = [event.id for event in found if event.user_id is not None]
+        missed.personal_after = (
+            max([missed.personal_after, *personal]) if len(found) == limit else None
+        )
     return found

@@ -116,6 +116,15 @@ async def next_event_seq(connection: Connection, chat_id: UUID) -> int:
     return int((await connection.execute(_NEXT_EVENT, {"chat_id": chat_id})).scalar_one())
 
 
+async def change_details(connection: Connection, chat: Chat) -> None:
+    """Store the title and the description of a locked chat."""
+    await connection.execute(
+        chats.update()
+        .where(chats.c.id == chat.id)
+        .values(title=chat.title, description=chat.description)
+    )
+
+
 async def change_member_count(connection: Connection, chat_id: UUID, by: int) -> None:
     """Add to the number of members kept with a locked chat."""
     await connection.execute(

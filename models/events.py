@@ -3,7 +3,7 @@
 A reader keeps a position and asks for what became visible since. On PostgreSQL the position is a
 whole `pg_snapshot`, because transactions commit in another order than they take their ids:
 comparing ids lost 9 % of the events in a trial with slow writers. On SQLite, with one writer, it
-is the id of the last row read.
+is the id of the last row, with the number of the last batch of receipts (`models/receipts.py`).
 """
 
 from collections.abc import Sequence
@@ -30,12 +30,16 @@ class EventKind(StrEnum):
     """What happened."""
 
     CHAT_CREATED = "chat_created"
+    CHAT_CHANGED = "chat_changed"
     MEMBER_JOINED = "member_joined"
     MEMBER_LEFT = "member_left"
     MEMBER_ROLE_CHANGED = "member_role_changed"
     MESSAGE_SENT = "message_sent"
     MESSAGE_EDITED = "message_edited"
     MESSAGE_DELETED = "message_deleted"
+    # Addressed to one person; the subject is the session.
+    SESSION_STARTED = "session_started"
+    SESSION_ENDED = "session_ended"
 
 
 events = sa.Table(
@@ -55,8 +59,18 @@ events = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.CheckConstraint("(chat_id IS NULL) <> (user_id IS NULL)", name="addressed_once"),
     sa.UniqueConstraint("chat_id", "seq"),
-    sa.Index("ix_events_user_id_id", "user_id", "id"),
     sa.Index("ix_events_xid", "xid"),
+    # Of what is addressed to people: PostgreSQL looks up by transaction, SQLite by id.
+    *(
+        sa.Index(
+            f"ix_events_user_id_{column}",
+            "user_id",
+            column,
+            postgresql_where=sa.text("user_id IS NOT NULL"),
+            sqlite_where=sa.text("user_id IS NOT NULL"),
+        )
+        for column in ("id", "xid")
+    ),
     # A pruned rowid must never come back: positions are compared with it.
     sqlite_autoincrement=True,
 )
@@ -94,10 +108,13 @@ LOGGED_COLUMNS = columns(events, LoggedEvent)
 _APPEND = events.insert().values(xid=current_transaction_id())
 
 _POSITION_ON_POSTGRESQL = sa.text("SELECT pg_current_snapshot()::text")
-# The highest id ever given, also when its row has been pruned.
-_POSITION_ON_SQLITE = sa.text(
-    "SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS TEXT)"
-)
+# The highest id ever given, also when its row has been pruned, and the last batch of receipts. As a
+# number, it is the id.
+POSITION_ON_SQLITE = """(
+    SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) || ':' || receipts
+    FROM log_state
+)"""
+_POSITION_ON_SQLITE = sa.text(f"SELECT {POSITION_ON_SQLITE}")
 
 # `>= xmax` UNION ALL `= ANY(xip)` rather than the equivalent `>= xmin AND NOT visible`: that one
 # reads everything since the oldest open transaction (14 ms a poll beside a long one, this 0.1).
@@ -173,6 +190,11 @@ async def position(connection: Connection) -> str:
     return str((await connection.execute(statement)).scalar_one())
 
 
+def sqlite_id(position_: str) -> int:
+    """Return the last event that a position on SQLite counts as seen."""
+    return int(position_.partition(":")[0])
+
+
 async def settled(connection: Connection, position_: str) -> bool:
     """Whether a position stays true even if PostgreSQL crashes this very moment.
 
@@ -188,8 +210,9 @@ async def settled(connection: Connection, position_: str) -> bool:
 async def since(connection: Connection, start: str) -> Batch:
     """Return what became visible since a position, with the new position of the same statement."""
     if connection.dialect.name == "sqlite":
-        rows = (await connection.execute(_SINCE_ON_SQLITE, {"position": int(start)})).all()
-        return Batch([LoggedEvent(*row) for row in rows], str(rows[-1].id) if rows else start)
+        now = await position(connection)
+        found = await connection.execute(_SINCE_ON_SQLITE, {"position": sqlite_id(start)})
+        return Batch([LoggedEvent(*row) for row in found], now)
     rows = (await connection.execute(_SINCE_ON_POSTGRESQL, {"position": start})).all()
     # Without news the outer join gives one row that holds the position alone.
     return Batch([LoggedEvent(*row[:-1]) for row in rows if row.id is not None], rows[0].position)

@@ -17,6 +17,8 @@ log_state = sa.Table(
     # Everything pruned has at most this number: a transaction id on PostgreSQL, else an event id.
     sa.Column("floor", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("touched", sa.BigInteger, nullable=False, server_default="0"),
+    # On SQLite, how many batches have moved receipts; PostgreSQL counts transactions by itself.
+    sa.Column("receipts", sa.BigInteger, nullable=False, server_default="0"),
     sa.CheckConstraint("id = 1", name="one_row"),
 )
 

@@ -38,6 +38,8 @@ members = sa.Table(
     sa.Column("joined_seq", sa.BigInteger, nullable=False),
     sa.Column("first_message_seq", sa.BigInteger, nullable=False),
     sa.Column("left_seq", sa.BigInteger),
+    # The last message that reached a device of theirs, and the last one they have read.
+    sa.Column("delivered_seq", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("read_seq", sa.BigInteger, nullable=False),
     sa.Index(
         "uq_members_present",
@@ -65,6 +67,7 @@ class Member:
     joined_seq: int
     first_message_seq: int
     left_seq: int | None
+    delivered_seq: int
     read_seq: int
 
 

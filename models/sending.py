@@ -2,7 +2,7 @@
 
 A batch is one transaction. Per message it checks, in this order and under the chat's lock, that the
 sender is in the chat, whether they used the client's id before, and that what the message answers
-is there for them. Then read pointers move. `models/sending_postgresql.py` and
+is there for them. Then pointers move. `models/sending_postgresql.py` and
 `models/sending_sqlite.py` do it.
 """
 
@@ -71,17 +71,21 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadMark:
-    """Somebody has read a chat up to a message, or beyond its last one: all of it."""
+class Mark:
+    """How far a chat has reached somebody, and how far they have read; beyond its end is all of it.
+
+    Pointers only move forward, so 0 leaves one where it is.
+    """
 
     chat_id: UUID
     user_id: UUID
-    seq: int
+    delivered_seq: int
+    read_seq: int = 0
 
     @property
-    def key(self) -> tuple[UUID, UUID, int]:
+    def key(self) -> tuple[UUID, UUID, int, int]:
         """What tells it from others: several of one person in one chat may share a batch."""
-        return self.chat_id, self.user_id, self.seq
+        return self.chat_id, self.user_id, self.delivered_seq, self.read_seq
 
     @property
     def content(self) -> None:
@@ -93,7 +97,7 @@ class ReadMark:
         return self.chat_id
 
 
-Change = Outgoing | ReadMark
+Change = Outgoing | Mark
 
 
 class Verdict(StrEnum):
@@ -104,7 +108,7 @@ class Verdict(StrEnum):
     CONFLICT = "conflict"  # its id was used for something else
     NO_CHAT = "no chat"  # absent, or whose change it is is not in it
     NO_REPLY_TARGET = "no reply target"
-    READ = "read"  # the pointer is there, or was beyond
+    MARKED = "marked"  # the pointers are there, or were beyond
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,6 @@ def messages_of(batch: Sequence[Change]) -> list[Outgoing]:
     return [change for change in batch if isinstance(change, Outgoing)]
 
 
-def marks_of(batch: Sequence[Change]) -> list[ReadMark]:
-    """Return the read marks of a batch, in its order."""
-    return [change for change in batch if isinstance(change, ReadMark)]
+def marks_of(batch: Sequence[Change]) -> list[Mark]:
+    """Return the marks of a batch, in its order."""
+    return [change for change in batch if isinstance(change, Mark)]

@@ -22,9 +22,9 @@ from models.messages import Message
 from models.sending import (
     SENT,
     Change,
+    Mark,
     Outcome,
     Outgoing,
-    ReadMark,
     Verdict,
     marks_of,
     messages_of,
@@ -135,8 +135,8 @@ _STORE = sa.text(
         FROM numbered, now ORDER BY n
     ),
     read AS (
-        -- Who writes has read what was there.
-        UPDATE members SET read_seq = newest.seq
+        -- Who writes has read what was there; everybody knows, so it is no news.
+        UPDATE members SET delivered_seq = newest.seq, read_seq = newest.seq
         FROM (SELECT stay_id, max(seq) AS seq FROM numbered GROUP BY stay_id) AS newest
         WHERE members.id = newest.stay_id
           AND members.id = ANY (ARRAY(SELECT stay_id FROM numbered))
@@ -158,30 +158,42 @@ _STORE = sa.text(
 )
 
 
-# Several marks of one person in one chat move the pointer once, to the furthest.
+# Several marks of one person in one chat move the pointers once, to the furthest.
 _MARK = sa.text(
     f"""
     WITH batch AS MATERIALIZED (
         SELECT * FROM unnest(
-            CAST(:chat_ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:seqs AS bigint[])
-        ) WITH ORDINALITY AS row (chat_id, user_id, seq, n)
+            CAST(:chat_ids AS uuid[]), CAST(:user_ids AS uuid[]),
+            CAST(:delivered AS bigint[]), CAST(:read AS bigint[])
+        ) WITH ORDINALITY AS row (chat_id, user_id, delivered, read, n)
     ),
     stay AS MATERIALIZED (
-        SELECT batch.n, batch.seq, found.* FROM batch CROSS JOIN LATERAL (
+        SELECT batch.n, batch.delivered, batch.read, found.* FROM batch CROSS JOIN LATERAL (
             SELECT members.id AS stay_id, {_CHAT}
             FROM members JOIN chats ON chats.id = members.chat_id
             WHERE user_id = batch.user_id AND chat_id = batch.chat_id AND left_seq IS NULL
             OFFSET 0
         ) AS found
     ),
-    read AS (
-        UPDATE members SET read_seq = furthest.seq
+    moved AS (
+        UPDATE members SET delivered_seq = greatest(members.delivered_seq, furthest.delivered),
+                           read_seq = greatest(members.read_seq, furthest.read)
         FROM (
-            SELECT stay_id, max(least(seq, last_message_seq)) AS seq FROM stay GROUP BY stay_id
+            SELECT stay_id, max(least(delivered, last_message_seq)) AS delivered,
+                   max(least(read, last_message_seq)) AS read
+            FROM stay GROUP BY stay_id
         ) AS furthest
         WHERE members.id = furthest.stay_id
           AND members.id = ANY (ARRAY(SELECT stay_id FROM stay))
-          AND members.read_seq < furthest.seq
+          AND (members.delivered_seq < furthest.delivered OR members.read_seq < furthest.read)
+        RETURNING members.id, chat_id, user_id, members.delivered_seq, members.read_seq
+    ),
+    told AS (
+        INSERT INTO receipts (member_id, chat_id, user_id, delivered_seq, read_seq, xid, moved_at)
+        SELECT moved.*, pg_current_xact_id(), clock_timestamp() FROM moved
+        ON CONFLICT (member_id) DO UPDATE SET
+            delivered_seq = excluded.delivered_seq, read_seq = excluded.read_seq,
+            xid = excluded.xid, moved_at = excluded.moved_at
     )
     SELECT {_CHAT} FROM batch LEFT JOIN stay AS chats USING (n) ORDER BY n
     """  # noqa: S608 - what is put in are constants
@@ -303,17 +315,18 @@ async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list
     return [_outcome(message, *row) for message, row in zip(batch, rows.all(), strict=True)]
 
 
-async def _mark(connection: AsyncConnection, marks: Sequence[ReadMark]) -> list[Outcome]:
+async def _mark(connection: AsyncConnection, marks: Sequence[Mark]) -> list[Outcome]:
     rows = await connection.execute(
         _MARK,
         {
             "chat_ids": [mark.chat_id for mark in marks],
             "user_ids": [mark.user_id for mark in marks],
-            "seqs": [mark.seq for mark in marks],
+            "delivered": [mark.delivered_seq for mark in marks],
+            "read": [mark.read_seq for mark in marks],
         },
     )
     return [
-        Outcome(Verdict.NO_CHAT) if row.id is None else Outcome(Verdict.READ, chat=Chat(*row))
+        Outcome(Verdict.NO_CHAT) if row.id is None else Outcome(Verdict.MARKED, chat=Chat(*row))
         for row in rows
     ]
 

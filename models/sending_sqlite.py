@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from models.chats import Chat
@@ -20,9 +21,9 @@ from models.messages import Message
 from models.sending import (
     SENT,
     Change,
+    Mark,
     Outcome,
     Outgoing,
-    ReadMark,
     Verdict,
     marks_of,
     messages_of,
@@ -50,7 +51,8 @@ VALUES (?, ?, '{SENT}', ?, ?, ?)
 _ADVANCE = """
 UPDATE chats SET last_message_seq = ?, last_event_seq = ?, last_activity_at = ? WHERE id = ?
 """
-_READ = "UPDATE members SET read_seq = max(read_seq, ?) WHERE id = ?"
+# Who writes has read what was there; everybody knows, so it is no news.
+_READ = "UPDATE members SET delivered_seq = ?, read_seq = ? WHERE id = ?"
 
 _CHAT_COLUMNS = [field.name for field in fields(Chat)]
 _CHAT_OF = f"""
@@ -59,8 +61,17 @@ FROM members JOIN chats ON chats.id = members.chat_id
 WHERE members.user_id = ? AND members.chat_id = ? AND members.left_seq IS NULL
 """  # noqa: S608 - what is put in are names of columns
 _MARK = """
-UPDATE members SET read_seq = max(read_seq, ?)
-WHERE user_id = ? AND chat_id = ? AND left_seq IS NULL
+UPDATE members SET delivered_seq = max(delivered_seq, ?), read_seq = max(read_seq, ?)
+WHERE user_id = ? AND chat_id = ? AND left_seq IS NULL AND (delivered_seq < ? OR read_seq < ?)
+RETURNING id, chat_id, user_id, delivered_seq, read_seq
+"""
+_BATCH_OF_RECEIPTS = "UPDATE log_state SET receipts = receipts + 1 RETURNING receipts"
+_RECEIPT = """
+INSERT INTO receipts (member_id, chat_id, user_id, delivered_seq, read_seq, xid, moved_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (member_id) DO UPDATE SET
+    delivered_seq = excluded.delivered_seq, read_seq = excluded.read_seq,
+    xid = excluded.xid, moved_at = excluded.moved_at
 """
 
 # The disk or the file is what failed, not a row. https://sqlite.org/rescode.html
@@ -139,7 +150,7 @@ def _transact(connection: sqlite3.Connection, batch: Sequence[Change]) -> list[O
         store = _Storing(connection)
         messages = iter([store.outcome(message) for message in messages_of(batch)])
         store.write()
-        marks = iter([_mark(connection, mark) for mark in marks_of(batch)])
+        marks = iter(_mark(connection, marks_of(batch)))
         connection.execute("COMMIT")
     except BaseException:
         # Some errors, a full disk among them, have rolled back already.
@@ -152,23 +163,40 @@ def _transact(connection: sqlite3.Connection, batch: Sequence[Change]) -> list[O
     ]
 
 
-def _mark(connection: sqlite3.Connection, mark: ReadMark) -> Outcome:
-    who = (mark.user_id.hex, mark.chat_id.hex)
-    row = connection.execute(_CHAT_OF, who).fetchone()
-    if row is None:
-        return Outcome(Verdict.NO_CHAT)
-    values = dict(zip(_CHAT_COLUMNS, row, strict=True))
-    chat = Chat(
+def _mark(connection: sqlite3.Connection, marks: Sequence[Mark]) -> list[Outcome]:
+    """Move pointers, and note the moved ones for the tailer under the number of this batch."""
+    outcomes = []
+    moved: dict[str, tuple[object, ...]] = {}  # by stay: the last of several is the furthest
+    for mark in marks:
+        who = (mark.user_id.hex, mark.chat_id.hex)
+        row = connection.execute(_CHAT_OF, who).fetchone()
+        if row is None:
+            outcomes.append(Outcome(Verdict.NO_CHAT))
+            continue
+        chat = _chat(row)
+        to = [min(seq, chat.last_message_seq) for seq in (mark.delivered_seq, mark.read_seq)]
+        stay = connection.execute(_MARK, (*to, *who, *to)).fetchone()
+        if stay is not None:
+            moved[stay[0]] = stay
+        outcomes.append(Outcome(Verdict.MARKED, chat=chat))
+    if moved:
+        (number,) = connection.execute(_BATCH_OF_RECEIPTS).fetchone()
+        now = _as_text(datetime.now(UTC))
+        connection.executemany(_RECEIPT, [(*stay, number, now) for stay in moved.values()])
+    return outcomes
+
+
+def _chat(row: Sequence[object]) -> Chat:
+    values: dict[str, Any] = dict(zip(_CHAT_COLUMNS, row, strict=True))
+    return Chat(
         **values
         | {
-            "id": mark.chat_id,
+            "id": UUID(values["id"]),
             "created_by": UUID(values["created_by"]),
             "created_at": _as_moment(values["created_at"]),
             "last_activity_at": _as_moment(values["last_activity_at"]),
         }
     )
-    connection.execute(_MARK, (min(mark.seq, chat.last_message_seq), *who))
-    return Outcome(Verdict.READ, chat=chat)
 
 
 @dataclass(slots=True)
@@ -254,7 +282,7 @@ class _Storing:
                 for chat in self._advanced.values()
             ],
         )
-        self._connection.executemany(_READ, [(seq, id_) for id_, seq in self._read.items()])
+        self._connection.executemany(_READ, [(seq, seq, id_) for id_, seq in self._read.items()])
 
     def _stay(self, user_id: str, chat_id: str) -> _Stay | None:
         """Return the sender's present stay in a chat, with the chat as the batch has it."""

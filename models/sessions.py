@@ -1,5 +1,6 @@
 """Sessions: one per sign-in and device, each with a family of rotating refresh tokens."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -82,6 +83,15 @@ async def create(connection: Connection, session: Session, refresh_hash: bytes) 
             refreshed_at=session.created_at,
         )
     )
+
+
+async def by_ids(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Session]:
+    """Return these sessions, live or not, by their id."""
+    wanted = list(set(ids))
+    if not wanted:
+        return {}
+    rows = await connection.execute(sa.select(*_COLUMNS).where(sessions.c.id.in_(wanted)))
+    return {row.id: Session(*row) for row in rows}
 
 
 async def by_id(connection: Connection, session_id: UUID) -> Session | None:

@@ -8,12 +8,14 @@ from uuid import UUID
 
 import structlog
 
-from models import chats, members, messages, users
+from models import chats, members, messages, sessions, users
 from models.chats import Chat
 from models.database import Connection
 from models.events import EventKind, LoggedEvent
 from models.members import Member
 from models.messages import Message, MessageKey
+from models.receipts import SHOWN_UP_TO, Receipt
+from models.sessions import Session
 from models.users import User
 from realtime.cursor import Cursor
 
@@ -22,24 +24,37 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something durable that happened in a chat; `id` is its place in the log."""
+    """Something durable that happened; `id` is its place in the log."""
 
     id: int
-    chat: Chat
-    seq: int
     occurred_at: datetime
     actor: User | None
 
 
 @dataclass(frozen=True, slots=True)
-class ChatCreated(Event):
+class ChatEvent(Event):
+    """Something that happened in a chat: its event number `seq`."""
+
+    chat: Chat
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalEvent(Event):
+    """Something that concerns one person alone."""
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCreated(ChatEvent):
     """A chat came to be, with these people in it."""
 
     founder_ids: Sequence[UUID]
 
 
 @dataclass(frozen=True, slots=True)
-class MemberJoined(Event):
+class MemberJoined(ChatEvent):
     """Somebody is in the chat from this event on."""
 
     membership: Member
@@ -47,7 +62,7 @@ class MemberJoined(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class MemberLeft(Event):
+class MemberLeft(ChatEvent):
     """Somebody left or was removed; this is the last event of the chat that they see."""
 
     membership: Member
@@ -55,7 +70,7 @@ class MemberLeft(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class MemberRoleChanged(Event):
+class MemberRoleChanged(ChatEvent):
     """Somebody has another role in the chat."""
 
     membership: Member
@@ -63,7 +78,7 @@ class MemberRoleChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class MessageSent(Event):
+class MessageSent(ChatEvent):
     """A message was sent."""
 
     message: Message
@@ -71,7 +86,7 @@ class MessageSent(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class MessageEdited(Event):
+class MessageEdited(ChatEvent):
     """A message has another text now."""
 
     message: Message
@@ -79,10 +94,50 @@ class MessageEdited(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class MessageDeleted(Event):
+class MessageDeleted(ChatEvent):
     """A message has no content any more."""
 
     message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChatChanged(ChatEvent):
+    """A chat has another title or description."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted(PersonalEvent):
+    """Somebody signed in on a device; `session` is None when that is forgotten already."""
+
+    session: Session | None
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded(PersonalEvent):
+    """Somebody signed out, or was signed out, on a device."""
+
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptsAdvanced:
+    """Somebody got further in a chat, in receiving or in reading; the latest of it wins."""
+
+    chat: Chat
+    user: User
+    delivered_seq: int
+    read_seq: int
+    occurred_at: datetime
+
+    @property
+    def shown(self) -> bool:
+        """Whether the chat is small enough for others to hear of it."""
+        return self.chat.member_count <= SHOWN_UP_TO
+
+
+# What a batch of the log consists of: events, then receipts.
+Told = Event | ReceiptsAdvanced
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +163,7 @@ class ResyncRequired:
 class Delivery:
     """An event with the cursor that resumes right after it, the same for everybody who gets it."""
 
-    event: Event | CursorAdvanced | ResyncRequired
+    event: Told | CursorAdvanced | ResyncRequired
     cursor: Cursor
 
 
@@ -132,10 +187,11 @@ class _Rows:
     people: dict[UUID, User]
     stays: Sequence[Member]
     founder_ids: dict[UUID, list[UUID]]
+    sessions: dict[UUID, Session]
 
 
 async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Event]:
-    """Return the events of a batch in their order, all they refer to loaded in five statements."""
+    """Return the events of a batch in their order, all they refer to loaded in a few statements."""
     message_rows = await messages.by_keys(
         connection,
         {
@@ -144,7 +200,9 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
             if event.kind in _ABOUT_MESSAGE and event.chat_id and event.message_seq
         },
     )
-    people = {user_id for event in logged for user_id in (event.actor_id, event.subject_id)}
+    people = {
+        user_id for event in logged for user_id in (event.user_id, event.actor_id, event.subject_id)
+    }
     people |= {message.sender_id for message in message_rows.values()}
     rows = _Rows(
         chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
@@ -166,6 +224,14 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
                 if event.kind == EventKind.CHAT_CREATED and event.chat_id
             },
         ),
+        sessions=await sessions.by_ids(
+            connection,
+            {
+                event.subject_id
+                for event in logged
+                if event.kind == EventKind.SESSION_STARTED and event.subject_id
+            },
+        ),
     )
     loaded: list[Event] = []
     for each in logged:
@@ -181,17 +247,20 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
 
 def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
     """Return an event with what it refers to; None when its chat is gone for everybody."""
+    kind = EventKind(logged.kind)
+    actor = rows.people.get(logged.actor_id) if logged.actor_id else None
+    happened = (logged.id, logged.created_at, actor)
     if logged.place is None:
-        return None
+        return _personal(kind, logged, happened, rows)
     chat_id, seq = logged.place
     chat = rows.chats.get(chat_id)
     if chat is None:
         return None
-    kind = EventKind(logged.kind)
-    actor = rows.people.get(logged.actor_id) if logged.actor_id else None
-    seen = (logged.id, chat, seq, logged.created_at, actor)
+    seen = (*happened, chat, seq)
     if kind is EventKind.CHAT_CREATED:
         return ChatCreated(*seen, founder_ids=rows.founder_ids[chat_id])
+    if kind is EventKind.CHAT_CHANGED:
+        return ChatChanged(*seen)
     if kind in _ABOUT_MEMBER:
         stay = _stay(logged, seq, rows.stays)
         return _ABOUT_MEMBER[kind](*seen, membership=stay, user=rows.people[stay.user_id])
@@ -203,6 +272,19 @@ def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
     return _ABOUT_MESSAGE[kind](*seen, message=message, sender=rows.people[message.sender_id])
 
 
+def _personal(
+    kind: EventKind, logged: LoggedEvent, happened: tuple[int, datetime, User | None], rows: _Rows
+) -> Event:
+    """Return an event that is addressed to one person; raises `LookupError`."""
+    if logged.user_id is None or logged.subject_id is None:
+        raise LookupError(f"event {logged.id} is about nothing")
+    if kind is EventKind.SESSION_STARTED:
+        session = rows.sessions.get(logged.subject_id)
+        user = rows.people[logged.user_id]
+        return SessionStarted(*happened, logged.user_id, session=session, user=user)
+    return SessionEnded(*happened, logged.user_id, session_id=logged.subject_id)
+
+
 def _stay(logged: LoggedEvent, seq: int, stays: Sequence[Member]) -> Member:
     """Return the stay during which something happened to a member; raises `LookupError`."""
     for stay in stays:
@@ -212,8 +294,35 @@ def _stay(logged: LoggedEvent, seq: int, stays: Sequence[Member]) -> Member:
     raise LookupError(f"event {logged.id} belongs to no stay")
 
 
-def deliveries(loaded: Sequence[Event], epoch: str, start: str, end: str) -> list[Delivery]:
-    """Return a whole batch, read between two positions, with its cursors."""
-    return [Delivery(event, Cursor(epoch, start, end, event.id)) for event in loaded[:-1]] + [
-        Delivery(event, Cursor(epoch, end)) for event in loaded[-1:]
+async def load_receipts(connection: Connection, moved: Sequence[Receipt]) -> list[ReceiptsAdvanced]:
+    """Return receipts with whom they are about, in their order."""
+    if not moved:
+        return []
+    chats_ = await chats.by_ids(connection, {receipt.chat_id for receipt in moved})
+    people = await users.by_ids(connection, {receipt.user_id for receipt in moved})
+    return [
+        ReceiptsAdvanced(
+            chats_[receipt.chat_id],
+            people[receipt.user_id],
+            receipt.delivered_seq,
+            receipt.read_seq,
+            receipt.moved_at,
+        )
+        for receipt in moved
+        if receipt.chat_id in chats_
     ]
+
+
+def deliveries(told: Sequence[Told], start: Cursor, end: Cursor) -> list[Delivery]:
+    """Return a whole batch between two places; the last of it has the later place as its cursor.
+
+    Whoever is cut off before that gets the receipts of the batch again: the latest wins.
+    """
+    batch = []
+    last_id = 0
+    for number, each in enumerate(told, start=1):
+        if isinstance(each, Event):
+            last_id = each.id
+        inside = Cursor(end.epoch, start.start, end.start, last_id)
+        batch.append(Delivery(each, end if number == len(told) else inside))
+    return batch

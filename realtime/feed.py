@@ -8,12 +8,19 @@ replayed as well, exactly up to the boundary, before the mailbox is opened.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from uuid import UUID
 
 from models.catch_up import Missed
 from realtime.cursor import Cursor
-from realtime.events import CursorAdvanced, Delivery, ResyncReason, ResyncRequired
+from realtime.events import (
+    CursorAdvanced,
+    Delivery,
+    Event,
+    ResyncReason,
+    ResyncRequired,
+    Told,
+)
 from realtime.hub import EventSubscription, Hub, LogReplaced
 from realtime.log import Log
 from realtime.tailer import Tailer
@@ -96,7 +103,7 @@ class Feed:
                 self._subscription.user_id, self._subscription.wanted, since=since
             )
             few = sum(each.last - each.first + 1 for each in missed.ranges) < PAGE
-            async for delivery in self._pages(missed, since, Cursor(after.epoch, missed.until)):
+            async for delivery in self._batch(missed, Cursor(after.epoch, missed.until)):
                 yield delivery
             since = missed.until
             if few:
@@ -126,21 +133,35 @@ class Feed:
             until=until.start,
             after_id=after_id,
         )
-        async for delivery in self._pages(missed, since, until):
+        async for delivery in self._batch(missed, until, last_id=after_id):
             yield delivery
 
-    async def _pages(
-        self, missed: Missed, since: str, until: Cursor
+    async def _batch(
+        self, missed: Missed, until: Cursor, *, last_id: int = 0
     ) -> AsyncGenerator[Delivery, None]:
-        while missed.ranges:
-            loaded = await self._log.page(missed.ranges, PAGE)
+        """Yield what was missed; only the last of it, known as such, may bear the later cursor."""
+        waiting: Told | None = None
+        async with aclosing(self._told(missed)) as told:
+            async for each in told:
+                if waiting is not None:
+                    inside = Cursor(until.epoch, missed.since, until.start, last_id)
+                    yield Delivery(waiting, inside)
+                waiting = each
+                if isinstance(each, Event):
+                    last_id = each.id
+        if waiting is not None:
+            yield Delivery(waiting, until)
+
+    async def _told(self, missed: Missed) -> AsyncGenerator[Told, None]:
+        """Yield events page by page, then receipts."""
+        while missed.left:
+            loaded = await self._log.page(missed, PAGE)
             if loaded is None:
                 raise _Lost(ResyncReason.EXPIRED)  # pruned under our hands
-            for number, event in enumerate(loaded, start=1):
-                if number == len(loaded) and not missed.ranges:
-                    yield Delivery(event, until)
-                else:
-                    yield Delivery(event, Cursor(until.epoch, since, until.start, event.id))
+            for event in loaded:
+                yield event
+        for receipt in await self._log.receipts(missed, self._subscription.wanted):
+            yield receipt
 
 
 class _Lost(Exception):

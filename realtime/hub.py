@@ -16,7 +16,15 @@ from uuid import UUID
 
 from models.errors import NotFound, Overloaded
 from realtime.cursor import Cursor
-from realtime.events import ChatCreated, Delivery, Event, MemberJoined, MemberLeft
+from realtime.events import (
+    ChatCreated,
+    ChatEvent,
+    Delivery,
+    MemberJoined,
+    MemberLeft,
+    PersonalEvent,
+    ReceiptsAdvanced,
+)
 from realtime.log import Log
 from realtime.tailer import Tailer
 
@@ -134,19 +142,40 @@ class Hub:
     def deliver(self, batch: Sequence[Delivery]) -> None:
         """Hand events to everybody who may see them, in the order of the log."""
         for delivery in batch:
-            event = delivery.event
-            if not isinstance(event, Event):
-                continue
-            chat_id = event.chat.id
-            for user_id in _who_enters(event):
-                for subscription in self._by_user.get(user_id, ()):
-                    self._enter(subscription, chat_id, event.seq)
+            match delivery.event:
+                case ChatEvent() as event:
+                    self._deliver_to_chat(delivery, event)
+                case PersonalEvent(user_id=user_id):
+                    for subscription in self._by_user.get(user_id, ()):
+                        if subscription.live and subscription.wanted is None:
+                            self._put(subscription, delivery)
+                case ReceiptsAdvanced() as receipt:
+                    self._deliver_receipt(delivery, receipt)
+
+    def _deliver_to_chat(self, delivery: Delivery, event: ChatEvent) -> None:
+        chat_id = event.chat.id
+        for user_id in _who_enters(event):
+            for subscription in self._by_user.get(user_id, ()):
+                self._enter(subscription, chat_id, event.seq)
+        for subscription in self._by_chat.get(chat_id, ()):
+            if event.seq >= subscription.joined[chat_id]:
+                self._put(subscription, delivery)
+        if isinstance(event, MemberLeft):
+            self._evict(event.membership.user_id, chat_id)
+
+    def _deliver_receipt(self, delivery: Delivery, receipt: ReceiptsAdvanced) -> None:
+        chat_id = receipt.chat.id
+        if receipt.shown:
             for subscription in self._by_chat.get(chat_id, ()):
-                if event.seq >= subscription.joined[chat_id]:
-                    subscription.mailbox.put(delivery)
-                    self.delivered += 1
-            if isinstance(event, MemberLeft):
-                self._evict(event.membership.user_id, chat_id)
+                self._put(subscription, delivery)
+            return
+        for subscription in self._by_user.get(receipt.user.id, ()):
+            if chat_id in subscription.joined:
+                self._put(subscription, delivery)
+
+    def _put(self, subscription: EventSubscription, delivery: Delivery) -> None:
+        subscription.mailbox.put(delivery)
+        self.delivered += 1
 
     async def go_live(self, subscription: EventSubscription) -> Cursor:
         """Enter a subscriber's chats right after what is committed by now was delivered.
@@ -228,7 +257,7 @@ class Hub:
                 mailbox.put(typing)
 
 
-def _who_enters(event: Event) -> Sequence[UUID]:
+def _who_enters(event: ChatEvent) -> Sequence[UUID]:
     """Return the people who are in the event's chat from this event on."""
     if isinstance(event, MemberJoined):
         return [event.membership.user_id]

@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from models import catch_up, events, log_state, members
-from models.catch_up import Missed, Range
+from models import catch_up, events, log_state, members, receipts
+from models.catch_up import Missed
 from models.database import Connection, Database
 from realtime.cursor import Cursor
-from realtime.events import Event, load
+from realtime.events import Event, ReceiptsAdvanced, load, load_receipts
 
 LOAD_AT_ONCE = 500  # events whose chats, messages and people are loaded together
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What became visible since a position, loaded, and the position where it ends."""
+    """What became visible since a position, loaded, and the position where it ends.
+
+    Receipts come after the events, which they may refer to.
+    """
 
     events: Sequence[Event]
+    receipts: Sequence[ReceiptsAdvanced]
     position: str
 
 
@@ -47,7 +51,7 @@ class Log(Protocol):
         """Return which log this is, and how far back it goes."""
 
     async def since(self, position: str) -> News:
-        """Return what became visible since a position; where it ends is settled if it has events.
+        """Return what became visible since a position; if anything did, where it ends is settled.
 
         Events that concern nobody any more are left out.
         """
@@ -74,11 +78,16 @@ class Log(Protocol):
         `after_id` leaves out the events of a batch that were delivered before it was cut off.
         """
 
-    async def page(self, ranges: list[Range], limit: int) -> Sequence[Event] | None:
-        """Return the first events of these ranges in the log's order, and shorten the ranges.
+    async def page(self, missed: Missed, limit: int) -> Sequence[Event] | None:
+        """Return the first events of what was missed, in the log's order, and take them off it.
 
-        None when the log holds nothing of them any more.
+        None when the log does not hold them any more.
         """
+
+    async def receipts(
+        self, missed: Missed, chat_ids: Collection[UUID] | None
+    ) -> Sequence[ReceiptsAdvanced]:
+        """Return what moved in the time that was missed, as far as the person may see it."""
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
         """Return every chat a person is in, with the event number from which they are in it."""
@@ -115,9 +124,11 @@ class DatabaseLog:
         async with self._db.reading() as connection:
             batch = await events.since(connection, position)
             loaded = await _load(connection, batch.events)
-        if loaded:
+            moved = await receipts.between(connection, position, batch.position)
+            advanced = await load_receipts(connection, moved)
+        if loaded or advanced:
             await self._settle(batch.position)
-        return News(loaded, batch.position)
+        return News(loaded, advanced, batch.position)
 
     async def missed(
         self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: str
@@ -143,11 +154,26 @@ class DatabaseLog:
                 connection, user_id, since=since, after_id=after_id, until=until, chat_ids=chat_ids
             )
 
-    async def page(self, ranges: list[Range], limit: int) -> Sequence[Event] | None:
+    async def page(self, missed: Missed, limit: int) -> Sequence[Event] | None:
         """See `Log.page`."""
+        of_chats = bool(missed.ranges)
         async with self._db.reading() as connection:
-            logged = await catch_up.page(connection, ranges, limit)
-            return await _load(connection, logged) if logged else None
+            logged = await catch_up.page(connection, missed, limit)
+            return None if of_chats and not logged else await _load(connection, logged)
+
+    async def receipts(
+        self, missed: Missed, chat_ids: Collection[UUID] | None
+    ) -> Sequence[ReceiptsAdvanced]:
+        """See `Log.receipts`."""
+        async with self._db.reading() as connection:
+            moved = await receipts.shown_between(
+                connection,
+                missed.user_id,
+                since=missed.since,
+                until=missed.until,
+                chat_ids=chat_ids,
+            )
+            return await load_receipts(connection, moved)
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
         """See `Log.memberships`."""

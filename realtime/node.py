@@ -15,6 +15,9 @@ from realtime.log import DatabaseLog
 from realtime.sockets import Sockets
 from realtime.tailer import Tailer
 
+# Receipts come in swarms, one or two from everybody who got a message: they are told together.
+RECEIPTS_DELAY = 0.1  # seconds
+
 
 class Node:
     """What use-cases tell others through, and subscriptions listen to."""
@@ -28,6 +31,7 @@ class Node:
         self.bus = Bus(bus_url)
         # Called with the id of every session that ends, on whatever node.
         self.revoked_listeners: list[Callable[[UUID], None]] = [self.sockets.close_session]
+        self._receipts_timer: asyncio.TimerHandle | None = None
         self.bus.on("log", lambda _: self.tailer.ring())
         self.bus.on("typing", self._typing)
         self.bus.on("revoked", lambda hint: self._session_ended(UUID(hint["session"])))
@@ -44,6 +48,8 @@ class Node:
         try:
             yield
         finally:
+            if self._receipts_timer is not None:
+                self._receipts_timer.cancel()
             for task in tasks:
                 task.cancel()
             for task in tasks:
@@ -54,6 +60,16 @@ class Node:
         """There is something new in the log; call it after COMMIT."""
         self.tailer.ring()
         self.bus.say("log")
+
+    def announce_receipts(self) -> None:
+        """Pointers have moved; told soon, together with what moves until then."""
+        if self._receipts_timer is None:
+            loop = asyncio.get_running_loop()
+            self._receipts_timer = loop.call_later(RECEIPTS_DELAY, self._receipts_due)
+
+    def _receipts_due(self) -> None:
+        self._receipts_timer = None
+        self.announce_log()
 
     def announce_typing(self, typing: Typing) -> None:
         """Somebody types; told once, stored nowhere."""

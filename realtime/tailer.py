@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from realtime.cursor import Cursor
-from realtime.events import Delivery, deliveries
+from realtime.events import Delivery, Told, deliveries
 from realtime.log import Log
 
 log = structlog.get_logger(__name__)
@@ -99,8 +99,9 @@ class Tailer:
         news = await self._log.since(place.start)
         # Nothing awaits between delivery and the new place: a batch is never handed on twice.
         self._place = Cursor(place.epoch, news.position)
-        if news.events:
-            batch = deliveries(news.events, place.epoch, place.start, news.position)
+        told: list[Told] = [*news.events, *news.receipts]
+        if told:
+            batch = deliveries(told, place, self._place)
             for listener in self._listeners:
                 listener(batch)
 

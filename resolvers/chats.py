@@ -1,8 +1,9 @@
-"""Starting chats."""
+"""Starting chats, and changing what they are called."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from models import chats, events, members, users
@@ -13,12 +14,21 @@ from models.errors import InvalidInput, NotFound, Raced
 from models.events import EventKind
 from models.members import FIRST_EVENT_SEQ, Member, Role
 from models.viewer import Viewer
+from resolvers.locked_chat import changing
+from resolvers.permissions import Act, require
 from resolvers.services import Services, utc_now
 from resolvers.text import checked, line
 
 MAX_TITLE = 128
 MAX_DESCRIPTION = 1024
 MAX_ADDED_AT_ONCE = 200
+
+
+class Details(TypedDict, total=False):
+    """What of a chat is to be another: what is absent stays, None takes away."""
+
+    title: str | None
+    description: str | None
 
 
 async def create(
@@ -41,17 +51,7 @@ async def create(
         )
     if kind is ChatKind.DIRECT:
         return await _direct(services, viewer, title, description, others)
-    if title is None:
-        raise InvalidInput("A group needs a title.", path=["title"])
-    title = line(title, what="The title", maximum=MAX_TITLE, path=["title"])
-    if description is not None:
-        description = checked(
-            description,
-            what="The description",
-            maximum=MAX_DESCRIPTION,
-            path=["description"],
-            empty_ok=True,
-        )
+    title, description = _title(title), _description(description)
     now = utc_now()
     chat = _new_chat(viewer, kind, now, title=title, description=description)
     async with services.db.writing() as connection:
@@ -59,6 +59,48 @@ async def create(
         chat = await _store(connection, chat, roles, pair=None)
     services.node.announce_log()
     return chat
+
+
+async def update(
+    services: Services,
+    viewer: Viewer,
+    *,
+    chat_id: UUID,
+    details: Details,
+) -> Chat:
+    """Give a group another title or description; what is the same already is no news to anybody.
+
+    Raises `NotFound`, `Forbidden` or `InvalidInput`.
+    """
+    if "title" in details:
+        details["title"] = _title(details["title"])
+    if "description" in details:
+        details["description"] = _description(details["description"])
+    async with changing(services, viewer, chat_id) as locked:
+        require(locked.chat, locked.me, Act.CHANGE_DETAILS)
+        changed = replace(locked.chat, **details)
+        if changed != locked.chat:
+            await chats.change_details(locked.connection, changed)
+            await locked.record(EventKind.CHAT_CHANGED, now=utc_now())
+        return await chats.readable_by(locked.connection, viewer.user_id, chat_id)
+
+
+def _title(title: str | None) -> str:
+    if title is None:
+        raise InvalidInput("A group needs a title.", path=["title"])
+    return line(title, what="The title", maximum=MAX_TITLE, path=["title"])
+
+
+def _description(description: str | None) -> str | None:
+    if description is None:
+        return None
+    return checked(
+        description,
+        what="The description",
+        maximum=MAX_DESCRIPTION,
+        path=["description"],
+        empty_ok=True,
+    )
 
 
 async def _direct(
@@ -136,6 +178,7 @@ async def _store(
                 joined_seq=FIRST_EVENT_SEQ,
                 first_message_seq=1,
                 left_seq=None,
+                delivered_seq=0,
                 read_seq=0,
             )
             for user_id, role in roles.items()

@@ -1,46 +1,20 @@
 """Coming into chats and leaving them."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from models import chats, events, members, users
+from models import chats, members, users
 from models.base import new_key
 from models.chats import Chat
-from models.database import Connection
 from models.errors import Forbidden, InvalidInput, NotFound
 from models.events import EventKind
 from models.members import Member, Role
 from models.viewer import Viewer
 from resolvers.chats import MAX_ADDED_AT_ONCE
+from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, require
 from resolvers.services import Services, utc_now
-
-
-@dataclass(frozen=True, slots=True)
-class LockedChat:
-    """A chat under its row lock, as the viewer, who is in it, finds it."""
-
-    connection: Connection
-    chat: Chat
-    me: Member
-
-
-@asynccontextmanager
-async def changing(services: Services, viewer: Viewer, chat_id: UUID) -> AsyncIterator[LockedChat]:
-    """Yield a chat that the viewer is in, locked until the commit at the end of the block.
-
-    The lock comes first and membership is read under it, so that nobody acts on a chat they have
-    just been removed from. Raises `NotFound`.
-    """
-    async with services.db.writing() as connection:
-        await chats.lock(connection, [chat_id])
-        chat = await chats.readable_by(connection, viewer.user_id, chat_id)
-        mine = await members.of_chats(connection, viewer.user_id, [chat_id])
-        yield LockedChat(connection, chat, mine[chat_id])
-    services.node.announce_log()
 
 
 async def add(
@@ -65,9 +39,7 @@ async def add(
         for user_id in wanted:
             if user_id in present:
                 continue
-            seq = await _record(
-                locked, EventKind.MEMBER_JOINED, actor=viewer, subject_id=user_id, now=now
-            )
+            seq = await locked.record(EventKind.MEMBER_JOINED, subject_id=user_id, now=now)
             added.append(
                 Member(
                     id=new_key(),
@@ -78,6 +50,7 @@ async def add(
                     joined_seq=seq,
                     first_message_seq=chat.last_message_seq + 1,
                     left_seq=None,
+                    delivered_seq=chat.last_message_seq,
                     read_seq=chat.last_message_seq,
                 )
             )
@@ -100,7 +73,7 @@ async def remove(services: Services, viewer: Viewer, *, chat_id: UUID, user_id: 
             raise NotFound("The member", path=["userId"])
         if subject.role == Role.OWNER:
             raise Forbidden("The owner cannot be removed.", path=["userId"])
-        await _end(locked, subject, actor=viewer, now=utc_now())
+        await _end(locked, subject, now=utc_now())
         return await chats.readable_by(locked.connection, viewer.user_id, chat_id)
 
 
@@ -113,35 +86,11 @@ async def leave(services: Services, viewer: Viewer, *, chat_id: UUID) -> None:
             heir = await members.successor(locked.connection, chat_id, viewer.user_id)
             if heir is not None:
                 await members.change_role(locked.connection, heir.id, Role.OWNER)
-                await _record(
-                    locked,
-                    EventKind.MEMBER_ROLE_CHANGED,
-                    actor=viewer,
-                    subject_id=heir.user_id,
-                    now=now,
-                )
-        await _end(locked, locked.me, actor=viewer, now=now)
+                await locked.record(EventKind.MEMBER_ROLE_CHANGED, subject_id=heir.user_id, now=now)
+        await _end(locked, locked.me, now=now)
 
 
-async def _end(locked: LockedChat, member: Member, *, actor: Viewer, now: datetime) -> None:
-    seq = await _record(
-        locked, EventKind.MEMBER_LEFT, actor=actor, subject_id=member.user_id, now=now
-    )
+async def _end(locked: LockedChat, member: Member, *, now: datetime) -> None:
+    seq = await locked.record(EventKind.MEMBER_LEFT, subject_id=member.user_id, now=now)
     await members.leave(locked.connection, member.id, seq)
     await chats.change_member_count(locked.connection, member.chat_id, -1)
-
-
-async def _record(
-    locked: LockedChat, kind: EventKind, *, actor: Viewer, subject_id: UUID, now: datetime
-) -> int:
-    seq = await chats.next_event_seq(locked.connection, locked.chat.id)
-    await events.record(
-        locked.connection,
-        kind,
-        now=now,
-        chat_id=locked.chat.id,
-        seq=seq,
-        actor_id=actor.user_id,
-        subject_id=subject_id,
-    )
-    return seq

@@ -6,16 +6,15 @@ decided by what only several statements find out.
 """
 
 import hmac
-from datetime import datetime
 from uuid import UUID
 
-from models import chats, events, messages
+from models import messages
 from models.errors import Conflict, Forbidden, NotFound
 from models.events import EventKind
 from models.messages import Message, MessageKey
 from models.sending import Outgoing, Verdict
 from models.viewer import Viewer
-from resolvers.members import LockedChat, changing
+from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, allows
 from resolvers.services import Services, utc_now
 from resolvers.text import checked
@@ -71,7 +70,7 @@ async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
         if message.text != text:
             await messages.edit(locked.connection, *key, text=text, now=now)
-            await _record(locked, EventKind.MESSAGE_EDITED, viewer, key[1], now)
+            await locked.record(EventKind.MESSAGE_EDITED, message_seq=key[1], now=now)
         return await _visible(locked, key)
 
 
@@ -87,7 +86,7 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
             raise Forbidden("You may delete your own messages only.", path=["messageId"])
         if message.deleted_at is None:
             await messages.delete(locked.connection, *key, now=now)
-            await _record(locked, EventKind.MESSAGE_DELETED, viewer, key[1], now)
+            await locked.record(EventKind.MESSAGE_DELETED, message_seq=key[1], now=now)
     return key
 
 
@@ -101,20 +100,6 @@ async def _visible(locked: LockedChat, key: MessageKey) -> Message:
     ):
         raise NotFound("The message", path=["messageId"])
     return message
-
-
-async def _record(
-    locked: LockedChat, kind: EventKind, viewer: Viewer, message_seq: int, now: datetime
-) -> None:
-    await events.record(
-        locked.connection,
-        kind,
-        now=now,
-        chat_id=locked.chat.id,
-        seq=await chats.next_event_seq(locked.connection, locked.chat.id),
-        actor_id=viewer.user_id,
-        message_seq=message_seq,
-    )
 
 
 def content_hash(

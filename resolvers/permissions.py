@@ -10,6 +10,7 @@ from models.members import Member, Role
 class Act(StrEnum):
     """What a member may want to do beyond reading and writing."""
 
+    CHANGE_DETAILS = "change the title or the description"
     ADD_MEMBERS = "add members"
     REMOVE_MEMBERS = "remove members"
     DELETE_OTHERS_MESSAGES = "delete other people's messages"

@@ -1,4 +1,4 @@
-"""The way in for what comes often: messages and read pointers, by the batch."""
+"""The way in for what comes often: messages and pointers, by the batch."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,9 +13,10 @@ Sending = GroupCommit[Change, Outcome]
 
 
 @asynccontextmanager
-async def sending(db: Database, announce: Callable[[], None]) -> AsyncIterator[Sending]:
-    """Yield the group commit; `announce` is called after each COMMIT with
-    something new in the log.
+async def sending(
+    db: Database, announce_log: Callable[[], None], announce_receipts: Callable[[], None]
+) -> AsyncIterator[Sending]:
+    """Yield the group commit; after each COMMIT it announces what that held.
 
     Connects when the first change comes.
     """
@@ -23,7 +24,9 @@ async def sending(db: Database, announce: Callable[[], None]) -> AsyncIterator[S
     def committed(outcomes: Sequence[Outcome]) -> None:
         # A duplicate may be of this very batch, committed when the connection was lost.
         if any(outcome.message is not None for outcome in outcomes):
-            announce()
+            announce_log()
+        elif any(outcome.chat is not None for outcome in outcomes):
+            announce_receipts()
 
     async with AsyncExitStack() as stack:
         if db.dialect == "sqlite":

@@ -1,6 +1,7 @@
 """Signing up, in and out; refreshing."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,9 +16,11 @@ from accounts.tokens import (
     InvalidToken,
     RefreshToken,
 )
-from models import sessions, users
+from models import events, sessions, users
 from models.base import new_key
+from models.database import Connection
 from models.errors import BadCredentials, InvalidInput, Overloaded, TooLong, Unauthenticated
+from models.events import EventKind
 from models.sessions import Session
 from models.users import User
 from models.viewer import Viewer
@@ -99,6 +102,8 @@ async def log_in(
     async with services.db.writing() as connection:
         user = (await users.by_ids(connection, [known[0]]))[known[0]]
         await sessions.create(connection, session, token.hash)
+        await _record(connection, EventKind.SESSION_STARTED, session.user_id, session.id, now)
+    services.node.announce_log()
     return _signed_in(services, session, user, text, now)
 
 
@@ -125,6 +130,13 @@ async def refresh(services: Services, *, refresh_token: str) -> SignedIn:
         stolen = replayed and not in_grace
         if stolen:
             await sessions.revoke(connection, spent.session_id, now)
+            await _record(
+                connection,
+                EventKind.SESSION_ENDED,
+                state.session.user_id,
+                spent.session_id,
+                now,
+            )
         else:
             await sessions.rotate(
                 connection,
@@ -139,15 +151,19 @@ async def refresh(services: Services, *, refresh_token: str) -> SignedIn:
     if stolen:
         log.warning("refresh_token_reused", session=str(spent.session_id))
         services.node.announce_revoked(spent.session_id)
+        services.node.announce_log()
         raise Unauthenticated("The refresh token was used before; the session has been ended.")
     return _signed_in(services, state.session, user, text, now)
 
 
 async def log_out(services: Services, viewer: Viewer) -> None:
     """End the viewer's session and close its sockets."""
+    now = utc_now()
     async with services.db.writing() as connection:
-        await sessions.revoke(connection, viewer.session_id, utc_now())
+        await sessions.revoke(connection, viewer.session_id, now)
+        await _record(connection, EventKind.SESSION_ENDED, viewer.user_id, viewer.session_id, now)
     services.node.announce_revoked(viewer.session_id)
+    services.node.announce_log()
 
 
 async def current(services: Services, viewer: Viewer) -> Session:
@@ -157,6 +173,19 @@ async def current(services: Services, viewer: Viewer) -> Session:
     if session is None:
         raise Unauthenticated
     return session
+
+
+async def _record(
+    connection: Connection, kind: EventKind, user_id: UUID, session_id: UUID, now: datetime
+) -> None:
+    """Tell a person's other devices what became of a session."""
+    await events.record(connection, kind, now=now, user_id=user_id, subject_id=session_id)
+
+
+async def live(services: Services, viewer: Viewer) -> Sequence[Session]:
+    """Return the viewer's open sessions, the one last seen first."""
+    async with services.db.reading() as connection:
+        return await sessions.live_of(connection, viewer.user_id, utc_now())
 
 
 def _new_session(

@@ -58,7 +58,7 @@ async def _members(
     objects: Sequence["Chat"], info: Info, first: First = 50, after: After = None
 ) -> "list[member_types.MemberConnection]":
     return await member_types.member_pages(
-        info.context, [chat.row.id for chat in objects], first, after
+        info.context, [chat.row for chat in objects], first, after
     )
 
 
@@ -240,6 +240,26 @@ class CreateChatPayload:
     errors: list[UserError] = errors_field()
 
 
+@strawberry.input(
+    description="What of a group is to be another. What is absent stays; null takes away."
+)
+class UpdateChatInput:
+    chat_id: strawberry.ID = strawberry.field(description="The group.")
+    title: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Its name, up to 128 characters; it cannot be null."
+    )
+    description: str | None = strawberry.field(
+        default=strawberry.UNSET, description="What it is about, up to 1024 characters."
+    )
+
+
+@strawberry.type(description="The group as it is now.")
+class UpdateChatPayload:
+    chat: Chat | None = strawberry.field(default=None, description="The group.")
+    errors: list[UserError] = errors_field()
+
+
+_CHANGE = strawberry.argument(description="What changes.")
 _CREATION = strawberry.argument(description="The chat.")
 
 
@@ -257,3 +277,20 @@ async def create_chat(
         member_ids=[decode(Kind.USER, user_id, path="memberIds") for user_id in input.member_ids],
     )
     return CreateChatPayload(chat=Chat.of(row))
+
+
+@refusals_into(UpdateChatPayload)
+async def update_chat(info: Info, input: Annotated[UpdateChatInput, _CHANGE]) -> UpdateChatPayload:
+    """Resolve `Mutation.updateChat`."""
+    details: use_cases.Details = {}
+    if input.title is not strawberry.UNSET:
+        details["title"] = input.title
+    if input.description is not strawberry.UNSET:
+        details["description"] = input.description
+    row = await use_cases.update(
+        info.context.services,
+        info.context.signed_in,
+        chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
+        details=details,
+    )
+    return UpdateChatPayload(chat=Chat.of(row))

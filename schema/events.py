@@ -8,26 +8,33 @@ from typing import Annotated, Any
 
 import strawberry
 
+from models.receipts import SHOWN_UP_TO
 from realtime import events
 from realtime.cursor import scope_of
 from resolvers.services import utc_now
 from schema.chats import Chat
 from schema.context import Info
 from schema.cursor import Cursor
-from schema.ids import Kind, decode, encode_message
+from schema.ids import Kind, decode, encode, encode_message
 from schema.members import Membership
 from schema.messages import Message
+from schema.sessions import Session
 from schema.users import User
 
 
-@strawberry.interface(description="Something durable that happened in one of the viewer's chats.")
+@strawberry.interface(
+    description="Something that happened in one of the viewer's chats, or to the viewer."
+)
 class Event:
     cursor: Cursor = strawberry.field(
         description="Resumes right after this event: give it to `events(after:)`. Keep the last."
     )
-    chat: Chat | None = strawberry.field(description="Where it happened.")
+    chat: Chat | None = strawberry.field(
+        description="Where it happened; null for what concerns the viewer alone."
+    )
     seq: int | None = strawberry.field(
-        description="Its number among the chat's events: from 1, without gaps. Not a message's."
+        description="Its number among the chat's events: from 1, without gaps; null for what is "
+        "not one of them. Not a message's."
     )
     occurred_at: datetime = strawberry.field(
         description="When it happened; for what is not an event of a chat, when it was told."
@@ -39,6 +46,11 @@ class Event:
 
 @strawberry.type(description="A chat with the viewer in it was started.")
 class ChatCreated(Event):
+    pass
+
+
+@strawberry.type(description="The chat has another title or description.")
+class ChatChanged(Event):
     pass
 
 
@@ -57,7 +69,7 @@ class MemberRoleChanged(Event):
     membership: Membership = strawberry.field(description="Their place in the chat.")
 
 
-@strawberry.type(description="A message was sent.")
+@strawberry.type(description="A message was sent. Its sender has read everything up to it.")
 class MessageSent(Event):
     message: Message = strawberry.field(description="The message, as it is now.")
 
@@ -71,6 +83,31 @@ class MessageEdited(Event):
 class MessageDeleted(Event):
     message_id: strawberry.ID = strawberry.field(description="The message's id.")
     message_seq: int = strawberry.field(description="The message's number in the chat.")
+
+
+@strawberry.type(
+    description="Somebody got further in receiving or reading. Only the latest of each person "
+    "counts, and after a resume it may come again; in chats of more than "
+    f"{SHOWN_UP_TO} people everybody hears only of their own."
+)
+class ReceiptsAdvanced(Event):
+    user: User = strawberry.field(description="Who.")
+    delivered_seq: int = strawberry.field(
+        description="The last message that reached a device of theirs."
+    )
+    read_seq: int = strawberry.field(description="The last message they have read.")
+
+
+@strawberry.type(description="The viewer signed in on another device.")
+class SessionStarted(Event):
+    session: Session | None = strawberry.field(
+        description="The session; null when it is long over."
+    )
+
+
+@strawberry.type(description="The viewer signed out, or was signed out, on a device.")
+class SessionEnded(Event):
+    session_id: strawberry.ID = strawberry.field(description="The id of the session.")
 
 
 @strawberry.type(
@@ -100,7 +137,7 @@ class ResyncRequired(Event):
 
 def _with_membership(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
     return lambda event, common: type_(
-        membership=Membership.of(event.membership, user=User.of(event.user)), **common
+        membership=Membership.of(event.membership, event.chat, user=User.of(event.user)), **common
     )
 
 
@@ -119,8 +156,9 @@ def _deleted(event: events.MessageDeleted, common: dict[str, Any]) -> Event:
     )
 
 
-_SHOWN: dict[type[events.Event], Callable[[Any, dict[str, Any]], Event]] = {
+_IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] = {
     events.ChatCreated: lambda _, common: ChatCreated(**common),
+    events.ChatChanged: lambda _, common: ChatChanged(**common),
     events.MemberJoined: _with_membership(MemberJoined),
     events.MemberLeft: _with_membership(MemberLeft),
     events.MemberRoleChanged: _with_membership(MemberRoleChanged),
@@ -132,12 +170,16 @@ _SHOWN: dict[type[events.Event], Callable[[Any, dict[str, Any]], Event]] = {
 # Types that only an interface leads to; a schema must be told about them.
 EVENT_TYPES: list[type[Event]] = [
     ChatCreated,
+    ChatChanged,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
     MessageSent,
     MessageEdited,
     MessageDeleted,
+    ReceiptsAdvanced,
+    SessionStarted,
+    SessionEnded,
     CursorAdvanced,
     ResyncRequired,
 ]
@@ -145,21 +187,40 @@ EVENT_TYPES: list[type[Event]] = [
 
 def shown(delivery: events.Delivery, cursor: Cursor) -> Event:
     """Return an event as the schema shows it."""
-    event = delivery.event
-    if not isinstance(event, events.Event):
-        told: dict[str, Any] = {"cursor": cursor, "chat": None, "seq": None, "actor": None}
-        told["occurred_at"] = utc_now()
-        if isinstance(event, events.ResyncRequired):
-            return ResyncRequired(reason=ResyncReason[event.reason.name], **told)
-        return CursorAdvanced(**told)
-    common = {
-        "cursor": cursor,
-        "chat": Chat.of(event.chat),
-        "seq": event.seq,
-        "occurred_at": event.occurred_at,
-        "actor": User.of(event.actor) if event.actor else None,
-    }
-    return _SHOWN[type(event)](event, common)
+    nowhere: dict[str, Any] = {"cursor": cursor, "chat": None, "seq": None, "actor": None}
+    match delivery.event:
+        case events.ChatEvent() as event:
+            common = {
+                "cursor": cursor,
+                "chat": Chat.of(event.chat),
+                "seq": event.seq,
+                "occurred_at": event.occurred_at,
+                "actor": User.of(event.actor) if event.actor else None,
+            }
+            return _IN_CHAT[type(event)](event, common)
+        case events.ReceiptsAdvanced() as receipt:
+            user = User.of(receipt.user)
+            return ReceiptsAdvanced(
+                user=user,
+                delivered_seq=receipt.delivered_seq,
+                read_seq=receipt.read_seq,
+                **{**nowhere, "chat": Chat.of(receipt.chat), "actor": user},
+                occurred_at=receipt.occurred_at,
+            )
+        case events.SessionStarted() as started:
+            user = User.of(started.user)
+            session = Session.of(started.session, user) if started.session else None
+            return SessionStarted(session=session, occurred_at=started.occurred_at, **nowhere)
+        case events.SessionEnded() as ended:
+            session_id = strawberry.ID(encode(Kind.SESSION, ended.session_id))
+            return SessionEnded(session_id=session_id, occurred_at=ended.occurred_at, **nowhere)
+        case events.ResyncRequired(reason=reason):
+            known = ResyncReason[reason.name]
+            return ResyncRequired(reason=known, occurred_at=utc_now(), **nowhere)
+        case events.CursorAdvanced():
+            return CursorAdvanced(occurred_at=utc_now(), **nowhere)
+        case unknown:
+            raise TypeError(f"no type shows {unknown!r}")
 
 
 _CHAT_IDS = strawberry.argument(

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Self
 from uuid import UUID
 
 import strawberry
 
 from models import chats, members
+from models.receipts import SHOWN_UP_TO
 from resolvers import members as use_cases
 from schema import chats as chat_types
 from schema.batching import batched
@@ -52,13 +54,17 @@ async def _users(objects: Sequence["Membership"], info: Info) -> list[User | Non
 class Membership(Node):
     role: Role = strawberry.field(description="What they may do.")
     joined_at: datetime = strawberry.field(description="Since when they are in it.")
+    delivered_seq: int | None = strawberry.field(
+        description="The last message that reached a device of theirs, 0 for none. Of others null "
+        f"in chats of more than {SHOWN_UP_TO} people."
+    )
     read_seq: int | None = strawberry.field(
-        description="The last message they have read, 0 for none; told through "
-        "`viewerMembership` only, else null."
+        description="The last message they have read, 0 for none. Of others null in chats of more "
+        f"than {SHOWN_UP_TO} people."
     )
     unread_count: int | None = strawberry.field(
-        description="How many messages came after that; told through `viewerMembership` only, "
-        "else null."
+        description="How many messages the viewer has not read; told through `viewerMembership` "
+        "only, else null."
     )
     user: User = batched(_users, description="Who it is.")
     row: strawberry.Private[members.Member]
@@ -66,28 +72,26 @@ class Membership(Node):
     known_user: strawberry.Private[User | None] = None
 
     @classmethod
-    def of(cls, row: members.Member, *, user: User | None = None) -> Self:
+    def of(cls, row: members.Member, chat: chats.Chat, *, user: User | None = None) -> Self:
         """Return a membership as everybody in the chat sees it, with its person if loaded."""
-        shown = cls._of(row, read_seq=None, unread_count=None)
+        shown = cls._of(row, pointers=chat.member_count <= SHOWN_UP_TO, unread_count=None)
         shown.known_user = user
         return shown
 
     @classmethod
     def own(cls, row: members.Member, chat: chats.Chat) -> Self:
         """Return the viewer's own membership, with its counts."""
-        return cls._of(
-            row,
-            read_seq=row.read_seq,
-            unread_count=max(0, chat.last_message_seq - row.read_seq),
-        )
+        unread_count = max(0, chat.last_message_seq - row.read_seq)
+        return cls._of(row, pointers=True, unread_count=unread_count)
 
     @classmethod
-    def _of(cls, row: members.Member, *, read_seq: int | None, unread_count: int | None) -> Self:
+    def _of(cls, row: members.Member, *, pointers: bool, unread_count: int | None) -> Self:
         return cls(
             id=strawberry.ID(encode(Kind.MEMBERSHIP, row.id)),
             role=Role(row.role),
             joined_at=row.joined_at,
-            read_seq=read_seq,
+            delivered_seq=row.delivered_seq if pointers else None,
+            read_seq=row.read_seq if pointers else None,
             unread_count=unread_count,
             row=row,
         )
@@ -102,13 +106,16 @@ async def readable_memberships(context: Context, ids: Sequence[UUID]) -> list[Me
     """Return the present memberships of chats that the viewer is in, None for the others."""
     async with context.db.reading() as db:
         rows = await members.readable_by_ids(db, context.signed_in.user_id, ids)
-    return [Membership.of(rows[id_]) if id_ in rows else None for id_ in ids]
+        of_chats = await chats.by_ids(db, {row.chat_id for row in rows.values()})
+    return [
+        Membership.of(row, of_chats[row.chat_id]) if (row := rows.get(id_)) else None for id_ in ids
+    ]
 
 
 async def member_pages(
-    context: Context, chat_ids: Sequence[UUID], first: int | None, after: str | None
+    context: Context, of_chats: Sequence[chats.Chat], first: int | None, after: str | None
 ) -> list[MemberConnection]:
-    """Return the same page of members for each chat; the caller has checked the chats."""
+    """Return the same page of members for each chat; who may see these has been decided."""
     shown = Page(page_size(first), backwards=False)
     after_id = None
     if after is not None:
@@ -117,17 +124,19 @@ async def member_pages(
         except ValueError as error:
             raise invalid_cursor("after") from error
     async with context.db.reading() as db:
-        rows = await members.pages(db, chat_ids, after=after_id, limit=shown.fetch)
+        rows = await members.pages(
+            db, [chat.id for chat in of_chats], after=after_id, limit=shown.fetch
+        )
     return [
         connection(
             MemberConnection,
-            rows[chat_id],
+            rows[chat.id],
             shown,
-            node=Membership.of,
+            node=partial(Membership.of, chat=chat),
             cursor=lambda row: encode_cursor(row.id.hex),
             bounded_after=after is not None,
         )
-        for chat_id in chat_ids
+        for chat in of_chats
     ]
 
 
@@ -187,7 +196,7 @@ async def add_members(
         user_ids=[decode(Kind.USER, user_id, path="userIds") for user_id in input.user_ids],
     )
     return AddMembersPayload(
-        chat=chat_types.Chat.of(chat), memberships=[Membership.of(row) for row in rows]
+        chat=chat_types.Chat.of(chat), memberships=[Membership.of(row, chat) for row in rows]
     )
 
 

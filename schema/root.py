@@ -117,6 +117,10 @@ class Mutation:
         resolver=chat_fields.create_chat,
         description="Start a chat, or find the direct chat with somebody.",
     )
+    update_chat: chat_fields.UpdateChatPayload = strawberry.mutation(
+        resolver=chat_fields.update_chat,
+        description="Give a group another title or description.",
+    )
     add_members: member_fields.AddMembersPayload = strawberry.mutation(
         resolver=member_fields.add_members, description="Add people to a group."
     )
@@ -139,7 +143,12 @@ class Mutation:
         resolver=message_fields.delete_message, description="Delete a message for everybody."
     )
     mark_read: receipt_fields.MarkReadPayload = strawberry.mutation(
-        resolver=receipt_fields.mark_read, description="Say how far the viewer has read."
+        resolver=receipt_fields.mark_read,
+        description="Say how far the viewer has read. What is read was delivered.",
+    )
+    mark_delivered: receipt_fields.MarkDeliveredPayload = strawberry.mutation(
+        resolver=receipt_fields.mark_delivered,
+        description="Say which messages have reached a device of the viewer.",
     )
     set_typing: typing_fields.SetTypingPayload = strawberry.mutation(
         resolver=typing_fields.set_typing, description="Say that the viewer is typing, or stopped."
@@ -150,8 +159,9 @@ class Mutation:
 class Subscription:
     events: AsyncGenerator[Event, None] = strawberry.subscription(
         resolver=subscribe_events,
-        description="Everything durable in the viewer's chats, each chat's in order: with `after` "
-        "from there on, else from now on.",
+        description="Everything durable in the viewer's chats, each chat's in order, with what "
+        "concerns the viewer alone and how far people have got in reading: with `after` from there "
+        "on, else from now on.",
     )
     typing: AsyncGenerator[typing_fields.TypingChanged, None] = strawberry.subscription(
         resolver=typing_fields.typing, description="Who types in a chat, the viewer aside."

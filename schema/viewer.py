@@ -22,6 +22,11 @@ async def _session(root: "Viewer", info: Info) -> Session:
     return Session.of(row, root.user)
 
 
+async def _sessions(root: "Viewer", info: Info) -> list[Session]:
+    rows = await session_use_cases.live(info.context.services, info.context.signed_in)
+    return [Session.of(row, root.user) for row in rows]
+
+
 async def _unread_count(info: Info) -> int:
     async with info.context.db.reading() as db:
         return await members.unread_total(db, info.context.signed_in.user_id)
@@ -48,6 +53,10 @@ class Viewer:
     email: str | None = strawberry.field(description="Their e-mail address; nobody else sees it.")
     session: Session = strawberry.field(
         resolver=_session, description="The session of this request."
+    )
+    sessions: list[Session] = strawberry.field(
+        resolver=_sessions,
+        description="The sessions that are open, the one refreshed last first.",
     )
     cursor: Cursor = strawberry.field(
         resolver=_cursor,

@@ -63,7 +63,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             db=db,
             node=node,
-            sending=await stack.enter_async_context(sending(db, node.announce_log)),
+            sending=await stack.enter_async_context(
+                sending(db, node.announce_log, node.announce_receipts)
+            ),
             credentials=Credentials(
                 passwords=passwords,
                 access_tokens=AccessTokens(settings.secret_key),

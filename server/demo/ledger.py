@@ -92,7 +92,11 @@ class Ledger:
         """Every stay, with how far each person has read."""
         last = self.chat.last_message_seq
         present = [
-            replace(member, read_seq=max(member.read_seq, last - self.story.unread[handle]))
+            replace(
+                member,
+                delivered_seq=last,
+                read_seq=max(member.read_seq, last - self.story.unread[handle]),
+            )
             for handle, member in self._present.items()
         ]
         return [*present, *self._left]
@@ -200,13 +204,16 @@ class Ledger:
             joined_seq=event_seq,
             first_message_seq=last + 1,
             left_seq=None,
+            delivered_seq=last,
             read_seq=last,
         )
 
     def _leave(self, person: Person) -> None:
         stay = self._present.pop(person.handle)
         last = self.chat.last_message_seq
-        self._left.append(replace(stay, left_seq=self.chat.last_event_seq, read_seq=last))
+        self._left.append(
+            replace(stay, left_seq=self.chat.last_event_seq, delivered_seq=last, read_seq=last)
+        )
 
     def _count_members(self, change: int) -> None:
         self.chat = replace(self.chat, member_count=self.chat.member_count + change)

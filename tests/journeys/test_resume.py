@@ -258,7 +258,13 @@ async def test_a_cursor_outlives_a_restart_of_the_server(migrated_database_url):
         ana = server.person()
         await ana.log_in("ana")
         await ana.send(chat_id, "after it")
-        events = await hear(ana, after, 3)
+        events = await hear(ana, after, 4)
+        assert [event["__typename"] for event in events] == [
+            "ChatCreated",
+            "MessageSent",
+            "SessionStarted",
+            "MessageSent",
+        ]
         assert texts(events) == ["before the restart", "after it"]
 
 

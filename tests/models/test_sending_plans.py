@@ -17,7 +17,8 @@ TYPES = {
     "hashes": "bytea[]",
     "texts": "text[]",
     "replies": "bigint[]",
-    "seqs": "bigint[]",
+    "delivered": "bigint[]",
+    "read": "bigint[]",
 }
 
 

@@ -19,7 +19,7 @@ PATIENCE = 10.0  # seconds; a test that waits longer has failed
 EVENTS = """
 subscription Events($chatIds: [ID!]) {
   events(chatIds: $chatIds) {
-    __typename seq chat { id } actor { handle }
+    __typename seq chat { id title } actor { handle }
     ... on MessageSent { message { id seq text sender { handle } } }
     ... on MessageEdited { message { id seq text } }
     ... on MessageDeleted { messageId messageSeq }

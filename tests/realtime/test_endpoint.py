@@ -91,6 +91,7 @@ async def test_logging_out_closes_the_sockets_of_that_session_alone(sqlite_serve
     async with ana.listening() as at_laptop, phone.listening() as at_phone:
         await phone.ask("mutation { logOut { errors { code } } }")
         assert (await at_phone.closed())[0] == 4403
+        assert (await at_laptop.next())["__typename"] == "SessionEnded"
         chat_id = await ana.group("Still here")
         assert (await at_laptop.next())["chat"]["id"] == chat_id
 

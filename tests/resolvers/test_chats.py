@@ -137,7 +137,9 @@ OUTSIDER_ACTS: list[tuple[str, dict[str, Any]]] = [
     ("addMembers", {"userIds": []}),
     ("removeMember", {"userId": "dQAAAAAAAAAAAAAAAAAAAAA"}),
     ("leaveChat", {}),
+    ("updateChat", {"title": "Mine"}),
     ("markRead", {"seq": 1}),
+    ("markDelivered", {"seq": 1}),
     ("setTyping", {}),
 ]
 

@@ -20,7 +20,7 @@ from models import sending_postgresql
 from models.database import Database
 from models.errors import Conflict, NotFound, Overloaded
 from models.messages import Message
-from models.sending import Outgoing, ReadMark, Verdict
+from models.sending import Mark, Outgoing, Verdict
 from models.viewer import Viewer
 from resolvers import group_commit
 from resolvers import members as member_cases
@@ -217,9 +217,9 @@ async def test_a_chat_that_somebody_holds_delays_its_own_sends_alone(postgres_wo
         await chat_table.lock(connection, [held.id])
         waiting = [asyncio.create_task(world.send(ana, held, str(n))) for n in range(5)]
         outcomes = await together(
-            world, [outgoing(ana, replace(free, id=new_key())), ReadMark(free.id, ana.user_id, 1)]
+            world, [outgoing(ana, replace(free, id=new_key())), Mark(free.id, ana.user_id, 1)]
         )
-        assert [outcome.verdict for outcome in outcomes] == [Verdict.NO_CHAT, Verdict.READ]
+        assert [outcome.verdict for outcome in outcomes] == [Verdict.NO_CHAT, Verdict.MARKED]
         for number in range(20):
             assert (await world.send(ana, free)).seq == number + 1
             assert not any(task.done() for task in waiting)
@@ -477,20 +477,20 @@ async def test_read_pointers_share_batches_with_messages_and_each_other(world):
     outcomes = await together(
         world,
         [
-            ReadMark(chat.id, ben.user_id, 2),
+            Mark(chat.id, ben.user_id, 2, 2),
             outgoing(ana, chat),
-            ReadMark(chat.id, ben.user_id, 4),
-            ReadMark(chat.id, ben.user_id, 3),
-            ReadMark(chat.id, outsider.user_id, 3),
-            ReadMark(new_key(), ben.user_id, 3),
-            ReadMark(other.id, ben.user_id, 99),
-            ReadMark(chat.id, ben.user_id, 4),
+            Mark(chat.id, ben.user_id, 4, 4),
+            Mark(chat.id, ben.user_id, 3, 3),
+            Mark(chat.id, outsider.user_id, 3, 3),
+            Mark(new_key(), ben.user_id, 3, 3),
+            Mark(other.id, ben.user_id, 99, 99),
+            Mark(chat.id, ben.user_id, 4, 4),
         ],
     )
     no_chat = Verdict.NO_CHAT
     assert [outcome.verdict for outcome in outcomes] == [
-        *(Verdict.READ, Verdict.STORED, Verdict.READ, Verdict.READ),
-        *(no_chat, no_chat, Verdict.READ, Verdict.READ),
+        *(Verdict.MARKED, Verdict.STORED, Verdict.MARKED, Verdict.MARKED),
+        *(no_chat, no_chat, Verdict.MARKED, Verdict.MARKED),
     ]
     async with world.services.db.reading() as connection:
         found = await chat_table.readable_many(connection, ben.user_id, [chat.id, other.id])
@@ -512,7 +512,6 @@ async def test_the_doorbell_rings_after_a_commit_that_stored_something(world, mo
     key = new_key()
     await asyncio.gather(*(world.send(ana, chat, key=key) for _ in range(20)))
     assert len(rung) == 1
-    await receipt_cases.mark_read(world.services, ana, chat_id=chat.id, seq=1)
     with pytest.raises(Conflict):
         await world.send(ana, chat, "other", key=key)
     assert len(rung) == 1

@@ -88,21 +88,23 @@ def test_connections_have_edges_nodes_and_page_info():
 
 PROMISED = {
     "Query": "viewer node nodes user users chat server",
-    "Viewer": "user email session chats unreadCount",
+    "Viewer": "user email session sessions chats unreadCount cursor",
     "Chat": "id kind title description members memberCount messages message lastMessage "
     "viewerMembership",
     "Membership": "role unreadCount readSeq",
     "Message": "id chat seq sender kind text replyTo createdAt editedAt deletedAt clientMessageId",
     "Mutation": "register logIn refreshSession logOut createChat addMembers sendMessage "
-    "editMessage deleteMessage markRead setTyping",
+    "editMessage deleteMessage markRead markDelivered setTyping",
     "Subscription": "events typing",
     "Event": "occurredAt chat seq",
     "ChatCreated": "chat",
+    "ChatChanged": "chat",
     "MemberJoined": "membership",
     "MemberLeft": "membership",
     "MessageSent": "message",
     "MessageEdited": "message",
     "MessageDeleted": "messageId",
+    "ReceiptsAdvanced": "user deliveredSeq readSeq",
     "AuthPayload": "session accessToken refreshToken expiresIn errors",
     "UserError": "message code path",
 }

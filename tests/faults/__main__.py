@@ -85,7 +85,7 @@ async def _prove(console: Console, seed: int, only_fault: str) -> int:
         about = fault.about.partition("\n")[0]
         console.print(f"Planting {name}: {about}", soft_wrap=True, highlight=False)
         options = Options(
-            seconds=10,
+            seconds=8,
             nodes=2,
             clients=12,
             seed=seed,

@@ -15,6 +15,9 @@ What must hold, once everything has healed:
  6. Edits, deletions, leaves and removals that were acknowledged are in the log, and none twice.
  7. The history query shows what the database holds; unread counts are those of the model.
  8. No cursor is refused, and none expires.
+ 9. Receipts never go back nor ahead of the messages told, pointers are those of the model, and the
+    last of each is told to everybody who was there before.
+10. What concerns a person alone is told to all of their devices once, and to nobody else.
 
 Each rule looks at every operation once, in the order of time, and then at how it ended.
 """
@@ -27,6 +30,8 @@ from typing import Protocol
 
 from tests.faults.history import Final, Operation
 from tests.faults.rules_heard import Heard
+from tests.faults.rules_personal import Personal
+from tests.faults.rules_receipts import Receipts
 from tests.faults.rules_stored import Changes, Sends, Stored
 from tests.faults.verdict import Findings, Verdict
 
@@ -41,6 +46,9 @@ class Rule(Protocol):
         """Compare with how it ended."""
 
 
+RULES = (Stored, Sends, Changes, Heard, Receipts, Personal)
+
+
 def check(operations: Iterable[Operation], final: Final) -> Verdict:
     """Return what is wrong with a history."""
     findings = Findings()
@@ -48,7 +56,7 @@ def check(operations: Iterable[Operation], final: Final) -> Verdict:
         findings.add("not healed", problem)
     for problem in final.untold:
         findings.add("not told until somebody rang", problem)
-    rules: list[Rule] = [rule(final, findings) for rule in (Stored, Sends, Changes, Heard)]
+    rules: list[Rule] = [rule(final, findings) for rule in RULES]
     counts: Counter[str] = Counter()
     for operation in operations:
         counts[f"{operation.kind} {operation.state}"] += 1

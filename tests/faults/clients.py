@@ -27,6 +27,9 @@ subscription Events($after: Cursor, $chatIds: [ID!]) { events(after: $after, cha
   ... on MemberJoined { membership { user { handle } } }
   ... on MemberLeft { membership { user { handle } } }
   ... on MemberRoleChanged { membership { user { handle } } }
+  ... on ReceiptsAdvanced { user { handle } deliveredSeq readSeq }
+  ... on SessionStarted { session { id } }
+  ... on SessionEnded { sessionId }
   ... on ResyncRequired { reason }
 } }
 """
@@ -53,6 +56,8 @@ class Device:
         self.away: dict[str, set[str]] = {}  # by chat, who left it and is not back, as far as heard
         self.last_heard: dict[str, int] = {}  # the last event, by name of the chat
         self.last_message: dict[str, int] = {}
+        self.receipts: dict[tuple[str, str], tuple[int, int]] = {}  # by chat and person
+        self.personal = 0  # events that were not about a chat
         self.wire: Wire | None = None
         self.connected = asyncio.Event()
         self.rng = rng
@@ -60,12 +65,21 @@ class Device:
         self.node = rng.randrange(len(world.proxies))
         self._resuming = ""
 
+    @property
+    def scope(self) -> set[str] | None:
+        """The names of the chats that the device listens to; None for all."""
+        return None if self.only is None else {room.name for room in self.only}
+
+    def wants(self, chat: str) -> bool:
+        """Whether the device asked for a chat."""
+        return self.scope is None or chat in self.scope
+
     async def listen(self) -> None:
         """Stay subscribed until cancelled, through whatever happens."""
         while True:
             detail, state = "", State.INFO
             try:
-                async with Wire.open(self._proxy.url("ws") + "/graphql", self._token) as wire:
+                async with Wire.open(self.proxy.url("ws") + "/graphql", self._token) as wire:
                     self.wire = wire
                     self.connected.set()
                     self._resuming = self.new_key()
@@ -91,12 +105,13 @@ class Device:
                 await asyncio.sleep(self.rng.uniform(0.05, 0.5))
 
     @property
-    def _proxy(self) -> Proxy:
+    def proxy(self) -> Proxy:
+        """The way to the node that the device is at, or tries next."""
         return self.world.proxies[self.node]
 
     async def _sign_in_again(self) -> None:
         """Get a fresh token from some node; if it cannot give one, another will the next time."""
-        person = Person(self._proxy.url("http"))
+        person = Person(self.proxy.url("http"))
         with contextlib.suppress(Exception):
             await person.log_in(self.handle)
             self._token = person.token or ""
@@ -112,8 +127,22 @@ class Device:
         if type_ == "ResyncRequired":
             self.note(Kind.RECEIVE, State.OK, event=type_, detail=event["reason"])
             return
-        if event["seq"] is None:
-            return  # no event of a chat's log: a fresh cursor, or what only the latest matters of
+        if type_ == "ReceiptsAdvanced":
+            self._hear_receipt(event)
+        elif type_ in ("SessionStarted", "SessionEnded"):
+            session = event["sessionId"] if type_ == "SessionEnded" else event["session"]["id"]
+            self.personal += 1
+            self.note(Kind.PERSONAL, State.OK, event=type_, key=session)
+        elif event["seq"] is not None:  # else of a type that is not known here, or a fresh cursor
+            self._hear_event(type_, event)
+
+    def _hear_receipt(self, event: Any) -> None:
+        room, handle = self.world.rooms[event["chat"]["id"]], event["user"]["handle"]
+        delivered, read = event["deliveredSeq"], event["readSeq"]
+        self.receipts[room.name, handle] = (delivered, read)
+        self.note(Kind.RECEIPT, State.OK, chat=room.name, subject=handle, seq=delivered, about=read)
+
+    def _hear_event(self, type_: str, event: Any) -> None:
         room = self.world.rooms[event["chat"]["id"]]
         subject = event["membership"]["user"]["handle"] if "membership" in event else ""
         message = event.get("message") or {}

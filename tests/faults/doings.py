@@ -7,6 +7,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from tests.faults.clients import REFUSALS, Device
 from tests.faults.history import Kind, State
 from tests.faults.wire import Answered, Lost
@@ -31,6 +33,7 @@ SEND = mutation("sendMessage", "message { id seq }")
 EDIT = mutation("editMessage", "message { seq }")
 DELETE = mutation("deleteMessage", "deletedMessageId")
 READ = mutation("markRead", "chat { id }")
+DELIVER = mutation("markDelivered", "chat { id }")
 ADD = mutation("addMembers", "chat { id }")
 LEAVE = mutation("leaveChat", "")
 REMOVE = mutation("removeMember", "chat { id }")
@@ -39,10 +42,12 @@ REMOVE = mutation("removeMember", "chat { id }")
 WEIGHTS = {
     Kind.EDIT: 4,
     Kind.DELETE: 2,
-    Kind.READ: 5,
+    Kind.READ: 4,
+    Kind.DELIVER: 3,
     Kind.JOIN: 4,
     Kind.LEAVE: 1,
     Kind.REMOVE: 1,
+    Kind.SIGN_IN: 0.2,
 }
 
 
@@ -90,8 +95,10 @@ class Client(Device):
         present = [each for each in room.roster if each != self.handle and each not in away]
         if kind in (Kind.EDIT, Kind.DELETE) and self.own:
             await self._change(kind, self.rng.choice(self.own[-20:]))
-        elif kind is Kind.READ and room.name in self.last_message:
-            await self._read(room)
+        elif kind in (Kind.READ, Kind.DELIVER) and room.name in self.last_message:
+            await self._mark(kind, room)
+        elif kind is Kind.SIGN_IN:
+            await self._sign_in_and_out()
         elif kind is Kind.JOIN and owner and (away or present):
             handle = self.rng.choice(away or present)  # who is there already stays as they are
             input_ = {"chatId": room.id, "userIds": [self.world.user_ids[handle]]}
@@ -139,10 +146,27 @@ class Client(Device):
         text = f"e:{self.new_key()[:8]}"
         await self._do(kind, EDIT, {"messageId": sent.id, "text": text}, text=text, **more)
 
-    async def _read(self, room: Room) -> None:
+    async def _mark(self, kind: Kind, room: Room) -> None:
         seen = self.last_message[room.name]
         input_ = {"chatId": room.id, "seq": seen}
-        await self._do(Kind.READ, READ, input_, chat=room.name, about=seen)
+        query = READ if kind is Kind.READ else DELIVER
+        await self._do(kind, query, input_, chat=room.name, about=seen)
+
+    async def _sign_in_and_out(self) -> None:
+        """Sign in on one more device, which every other one is told, and out again."""
+        more = {"key": self.new_key()}
+        self.note(Kind.SIGN_IN, State.INVOKE, **more)
+        there = Person(self.proxy.url("http"))
+        state, detail = State.INFO, ""
+        try:
+            more["subject"] = (await there.log_in(self.handle))["session"]["id"]
+            state = State.OK
+            await there.ask("mutation { logOut { errors { code } } }")
+        except (httpx.HTTPError, AssertionError, ValueError) as error:
+            detail = type(error).__name__
+        finally:
+            await there.close()
+        self.note(Kind.SIGN_IN, state, **more, detail=detail)
 
     async def _do(
         self, kind: Kind, query: str, input_: dict[str, Any], **more: Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.faults.history import Kind, State
+from tests.faults.history import HEARD, Kind, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Goals:
 def unknown_share(counts: Mapping[tuple[str, str], int]) -> float:
     """Return which share of what clients did has an outcome that nobody knows."""
     ended = {
-        state: sum(counts.get((kind, state), 0) for kind in Kind if kind is not Kind.RECEIVE)
+        state: sum(counts.get((kind, state), 0) for kind in Kind if kind not in HEARD)
         for state in (State.OK, State.FAIL, State.INFO)
     }
     return ended[State.INFO] / max(1, sum(ended.values()))

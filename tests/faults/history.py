@@ -7,7 +7,7 @@ A client notes `invoke` before it asks for something, and afterwards one of
 - `info`: nobody knows (no answer in time, a lost connection, an internal error): it may take effect
   once or not at all, never twice.
 
-What arrives on a subscription is a `receive` that is `ok` at once. All times are seconds since the
+What arrives on a subscription is `ok` at once. All times are seconds since the
 start of the run on the clock of the one process that runs all clients, so they can be compared.
 """
 
@@ -30,12 +30,20 @@ class Kind(StrEnum):
     SEND = "send"
     EDIT = "edit"
     DELETE = "delete"
-    READ = "read"  # moved the read pointer
+    READ = "read"  # moved both pointers
+    DELIVER = "deliver"  # moved the pointer of what has reached a device
     JOIN = "join"  # added somebody, named by `subject`
     LEAVE = "leave"
     REMOVE = "remove"  # took somebody out, named by `subject`
+    SIGN_IN = "sign in"  # on one more device
     RESUME = "resume"
-    RECEIVE = "receive"
+    # What arrives on a subscription, and never fails.
+    RECEIVE = "receive"  # an event of a chat
+    RECEIPT = "receipt"  # how far somebody has got: `seq` were delivered, `about` read
+    PERSONAL = "personal"  # what concerns one person alone; `key` is a session
+
+
+HEARD = frozenset({Kind.RECEIVE, Kind.RECEIPT, Kind.PERSONAL})
 
 
 class State(StrEnum):
@@ -139,6 +147,18 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
+class Pointers:
+    """How far a present member has got, and what of that was to be told; 0 for nothing."""
+
+    chat: str
+    user: str
+    delivered: int
+    read: int
+    told_delivered: int = 0
+    told_read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A chat as the API showed it to a member at the end, from message number `since` on."""
 
@@ -159,6 +179,9 @@ class Final:
     log: dict[str, list[Logged]] = field(default_factory=dict)
     messages: dict[str, list[Stored]] = field(default_factory=dict)
     stays: list[Stay] = field(default_factory=list)
+    pointers: list[Pointers] = field(default_factory=list)
+    # What concerned each person alone since the start of the run: kinds of events, and sessions.
+    personal: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     views: list[View] = field(default_factory=list)
     # Devices that asked for some chats only, by name, and which.
     scopes: dict[str, list[str]] = field(default_factory=dict)
@@ -177,6 +200,11 @@ class Final:
             log={chat: [Logged(**row) for row in rows] for chat, rows in raw["log"].items()},
             messages={c: [Stored(**row) for row in rows] for c, rows in raw["messages"].items()},
             stays=[Stay(**row) for row in raw["stays"]],
+            pointers=[Pointers(**row) for row in raw["pointers"]],
+            personal={
+                user: [(kind, session) for kind, session in rows]
+                for user, rows in raw["personal"].items()
+            },
             views=[
                 View(**{**row, "messages": [Stored(**each) for each in row["messages"]]})
                 for row in raw["views"]

@@ -24,7 +24,7 @@ from models.sending import Change, Outcome
 from models.sending_postgresql import PostgresqlWriter
 from realtime import bus, tailer
 from realtime.cursor import Cursor
-from realtime.events import Delivery
+from realtime.events import Delivery, ReceiptsAdvanced
 from realtime.feed import Feed
 from realtime.hub import Hub
 
@@ -178,6 +178,16 @@ def newest_first() -> Sequence[Replacement]:
     return [Replacement(Hub, "deliver", backwards)]
 
 
+@fault("receipt never told", "not told until somebody rang")
+def lost_receipts() -> Sequence[Replacement]:
+    """Receipts are told to those who come back only."""
+
+    def deliver(self: Hub, delivery: Delivery, receipt: ReceiptsAdvanced) -> None:
+        return None
+
+    return [Replacement(Hub, "_deliver_receipt", deliver)]
+
+
 # --- sending --------------------------------------------------------------------------------------
 
 
@@ -185,7 +195,7 @@ def newest_first() -> Sequence[Replacement]:
 def no_unique_key() -> Sequence[Replacement]:
     """Nobody looks whether a send was stored before; `cluster.py` drops the unique key."""
     before = "sender_id = batch.sender_id AND client_message_id = batch.client_message_id"
-    return [_changed_store(before, "false")]
+    return [_changed("_STORE", before, "false")]
 
 
 @fault("sent by an outsider", "refused and stored")
@@ -193,7 +203,14 @@ def no_membership_check() -> Sequence[Replacement]:
     """Who was ever in a chat may send to it."""
     before = "user_id = batch.sender_id AND chat_id = batch.chat_id AND left_seq IS NULL"
     after = "user_id = batch.sender_id AND chat_id = batch.chat_id ORDER BY joined_seq DESC LIMIT 1"
-    return [_changed_store(before, after)]
+    return [_changed("_STORE", before, after)]
+
+
+@fault("receipt went back", "wrong pointers")
+def pointers_go_back() -> Sequence[Replacement]:
+    """A mark sets a pointer, wherever it stood."""
+    before = "greatest(members.read_seq, furthest.read)"
+    return [_changed("_MARK", before, "furthest.read")]
 
 
 @fault("acknowledged and lost", under=["kill_node", "kill_postgres"])
@@ -229,12 +246,12 @@ async def _commit_later(connection: AsyncConnection, transaction: AsyncTransacti
         await connection.close()
 
 
-def _changed_store(before: str, after: str) -> Replacement:
-    """Return another statement for storing a batch; `before` has to stand in it once."""
-    statement = sending_postgresql._STORE.text
+def _changed(name: str, before: str, after: str) -> Replacement:
+    """Return another statement for storing batches; `before` has to stand in it once."""
+    statement = getattr(sending_postgresql, name).text
     if statement.count(before) != 1:
-        raise StalePlant(f"the statement that stores a batch does not say {before!r} once")
-    return Replacement(sending_postgresql, "_STORE", sa.text(statement.replace(before, after)))
+        raise StalePlant(f"{name} does not say {before!r} once")
+    return Replacement(sending_postgresql, name, sa.text(statement.replace(before, after)))
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults import stored
 from tests.faults.checker import check
 from tests.faults.clients import Device
 from tests.faults.cluster import Cluster, running_cluster
@@ -19,7 +18,7 @@ from tests.faults.doings import Client
 from tests.faults.goals import Goal, Goals
 from tests.faults.history import Final, Kind, State, Writer, read
 from tests.faults.nemeses import Episode, Nemesis, Schedule, Trouble
-from tests.faults.settling import SETTLING, settled
+from tests.faults.settling import SETTLING, Settling, Start
 from tests.faults.verdict import Verdict
 from tests.faults.world import Room, World
 from tests.parts.people import Person
@@ -157,10 +156,7 @@ async def _talk(
         viewer = (await whose[device.handle].ask("{ viewer { cursor } }"))["viewer"]
         device.cursor = viewer["cursor"]
         device.inside = {id_ for id_, room in world.rooms.items() if device.handle in room.roster}
-    connection = await cluster.connect()
-    start = await stored.last_events(connection)
-    await connection.close()
-
+    start = await Start.read(cluster)
     run_.talking_since = run_.history.now
     listening = [asyncio.create_task(device.listen()) for device in [*clients, *narrow]]
     working = [asyncio.create_task(client.work()) for client in clients]
@@ -190,16 +186,8 @@ async def _talk(
         for task in done:
             task.result()
         cluster.deaths += [f"{len(cut_off)} clients found no node any more"] if cut_off else []
-        return await settled(
-            run_.history,
-            cluster,
-            world,
-            [*clients, *narrow],
-            replays,
-            start=start,
-            quiet=options.quiet,
-            now_in=run_.enter,
-        )
+        settling = Settling(run_.history, cluster, world, start, options.quiet)
+        return await settling.settled([*clients, *narrow], replays, run_.enter)
     finally:
         tasks = [*listening, *working, watching, trouble]
         for task in tasks:

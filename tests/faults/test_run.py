@@ -89,4 +89,4 @@ def test_a_fault_whose_target_has_changed_is_not_planted():
         with pytest.raises(planted.StalePlant, match=name):
             planted.Replacement(Product, name, by)
     with pytest.raises(planted.StalePlant, match="does not say 'no such condition' once"):
-        planted._changed_store("no such condition", "false")
+        planted._changed("_STORE", "no such condition", "false")

@@ -48,6 +48,16 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def moment_to_sqlite(moment: datetime) -> str:
+    """Return a moment in UTC as `UtcDateTime` stores it on SQLite; for the driver by itself."""
+    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def moment_from_sqlite(text: str) -> datetime:
+    """Return the moment that `UtcDateTime` stored on SQLite."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
 class TransactionId(UserDefinedType[int]):
     """PostgreSQL's `xid8`; an unused integer on SQLite, which has one writer and needs none."""
 

@@ -7,14 +7,17 @@ the person alone is looked up directly; there is little of it.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import log_state
 from models.database import Connection
-from models.events import LOGGED_COLUMNS, POSITION_ON_SQLITE, LoggedEvent
+from models.events import LOGGED_COLUMNS, Batch, LoggedEvent, batch_of
+from models.log_state import PRESENT, PRESENT_COLUMNS, Present
 
 _FAR = 2**62  # above every sequence number
 
@@ -34,7 +37,8 @@ class Missed:
 
     user_id: UUID
     since: str
-    until: str  # of the same reading, when that was until now
+    until: str
+    present: Present  # in the moment in which it was looked up
     ranges: list[Range]
     # The last of the personal events that were read; None when there are no more.
     personal_after: int | None
@@ -49,8 +53,8 @@ class Missed:
 # before `after_id` in a batch that was cut off. Events of a chat become visible in the order of
 # their numbers, so what follows that one was missed, and nothing else.
 _ON_POSTGRESQL = """
-    SELECT r.chat_id, r.first, r.last, now.position, {personal} AS personal
-    FROM (SELECT pg_current_snapshot()::text AS position) AS now
+    SELECT r.chat_id, r.first, r.last, {personal} AS personal, now.*
+    FROM ({present}) AS now
     LEFT JOIN (
         SELECT m.chat_id,
                greatest(m.joined_seq, 1 + coalesce((
@@ -64,8 +68,8 @@ _ON_POSTGRESQL = """
     ) AS r ON r.first <= r.last
 """
 _ON_SQLITE = """
-    SELECT r.chat_id, r.first, r.last, now.position, {personal} AS personal
-    FROM (SELECT {now} AS position) AS now
+    SELECT r.chat_id, r.first, r.last, {personal} AS personal, now.*
+    FROM ({present}) AS now
     LEFT JOIN (
         SELECT m.chat_id,
                max(m.joined_seq, 1 + coalesce((
@@ -106,12 +110,16 @@ _UNTIL_ON_POSTGRESQL = "AND pg_visible_in_snapshot(e.xid, CAST(:until AS text)::
 _UNTIL_ON_SQLITE = "AND e.id <= CAST(:until AS INTEGER)"
 
 
-def _missed(sql: str, last: str, personal: str) -> sa.TextualSelect:
+def _missed(dialect: str, sql: str, last: str, personal: str) -> sa.TextualSelect:
     any_personal = _ANY_PERSONAL.format(condition=personal.format(after=":after_id"))
     return (
         sa.text(
             sql.format(
-                far=_FAR, last=last, oldest=_OLDEST, now=POSITION_ON_SQLITE, personal=any_personal
+                far=_FAR,
+                last=last,
+                oldest=_OLDEST,
+                present=PRESENT[dialect],
+                personal=any_personal,
             )
         )
         .bindparams(sa.bindparam("user_id", type_=sa.Uuid))
@@ -119,21 +127,26 @@ def _missed(sql: str, last: str, personal: str) -> sa.TextualSelect:
             sa.column("chat_id", sa.Uuid),
             sa.column("first", sa.BigInteger),
             sa.column("last", sa.BigInteger),
-            sa.column("position", sa.Text),
             sa.column("personal", sa.Boolean),
+            *PRESENT_COLUMNS,
         )
     )
 
 
 _MISSED = {
-    "postgresql": _missed(_ON_POSTGRESQL, _LAST_NOW, _PERSONAL_ON_POSTGRESQL),
-    "sqlite": _missed(_ON_SQLITE, _LAST_NOW, _PERSONAL_ON_SQLITE),
+    "postgresql": _missed("postgresql", _ON_POSTGRESQL, _LAST_NOW, _PERSONAL_ON_POSTGRESQL),
+    "sqlite": _missed("sqlite", _ON_SQLITE, _LAST_NOW, _PERSONAL_ON_SQLITE),
 }
 _MISSED_UNTIL = {
     "postgresql": _missed(
-        _ON_POSTGRESQL, _LAST_ON_POSTGRESQL, _PERSONAL_ON_POSTGRESQL + _UNTIL_ON_POSTGRESQL
+        "postgresql",
+        _ON_POSTGRESQL,
+        _LAST_ON_POSTGRESQL,
+        _PERSONAL_ON_POSTGRESQL + _UNTIL_ON_POSTGRESQL,
     ),
-    "sqlite": _missed(_ON_SQLITE, _LAST_ON_SQLITE, f"{_PERSONAL_ON_SQLITE} {_UNTIL_ON_SQLITE}"),
+    "sqlite": _missed(
+        "sqlite", _ON_SQLITE, _LAST_ON_SQLITE, f"{_PERSONAL_ON_SQLITE} {_UNTIL_ON_SQLITE}"
+    ),
 }
 
 _LOGGED = ", ".join(f"e.{column.name}" for column in LOGGED_COLUMNS)
@@ -156,23 +169,34 @@ _RANGES_ON_SQLITE = """
 
 
 _AND_PERSONAL = "UNION ALL SELECT {logged} FROM events AS e WHERE {condition}"
-_FIRST = "SELECT e.* FROM ({parts}) AS e ORDER BY e.id LIMIT :limit"
+_FIRST = """
+    SELECT page.*, now.*
+    FROM ({present}) AS now
+    LEFT JOIN (SELECT e.* FROM ({parts}) AS e ORDER BY e.id LIMIT :limit) AS page ON true
+    ORDER BY page.id
+"""
 
 
-def _page(ranges: str, personal: str | None = None) -> sa.TextualSelect:
+def _page(dialect: str, ranges: str, personal: str | None = None) -> sa.TextualSelect:
     parts = ranges.format(logged=_LOGGED)
-    if personal is None:
-        return sa.text(_FIRST.format(parts=parts)).columns(*LOGGED_COLUMNS)
-    condition = personal.format(after=":personal_after")
-    parts += _AND_PERSONAL.format(logged=_LOGGED, condition=condition)
-    statement = sa.text(_FIRST.format(parts=parts))
-    return statement.bindparams(sa.bindparam("user_id", type_=sa.Uuid)).columns(*LOGGED_COLUMNS)
+    if personal is not None:
+        condition = personal.format(after=":personal_after")
+        parts += _AND_PERSONAL.format(logged=_LOGGED, condition=condition)
+    statement = sa.text(_FIRST.format(parts=parts, present=PRESENT[dialect]))
+    if personal is not None:
+        statement = statement.bindparams(sa.bindparam("user_id", type_=sa.Uuid))
+    return statement.columns(*LOGGED_COLUMNS, *PRESENT_COLUMNS)
 
 
-_PAGE = {"postgresql": _page(_RANGES_ON_POSTGRESQL), "sqlite": _page(_RANGES_ON_SQLITE)}
+_PAGE = {
+    "postgresql": _page("postgresql", _RANGES_ON_POSTGRESQL),
+    "sqlite": _page("sqlite", _RANGES_ON_SQLITE),
+}
 _PAGE_WITH_PERSONAL = {
-    "postgresql": _page(_RANGES_ON_POSTGRESQL, _PERSONAL_ON_POSTGRESQL + _UNTIL_ON_POSTGRESQL),
-    "sqlite": _page(_RANGES_ON_SQLITE, f"{_PERSONAL_ON_SQLITE} {_UNTIL_ON_SQLITE}"),
+    "postgresql": _page(
+        "postgresql", _RANGES_ON_POSTGRESQL, _PERSONAL_ON_POSTGRESQL + _UNTIL_ON_POSTGRESQL
+    ),
+    "sqlite": _page("sqlite", _RANGES_ON_SQLITE, f"{_PERSONAL_ON_SQLITE} {_UNTIL_ON_SQLITE}"),
 }
 
 
@@ -197,10 +221,12 @@ async def missed(
         statement = _MISSED_UNTIL[connection.dialect.name]
         values["until"] = until
     rows = (await connection.execute(statement, values)).all()
+    present = await log_state.present_of(connection, rows[0])
     return Missed(
         user_id,
         since,
-        rows[0].position if until is None else until,
+        present.position if until is None else until,
+        present,
         [
             Range(row.chat_id, row.first, row.last)
             for row in rows
@@ -210,10 +236,11 @@ async def missed(
     )
 
 
-async def page(connection: Connection, missed: Missed, limit: int) -> Sequence[LoggedEvent]:
-    """Return the first events of what was missed in the log's order, and take them off it."""
-    if not missed.left:
-        return []
+async def page(connection: Connection, missed: Missed, limit: int) -> Batch | None:
+    """Return the first events of what was missed in the log's order, and take them off it.
+
+    None when some of them are not in this log any more.
+    """
     statement = _PAGE[connection.dialect.name]
     values: dict[str, object] = {
         "ranges": json.dumps(
@@ -221,7 +248,8 @@ async def page(connection: Connection, missed: Missed, limit: int) -> Sequence[L
         ),
         "limit": limit,
     }
-    if missed.personal_after is not None:
+    personal = missed.personal_after is not None
+    if personal:
         statement = _PAGE_WITH_PERSONAL[connection.dialect.name]
         values |= {
             "user_id": missed.user_id,
@@ -229,15 +257,36 @@ async def page(connection: Connection, missed: Missed, limit: int) -> Sequence[L
             "since": missed.since,
             "until": missed.until,
         }
-    found = [LoggedEvent(*row) for row in await connection.execute(statement, values)]
-    delivered = {event.chat_id: event.seq or 0 for event in found}
-    for each in missed.ranges:
-        # Two stays in one chat are two ranges of it, and what lies between them is not theirs.
-        each.first = max(each.first, delivered.get(each.chat_id, 0) + 1)
-    missed.ranges[:] = [each for each in missed.ranges if each.first <= each.last]
+    batch = await batch_of(connection, (await connection.execute(statement, values)).all())
+    present, found = batch.present, batch.events
+    if present.epoch != missed.present.epoch:
+        return None
+    if not _take_off(missed.ranges, found, all_of_it=len(found) < limit):
+        return None
+    # Personal events have no numbers that would show a gap.
+    if personal and not present.tells_after(missed.since):
+        return None
     if missed.personal_after is not None:
-        personal = [event.id for event in found if event.user_id is not None]
-        missed.personal_after = (
-            max([missed.personal_after, *personal]) if len(found) == limit else None
-        )
-    return found
+        read = [event.id for event in found if event.user_id is not None]
+        more = len(found) == limit
+        missed.personal_after = max([missed.personal_after, *read]) if more else None
+    return batch
+
+
+def _take_off(ranges: list[Range], found: Sequence[LoggedEvent], *, all_of_it: bool) -> bool:
+    """Take a page's events off the ranges; false when they do not continue every one exactly.
+
+    Two stays in one chat are two ranges of it, and what lies between them is not theirs.
+    """
+    numbers: dict[UUID, list[int]] = defaultdict(list)
+    for event in found:
+        if event.place is not None:
+            chat_id, seq = event.place
+            numbers[chat_id].append(seq)
+    for each in ranges:
+        got = [seq for seq in numbers[each.chat_id] if each.first <= seq <= each.last]
+        if got != list(range(each.first, each.first + len(got))):
+            return False
+        each.first += len(got)
+    ranges[:] = [each for each in ranges if each.first <= each.last]
+    return not (all_of_it and ranges)

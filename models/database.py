@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,12 +11,22 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from models.errors import Overloaded
+from models.turns import Turns
+
 Connection = AsyncConnection  # what every query takes
 
 DialectName = Literal["sqlite", "postgresql"]
 
-# How long a statement may wait for a connection or, on SQLite, for another process's write.
-POOL_TIMEOUT = 10.0  # seconds
+CONNECTIONS = 20
+KEPT = 10  # of these, when they are not used
+ASIDE = 2  # connections: one for the tailer, one for who asks whether the database answers
+# Who waits for a connection holds nothing but their own task, so the queue may be long: half a
+# minute of short reads.
+MAY_WAIT = 20_000
+TURN_TIMEOUT = 30.0  # seconds
+CONNECT_TIMEOUT = 10.0  # seconds
+# How long a statement may wait, on SQLite, for another process's write.
 BUSY_TIMEOUT = 10.0  # seconds
 # What every connection to SQLite starts with.
 SQLITE_PRAGMAS = (
@@ -35,19 +45,24 @@ class Database:
     """One engine and its two doors: `reading()` and `writing()`.
 
     Both yield an `AsyncConnection` inside a transaction. `writing()` commits when the block ends
-    and rolls back when it raises, so whatever follows the block happens after COMMIT.
+    and rolls back when it raises, so whatever follows the block happens after COMMIT. Both raise
+    `Overloaded` when there is no connection to be had; those who wait for one get theirs in the
+    order in which they came.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
         """Prepare an engine for `sqlite:///path` or `postgresql://…`; connects on first use."""
         parsed = sa.make_url(url)
+        self._given_url = url
         self._url = parsed
+        self._aside: Database | None = None
+        self._turns = Turns(connections, waiting=MAY_WAIT, timeout=TURN_TIMEOUT)
         if parsed.drivername == "sqlite":
             self.dialect: DialectName = "sqlite"
-            self._engine = _sqlite_engine(parsed)
+            self._engine = _sqlite_engine(parsed, connections)
         elif parsed.drivername in ("postgresql", "postgres"):
             self.dialect = "postgresql"
-            self._engine = _postgresql_engine(parsed)
+            self._engine = _postgresql_engine(parsed, connections)
         else:
             raise ValueError(f"unknown database {parsed.drivername!r}: use sqlite or postgresql")
         # SQLite has one writer at a time: queue here, in order, instead of polling on the file.
@@ -58,20 +73,39 @@ class Database:
         """The SQLAlchemy engine, for migrations and tests."""
         return self._engine
 
+    @property
+    def aside(self) -> "Database":
+        """The same database by connections of its own, which requests cannot use up."""
+        if self._aside is None:
+            self._aside = Database(self._given_url, connections=ASIDE)
+        return self._aside
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._turns.turn())
+            try:
+                connection = await stack.enter_async_context(self._engine.connect())
+            except Exception as error:
+                if too_many_connections(error):
+                    raise Overloaded from error
+                raise
+            yield connection
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection whose statements see committed data; nothing may be written."""
-        async with self._engine.connect() as connection:
+        async with self._connected() as connection:
             yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection in a write transaction, committed at the end of the block."""
         if self._writer is None:
-            async with self._engine.begin() as connection:
+            async with self._connected() as connection, connection.begin():
                 yield connection
             return
-        async with self._writer, self._engine.connect() as connection:
+        async with self._writer, self._connected() as connection:
             connection = await connection.execution_options(sqlite_begin="IMMEDIATE")
             async with connection.begin():
                 yield connection
@@ -107,31 +141,37 @@ class Database:
 
     async def ping(self) -> None:
         """Run the cheapest statement; raises when the database cannot be reached."""
-        async with self._engine.connect() as connection:
+        async with self._connected() as connection:
             await connection.execute(sa.text("SELECT 1"))
 
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+        if self._aside is not None:
+            await self._aside.close()
+
+
+def too_many_connections(error: Exception) -> bool:
+    """Whether PostgreSQL refused a connection because it has as many as it may."""
+    cause = getattr(error, "orig", None) or error
+    return getattr(cause, "sqlstate", None) == "53300"
 
 
 def _connect_args(
     statement_timeout: float, server_settings: Mapping[str, str]
 ) -> dict[str, object]:
     return {
-        "timeout": POOL_TIMEOUT,
+        "timeout": CONNECT_TIMEOUT,
         "command_timeout": statement_timeout,
         "server_settings": {"application_name": "hubbub", **server_settings},
     }
 
 
-def _postgresql_engine(url: sa.URL) -> AsyncEngine:
+def _postgresql_engine(url: sa.URL, connections: int) -> AsyncEngine:
     return create_async_engine(
         _asyncpg(url),
         hide_parameters=True,  # they are what people write, and errors are logged
-        pool_size=10,
-        max_overflow=10,
-        pool_timeout=POOL_TIMEOUT,
+        **_pool(connections),
         pool_pre_ping=False,  # a lost connection fails one request and is replaced
         connect_args=_connect_args(STATEMENT_TIMEOUT, {}),
     )
@@ -145,16 +185,24 @@ def _asyncpg(url: sa.URL) -> sa.URL:
     return url
 
 
-def _sqlite_engine(url: sa.URL) -> AsyncEngine:
+def _pool(connections: int) -> dict[str, Any]:
+    """Return the settings of a pool for whose connections those who want one take turns."""
+    kept = min(KEPT, connections)
+    return {
+        "pool_size": kept,
+        "max_overflow": connections - kept,
+        "pool_timeout": CONNECT_TIMEOUT,
+    }
+
+
+def _sqlite_engine(url: sa.URL, connections: int) -> AsyncEngine:
     if not url.database or url.database == ":memory:":
         raise ValueError("SQLite needs a file: write sqlite:///path/to/hubbub.db")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         hide_parameters=True,
-        pool_size=8,
-        max_overflow=8,
-        pool_timeout=POOL_TIMEOUT,
+        **_pool(connections),
         connect_args={"timeout": BUSY_TIMEOUT},
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from models.base import (
     metadata,
 )
 from models.database import Connection
+from models.log_state import PRESENT, PRESENT_COLUMNS, Present
 
 
 class EventKind(StrEnum):
@@ -37,6 +39,7 @@ class EventKind(StrEnum):
     MESSAGE_SENT = "message_sent"
     MESSAGE_EDITED = "message_edited"
     MESSAGE_DELETED = "message_deleted"
+    REACTIONS_CHANGED = "reactions_changed"
     # Addressed to one person; the subject is the session.
     SESSION_STARTED = "session_started"
     SESSION_ENDED = "session_ended"
@@ -98,52 +101,37 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became visible between two positions, in an order that never changes."""
+    """Events in the log's order, and the log in the moment in which they were read."""
 
     events: Sequence[LoggedEvent]
-    position: str
+    present: Present
 
 
 LOGGED_COLUMNS = columns(events, LoggedEvent)
 _APPEND = events.insert().values(xid=current_transaction_id())
 
-_POSITION_ON_POSTGRESQL = sa.text("SELECT pg_current_snapshot()::text")
-# The highest id ever given, also when its row has been pruned, and the last batch of receipts. As a
-# number, it is the id.
-POSITION_ON_SQLITE = """(
-    SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) || ':' || receipts
-    FROM log_state
-)"""
-_POSITION_ON_SQLITE = sa.text(f"SELECT {POSITION_ON_SQLITE}")
-
 # `>= xmax` UNION ALL `= ANY(xip)` rather than the equivalent `>= xmin AND NOT visible`: that one
 # reads everything since the oldest open transaction (14 ms a poll beside a long one, this 0.1).
-_SINCE_ON_POSTGRESQL = sa.text(
-    """
-    SELECT e.id, e.chat_id, e.user_id, e.seq, e.kind, e.actor_id, e.subject_id, e.message_seq,
-           e.created_at, now.position
-    FROM (SELECT pg_current_snapshot()::text AS position) AS now
-    LEFT JOIN (
+_NEWS = {
+    "postgresql": """
         SELECT * FROM events WHERE xid >= pg_snapshot_xmax(CAST(:position AS text)::pg_snapshot)
         UNION ALL
         SELECT * FROM events
         WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip(CAST(:position AS text)::pg_snapshot)))
-    ) AS e ON true
-    ORDER BY e.id
-    """
-).columns(*LOGGED_COLUMNS, sa.column("position", sa.Text))
-_SETTLED = sa.text(
-    """
-    SELECT coalesce(pg_xact_status(
-        (pg_snapshot_xmax(CAST(:position AS text)::pg_snapshot)::text::bigint - 1)::text::xid8
-    ) = 'committed', true)
-    """
-)
-_SINCE_ON_SQLITE = (
-    sa.select(*LOGGED_COLUMNS)
-    .where(events.c.id > sa.bindparam("position", type_=sa.BigInteger))
-    .order_by(events.c.id)
-)
+    """,
+    "sqlite": "SELECT * FROM events WHERE id > CAST(:position AS INTEGER)",
+}
+_SINCE = {
+    dialect: sa.text(
+        f"""
+        SELECT e.id, e.chat_id, e.user_id, e.seq, e.kind, e.actor_id, e.subject_id, e.message_seq,
+               e.created_at, now.*
+        FROM ({PRESENT[dialect]}) AS now LEFT JOIN ({news}) AS e ON true
+        ORDER BY e.id
+        """  # noqa: S608 - made of the constants above
+    ).columns(*LOGGED_COLUMNS, *PRESENT_COLUMNS)
+    for dialect, news in _NEWS.items()
+}
 
 
 async def record(
@@ -182,40 +170,21 @@ async def record_many(connection: Connection, rows: Sequence[LoggedEvent]) -> No
     )
 
 
-async def position(connection: Connection) -> str:
-    """Return the position of everything visible now."""
-    statement = (
-        _POSITION_ON_SQLITE if connection.dialect.name == "sqlite" else _POSITION_ON_POSTGRESQL
+async def since(connection: Connection, position: str) -> Batch:
+    """Return what became visible since a position, with the log as it is in the same moment."""
+    statement = _SINCE[connection.dialect.name]
+    return await batch_of(
+        connection, (await connection.execute(statement, {"position": position})).all()
     )
-    return str((await connection.execute(statement)).scalar_one())
 
 
-def sqlite_id(position_: str) -> int:
-    """Return the last event that a position on SQLite counts as seen."""
-    return int(position_.partition(":")[0])
+async def batch_of(connection: Connection, rows: Sequence[sa.Row[Any]]) -> Batch:
+    """Return the events of rows that begin with `LOGGED_COLUMNS` and end with `PRESENT_COLUMNS`.
 
-
-async def settled(connection: Connection, position_: str) -> bool:
-    """Whether a position stays true even if PostgreSQL crashes this very moment.
-
-    What was rolled back last need not be on disk yet: after a crash its transaction id would be
-    given away again, and a position that counts it as seen would miss the event written under it.
-    `log_state.touch`, committed, settles every position that was read before.
+    Without events there is one row, which holds nothing of them.
     """
-    if connection.dialect.name == "sqlite":
-        return True
-    return bool((await connection.execute(_SETTLED, {"position": position_})).scalar_one())
-
-
-async def since(connection: Connection, start: str) -> Batch:
-    """Return what became visible since a position, with the new position of the same statement."""
-    if connection.dialect.name == "sqlite":
-        now = await position(connection)
-        found = await connection.execute(_SINCE_ON_SQLITE, {"position": sqlite_id(start)})
-        return Batch([LoggedEvent(*row) for row in found], now)
-    rows = (await connection.execute(_SINCE_ON_POSTGRESQL, {"position": start})).all()
-    # Without news the outer join gives one row that holds the position alone.
-    return Batch([LoggedEvent(*row[:-1]) for row in rows if row.id is not None], rows[0].position)
+    logged = [LoggedEvent(*row[: len(LOGGED_COLUMNS)]) for row in rows if row.id is not None]
+    return Batch(logged, await log_state.present_of(connection, rows[0]))
 
 
 async def prune(connection: Connection, *, before: datetime, keep: int, limit: int) -> int:
@@ -229,12 +198,16 @@ async def prune(connection: Connection, *, before: datetime, keep: int, limit: i
     )
     newest = sa.select(sa.func.max(events.c.id)).scalar_subquery()
     old = (oldest.c.created_at < before) | (oldest.c.id <= newest - keep)
-    mark = events.c.id if connection.dialect.name == "sqlite" else events.c.xid
+    chosen: sa.ColumnElement[bool] = events.c.id.in_(sa.select(oldest.c.id).where(old))
+    mark: sa.ColumnElement[Any] = events.c.id
+    if connection.dialect.name == "postgresql":
+        mark = events.c.xid
+        # What is newer than a transaction that still runs stays: a position taken today does not
+        # tell whether it has seen that, and would count as too old from the first moment on.
+        chosen &= events.c.xid < sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot())
     gone = (
         await connection.execute(
-            events.delete()
-            .where(events.c.id.in_(sa.select(oldest.c.id).where(old)))
-            .returning(sa.cast(sa.cast(mark, sa.Text), sa.BigInteger))
+            events.delete().where(chosen).returning(sa.cast(sa.cast(mark, sa.Text), sa.BigInteger))
         )
     ).scalars()
     marks = gone.all()

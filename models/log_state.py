@@ -2,6 +2,8 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -24,20 +26,66 @@ log_state = sa.Table(
 
 
 @dataclass(frozen=True, slots=True)
-class LogState:
-    """Which log this is (`epoch`, short and opaque), and up to where it was pruned."""
+class Present:
+    """The log at the moment of a statement.
 
-    epoch: str
-    floor: int
+    `position` has seen everything that is visible; it is `settled` if that stays true even should
+    PostgreSQL crash this very moment. What was rolled back last need not be on disk yet: after a
+    crash its transaction id would be given away again, and a position that counts it as seen would
+    miss the event written under it. `touch`, committed, settles every position read before.
 
-
-_ON_SQLITE = sa.text("SELECT epoch, floor, '' AS cluster FROM log_state")
-# The timeline changes when a standby takes over, which may lack what was acknowledged last.
-_ON_POSTGRESQL = sa.text(
+    `epoch`, short and opaque, says which log this is. A position begins with one or two numbers
+    that only ever grow, parted by colons. What came after it can be told unless the first is below
+    `oldest`; one that is ahead of the log's own is of another log, a backup of which was restored.
     """
-    SELECT epoch, floor, (SELECT system_identifier FROM pg_control_system()) || '/'
-           || (SELECT timeline_id FROM pg_control_checkpoint()) AS cluster
-    FROM log_state
+
+    position: str
+    settled: bool
+    epoch: str
+    oldest: int
+
+    def tells_after(self, position: str) -> bool:
+        """Whether everything after a position of this log is still in it."""
+        return _numbers(position)[0] >= self.oldest
+
+    def reaches(self, position: str) -> bool:
+        """Whether this log has come as far as a position."""
+        there = zip(_numbers(position), _numbers(self.position), strict=False)
+        return all(seen <= own for seen, own in there)
+
+
+def _numbers(position: str) -> list[int]:
+    return [int(number) for number in position.split(":")[:2]]
+
+
+# A statement that reads of the log takes this row along, so that both are of the same moment.
+PRESENT: dict[str, str] = {
+    "postgresql": """
+        SELECT pg_current_snapshot()::text AS position,
+               coalesce(pg_xact_status((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)
+                   ::text::xid8) = 'committed', true) AS settled,
+               epoch::text AS epoch, floor
+        FROM log_state
+    """,
+    # The highest id ever given, also when its row has been pruned, and the last batch of receipts.
+    "sqlite": """
+        SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)
+               || ':' || receipts AS position, true AS settled, epoch, floor
+        FROM log_state
+    """,
+}
+PRESENT_COLUMNS = (
+    sa.column("position", sa.Text),
+    sa.column("settled", sa.Boolean),
+    sa.column("epoch", sa.Text),
+    sa.column("floor", sa.BigInteger),
+)
+_PRESENT = {dialect: sa.text(sql).columns(*PRESENT_COLUMNS) for dialect, sql in PRESENT.items()}
+# The timeline changes when a standby takes over, which may lack what was acknowledged last.
+_CLUSTER = sa.text(
+    """
+    SELECT (SELECT system_identifier FROM pg_control_system()) || '/'
+           || (SELECT timeline_id FROM pg_control_checkpoint())
     """
 )
 _TOUCH = log_state.update().values(touched=log_state.c.touched + 1)
@@ -48,17 +96,41 @@ _RAISE_FLOOR = (
 )
 
 
-async def read(connection: Connection) -> LogState:
-    """Return the log's state."""
-    sqlite = connection.dialect.name == "sqlite"
-    row = (await connection.execute(_ON_SQLITE if sqlite else _ON_POSTGRESQL)).one()
-    epoch = hashlib.sha256(f"{row.epoch}/{row.cluster}".encode()).hexdigest()[:12]
-    return LogState(epoch, int(row.floor))
+async def present(connection: Connection) -> Present:
+    """Return the log as it is now."""
+    rows = await connection.execute(_PRESENT[connection.dialect.name])
+    return await present_of(connection, rows.one())
+
+
+async def present_of(connection: Connection, row: sa.Row[Any]) -> Present:
+    """Return the log as it was for a statement that took the columns of `PRESENT` along."""
+    postgresql = connection.dialect.name == "postgresql"
+    cluster = await _cluster(connection) if postgresql else ""
+    return Present(
+        position=row.position,
+        settled=row.settled,
+        epoch=hashlib.sha256(f"{row.epoch}/{cluster}".encode()).hexdigest()[:12],
+        # On PostgreSQL a position has seen all that is older than what was running then; what was
+        # pruned has to be older than that.
+        oldest=row.floor + 1 if postgresql else row.floor,
+    )
+
+
+async def _cluster(connection: Connection) -> str:
+    """Return which server this is; asked once per connection, as none outlives its server."""
+    if "cluster" not in connection.info:
+        connection.info["cluster"] = str((await connection.execute(_CLUSTER)).scalar_one())
+    return str(connection.info["cluster"])
 
 
 async def touch(connection: Connection) -> None:
-    """Write something durable that means nothing; `models/events.py` says what it is good for."""
+    """Write something durable that means nothing; `Present` says what it is good for."""
     await connection.execute(_TOUCH)
+
+
+async def renew(connection: Connection) -> None:
+    """Make the log another one, of which nothing was pruned."""
+    await connection.execute(log_state.update().values(epoch=uuid4(), floor=0))
 
 
 async def raise_floor(connection: Connection, to: int) -> None:

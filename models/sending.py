@@ -2,11 +2,11 @@
 
 A batch is one transaction. Per message it checks, in this order and under the chat's lock, that the
 sender is in the chat, whether they used the client's id before, and that what the message answers
-is there for them. Then pointers move. `models/sending_postgresql.py` and
+is there for them. Then pointers move and reactions come and go. `models/sending_postgresql.py` and
 `models/sending_sqlite.py` do it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -97,7 +97,33 @@ class Mark:
         return self.chat_id
 
 
-Change = Outgoing | Mark
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """Somebody reacts to a message, or takes that back."""
+
+    chat_id: UUID
+    message_seq: int
+    user_id: UUID
+    emoji: str
+    wanted: bool
+
+    @property
+    def key(self) -> tuple[UUID, int, UUID, str]:
+        """What is there once or not at all."""
+        return self.chat_id, self.message_seq, self.user_id, self.emoji
+
+    @property
+    def content(self) -> bool:
+        """Whether it is to be there: one and then the other do not share a batch."""
+        return self.wanted
+
+    @property
+    def place(self) -> UUID:
+        """What is locked to store it."""
+        return self.chat_id
+
+
+Change = Outgoing | Mark | Reaction
 
 
 class Verdict(StrEnum):
@@ -108,12 +134,15 @@ class Verdict(StrEnum):
     CONFLICT = "conflict"  # its id was used for something else
     NO_CHAT = "no chat"  # absent, or whose change it is is not in it
     NO_REPLY_TARGET = "no reply target"
+    NO_MESSAGE = "no message"  # absent, deleted, or from before they were in the chat
+    TOO_MANY = "too many"  # kinds of reactions
+    REACTED = "reacted"  # the message has the reaction, or lacks it, as wanted
     MARKED = "marked"  # the pointers are there, or were beyond
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A verdict, with the message as it is now, or the chat in which a pointer was moved."""
+    """A verdict, with the message as it is now, or the chat in which pointers were moved."""
 
     verdict: Verdict
     message: Message | None = None
@@ -135,11 +164,24 @@ class Writer(Protocol):
         """Let go of the connection."""
 
 
-def messages_of(batch: Sequence[Change]) -> list[Outgoing]:
-    """Return the messages of a batch, in its order."""
-    return [change for change in batch if isinstance(change, Outgoing)]
+def by_kind(
+    changes: Sequence[Change],
+) -> tuple[list[Outgoing], list[Mark], list[Reaction]]:
+    """Return the messages, the marks and the reactions among changes, each in their order."""
+    return (
+        [change for change in changes if isinstance(change, Outgoing)],
+        [change for change in changes if isinstance(change, Mark)],
+        [change for change in changes if isinstance(change, Reaction)],
+    )
 
 
-def marks_of(batch: Sequence[Change]) -> list[Mark]:
-    """Return the marks of a batch, in its order."""
-    return [change for change in batch if isinstance(change, Mark)]
+def in_order(
+    changes: Sequence[Change],
+    sent: Iterable[Outcome],
+    marked: Iterable[Outcome],
+    reacted: Iterable[Outcome],
+) -> Iterator[Outcome]:
+    """Yield what became of each change, out of what became of those of each kind."""
+    outcomes = {Outgoing: iter(sent), Mark: iter(marked), Reaction: iter(reacted)}
+    for change in changes:
+        yield next(outcomes[type(change)])

@@ -1,4 +1,4 @@
-"""A batch on PostgreSQL: lock the chats, then one statement for all messages, one for all marks.
+"""A batch on PostgreSQL: lock the chats, then one statement for all changes of a kind.
 
 The lock is a statement of its own, so that the second one, with a snapshot of its own, reads
 membership under it: as a single statement the two accepted a send after a concurrent removal.
@@ -6,7 +6,6 @@ membership under it: as a single statement the two accepted a send after a concu
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import fields
 from datetime import datetime
 from uuid import UUID
 
@@ -15,19 +14,19 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.chats import Chat
 from models.database import Database
 from models.errors import Unreachable
+from models.marking import mark_on_postgresql
 from models.messages import Message
+from models.reacting import react_on_postgresql
 from models.sending import (
     SENT,
     Change,
-    Mark,
     Outcome,
     Outgoing,
     Verdict,
-    marks_of,
-    messages_of,
+    by_kind,
+    in_order,
 )
 
 # How long a lock is waited for, in milliseconds. In the fast lane a chat that somebody holds for
@@ -59,8 +58,6 @@ SELECT id FROM chats WHERE id = ANY (CAST(:ids AS uuid[])) ORDER BY id FOR NO KE
 _LOCK_FIRST = sa.text(_LOCK)
 _LOCK_FREE = sa.text(f"{_LOCK} SKIP LOCKED")
 _EXISTING = sa.text("SELECT id FROM chats WHERE id = ANY (CAST(:ids AS uuid[]))")
-
-_CHAT = ", ".join(f"chats.{field.name}" for field in fields(Chat))
 
 # OFFSET 0 and the ANY (ARRAY …) make the planner look up each row by its key, whatever it believes
 # about the size of the batch. Rows are inserted in the order of the batch, so that within a chat
@@ -158,48 +155,6 @@ _STORE = sa.text(
 )
 
 
-# Several marks of one person in one chat move the pointers once, to the furthest.
-_MARK = sa.text(
-    f"""
-    WITH batch AS MATERIALIZED (
-        SELECT * FROM unnest(
-            CAST(:chat_ids AS uuid[]), CAST(:user_ids AS uuid[]),
-            CAST(:delivered AS bigint[]), CAST(:read AS bigint[])
-        ) WITH ORDINALITY AS row (chat_id, user_id, delivered, read, n)
-    ),
-    stay AS MATERIALIZED (
-        SELECT batch.n, batch.delivered, batch.read, found.* FROM batch CROSS JOIN LATERAL (
-            SELECT members.id AS stay_id, {_CHAT}
-            FROM members JOIN chats ON chats.id = members.chat_id
-            WHERE user_id = batch.user_id AND chat_id = batch.chat_id AND left_seq IS NULL
-            OFFSET 0
-        ) AS found
-    ),
-    moved AS (
-        UPDATE members SET delivered_seq = greatest(members.delivered_seq, furthest.delivered),
-                           read_seq = greatest(members.read_seq, furthest.read)
-        FROM (
-            SELECT stay_id, max(least(delivered, last_message_seq)) AS delivered,
-                   max(least(read, last_message_seq)) AS read
-            FROM stay GROUP BY stay_id
-        ) AS furthest
-        WHERE members.id = furthest.stay_id
-          AND members.id = ANY (ARRAY(SELECT stay_id FROM stay))
-          AND (members.delivered_seq < furthest.delivered OR members.read_seq < furthest.read)
-        RETURNING members.id, chat_id, user_id, members.delivered_seq, members.read_seq
-    ),
-    told AS (
-        INSERT INTO receipts (member_id, chat_id, user_id, delivered_seq, read_seq, xid, moved_at)
-        SELECT moved.*, pg_current_xact_id(), clock_timestamp() FROM moved
-        ON CONFLICT (member_id) DO UPDATE SET
-            delivered_seq = excluded.delivered_seq, read_seq = excluded.read_seq,
-            xid = excluded.xid, moved_at = excluded.moved_at
-    )
-    SELECT {_CHAT} FROM batch LEFT JOIN stay AS chats USING (n) ORDER BY n
-    """  # noqa: S608 - what is put in are constants
-)
-
-
 class PostgresqlWriter:
     """Hold one connection and store batches on it."""
 
@@ -285,19 +240,25 @@ async def _attempt(
     if lock is _LOCK_FREE and len(locked) < len(chat_ids):
         there = await connection.execute(_EXISTING, {"ids": chat_ids})
         held = set(there.scalars()) - locked
-    ours = [change for change in batch if change.chat_id in locked]
-    sent, read = messages_of(ours), marks_of(ours)
-    messages = iter(await _store(connection, sent) if sent else [])
-    marks = iter(await _mark(connection, read) if read else [])
+    outcomes = await _carry_out(connection, [each for each in batch if each.chat_id in locked])
 
     def outcome(change: Change) -> Outcome | None:
         if change.chat_id in held:
             return None
-        if change.chat_id not in locked:
-            return Outcome(Verdict.NO_CHAT)
-        return next(messages) if isinstance(change, Outgoing) else next(marks)
+        return next(outcomes) if change.chat_id in locked else Outcome(Verdict.NO_CHAT)
 
-    return [outcome(change) for change in batch]  # those of each kind in the batch's order
+    return [outcome(change) for change in batch]
+
+
+async def _carry_out(connection: AsyncConnection, changes: Sequence[Change]) -> Iterator[Outcome]:
+    """Return what becomes of changes in locked chats, in their order; one statement per kind."""
+    sent, marks, reactions = by_kind(changes)
+    return in_order(
+        changes,
+        await _store(connection, sent) if sent else (),
+        await mark_on_postgresql(connection, marks) if marks else (),
+        await react_on_postgresql(connection, reactions) if reactions else (),
+    )
 
 
 async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list[Outcome]:
@@ -313,22 +274,6 @@ async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list
         },
     )
     return [_outcome(message, *row) for message, row in zip(batch, rows.all(), strict=True)]
-
-
-async def _mark(connection: AsyncConnection, marks: Sequence[Mark]) -> list[Outcome]:
-    rows = await connection.execute(
-        _MARK,
-        {
-            "chat_ids": [mark.chat_id for mark in marks],
-            "user_ids": [mark.user_id for mark in marks],
-            "delivered": [mark.delivered_seq for mark in marks],
-            "read": [mark.read_seq for mark in marks],
-        },
-    )
-    return [
-        Outcome(Verdict.NO_CHAT) if row.id is None else Outcome(Verdict.MARKED, chat=Chat(*row))
-        for row in rows
-    ]
 
 
 def _outcome(

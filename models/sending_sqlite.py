@@ -9,24 +9,23 @@ import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-from uuid import UUID
 
-from models.chats import Chat
+from models.base import moment_from_sqlite, moment_to_sqlite
 from models.database import BUSY_TIMEOUT, SQLITE_PRAGMAS, Database
 from models.errors import Unreachable
+from models.marking import mark_on_sqlite
 from models.messages import Message
+from models.reacting import react_on_sqlite
 from models.sending import (
     SENT,
     Change,
-    Mark,
     Outcome,
     Outgoing,
     Verdict,
-    marks_of,
-    messages_of,
+    by_kind,
+    in_order,
 )
 
 _STAY = """
@@ -53,26 +52,6 @@ UPDATE chats SET last_message_seq = ?, last_event_seq = ?, last_activity_at = ? 
 """
 # Who writes has read what was there; everybody knows, so it is no news.
 _READ = "UPDATE members SET delivered_seq = ?, read_seq = ? WHERE id = ?"
-
-_CHAT_COLUMNS = [field.name for field in fields(Chat)]
-_CHAT_OF = f"""
-SELECT {", ".join(f"chats.{name}" for name in _CHAT_COLUMNS)}
-FROM members JOIN chats ON chats.id = members.chat_id
-WHERE members.user_id = ? AND members.chat_id = ? AND members.left_seq IS NULL
-"""  # noqa: S608 - what is put in are names of columns
-_MARK = """
-UPDATE members SET delivered_seq = max(delivered_seq, ?), read_seq = max(read_seq, ?)
-WHERE user_id = ? AND chat_id = ? AND left_seq IS NULL AND (delivered_seq < ? OR read_seq < ?)
-RETURNING id, chat_id, user_id, delivered_seq, read_seq
-"""
-_BATCH_OF_RECEIPTS = "UPDATE log_state SET receipts = receipts + 1 RETURNING receipts"
-_RECEIPT = """
-INSERT INTO receipts (member_id, chat_id, user_id, delivered_seq, read_seq, xid, moved_at)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (member_id) DO UPDATE SET
-    delivered_seq = excluded.delivered_seq, read_seq = excluded.read_seq,
-    xid = excluded.xid, moved_at = excluded.moved_at
-"""
 
 # The disk or the file is what failed, not a row. https://sqlite.org/rescode.html
 _FILE_CODES = {
@@ -147,56 +126,29 @@ def _connected(path: str) -> sqlite3.Connection:
 def _transact(connection: sqlite3.Connection, batch: Sequence[Change]) -> list[Outcome]:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        store = _Storing(connection)
-        messages = iter([store.outcome(message) for message in messages_of(batch)])
-        store.write()
-        marks = iter(_mark(connection, marks_of(batch)))
+        sent, marks, reactions = by_kind(batch)
+        outcomes = [
+            *in_order(
+                batch,
+                _send(connection, sent),
+                mark_on_sqlite(connection, marks),
+                [*react_on_sqlite(connection, reactions)],
+            )
+        ]
         connection.execute("COMMIT")
     except BaseException:
         # Some errors, a full disk among them, have rolled back already.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return [
-        next(messages) if isinstance(change, Outgoing) else next(marks)  # in the batch's order
-        for change in batch
-    ]
-
-
-def _mark(connection: sqlite3.Connection, marks: Sequence[Mark]) -> list[Outcome]:
-    """Move pointers, and note the moved ones for the tailer under the number of this batch."""
-    outcomes = []
-    moved: dict[str, tuple[object, ...]] = {}  # by stay: the last of several is the furthest
-    for mark in marks:
-        who = (mark.user_id.hex, mark.chat_id.hex)
-        row = connection.execute(_CHAT_OF, who).fetchone()
-        if row is None:
-            outcomes.append(Outcome(Verdict.NO_CHAT))
-            continue
-        chat = _chat(row)
-        to = [min(seq, chat.last_message_seq) for seq in (mark.delivered_seq, mark.read_seq)]
-        stay = connection.execute(_MARK, (*to, *who, *to)).fetchone()
-        if stay is not None:
-            moved[stay[0]] = stay
-        outcomes.append(Outcome(Verdict.MARKED, chat=chat))
-    if moved:
-        (number,) = connection.execute(_BATCH_OF_RECEIPTS).fetchone()
-        now = _as_text(datetime.now(UTC))
-        connection.executemany(_RECEIPT, [(*stay, number, now) for stay in moved.values()])
     return outcomes
 
 
-def _chat(row: Sequence[object]) -> Chat:
-    values: dict[str, Any] = dict(zip(_CHAT_COLUMNS, row, strict=True))
-    return Chat(
-        **values
-        | {
-            "id": UUID(values["id"]),
-            "created_by": UUID(values["created_by"]),
-            "created_at": _as_moment(values["created_at"]),
-            "last_activity_at": _as_moment(values["last_activity_at"]),
-        }
-    )
+def _send(connection: sqlite3.Connection, batch: Sequence[Outgoing]) -> list[Outcome]:
+    store = _Storing(connection)
+    outcomes = [store.outcome(message) for message in batch]
+    store.write()
+    return outcomes
 
 
 @dataclass(slots=True)
@@ -224,7 +176,7 @@ class _Storing:
         self._connection = connection
         # Taken under the lock: within a chat, a later number never has an earlier time.
         self._now = datetime.now(UTC)
-        self._moment = _as_text(self._now)
+        self._moment = moment_to_sqlite(self._now)
         self._chats: dict[str, _Chat] = {}
         self._stays: dict[tuple[str, str], _Stay | None] = {}
         self._messages: list[tuple[object, ...]] = []
@@ -315,16 +267,7 @@ def _message(
         text=text,
         reply_to_seq=reply_to_seq,
         client_message_id=sent.client_message_id,
-        created_at=_as_moment(created_at),
-        edited_at=None if edited_at is None else _as_moment(edited_at),
-        deleted_at=None if deleted_at is None else _as_moment(deleted_at),
+        created_at=moment_from_sqlite(created_at),
+        edited_at=None if edited_at is None else moment_from_sqlite(edited_at),
+        deleted_at=None if deleted_at is None else moment_from_sqlite(deleted_at),
     )
-
-
-def _as_text(moment: datetime) -> str:
-    """Return a moment in UTC as SQLAlchemy writes it on SQLite."""
-    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-def _as_moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -69,7 +69,7 @@ class Authenticator(Protocol):
     """Turns an authorization header's value into a viewer; `server/` has the one."""
 
     async def authenticate(self, authorization: str | None) -> Viewer | None:
-        """Return who that is, None for nobody; raises `Unauthenticated`."""
+        """Return who that is, None for nobody; raises `Unauthenticated`, and `Overloaded`."""
 
 
 class Endpoint:

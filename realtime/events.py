@@ -8,12 +8,13 @@ from uuid import UUID
 
 import structlog
 
-from models import chats, members, messages, sessions, users
+from models import chats, members, messages, reactions, sessions, users
 from models.chats import Chat
 from models.database import Connection
 from models.events import EventKind, LoggedEvent
 from models.members import Member
 from models.messages import Message, MessageKey
+from models.reactions import ReactionGroup
 from models.receipts import SHOWN_UP_TO, Receipt
 from models.sessions import Session
 from models.users import User
@@ -78,19 +79,27 @@ class MemberRoleChanged(ChatEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class MessageSent(ChatEvent):
-    """A message was sent."""
+class MessageEvent(ChatEvent):
+    """Something that happened to a message, which is there."""
 
     message: Message
     sender: User
+    reactions: Sequence[ReactionGroup]
 
 
 @dataclass(frozen=True, slots=True)
-class MessageEdited(ChatEvent):
-    """A message has another text now."""
+class ReactionsChanged(MessageEvent):
+    """Somebody reacted to a message, or took that back."""
 
-    message: Message
-    sender: User
+
+@dataclass(frozen=True, slots=True)
+class MessageSent(MessageEvent):
+    """A message was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited(MessageEvent):
+    """A message has another text now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +184,7 @@ _ABOUT_MEMBER = {
 _ABOUT_MESSAGE = {
     EventKind.MESSAGE_SENT: MessageSent,
     EventKind.MESSAGE_EDITED: MessageEdited,
+    EventKind.REACTIONS_CHANGED: ReactionsChanged,
 }
 
 
@@ -184,6 +194,7 @@ class _Rows:
 
     chats: dict[UUID, Chat]
     messages: dict[MessageKey, Message]
+    reactions: dict[MessageKey, list[ReactionGroup]]
     people: dict[UUID, User]
     stays: Sequence[Member]
     founder_ids: dict[UUID, list[UUID]]
@@ -207,6 +218,7 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
     rows = _Rows(
         chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
         messages=message_rows,
+        reactions=await reactions.groups(connection, message_rows),
         people=await users.by_ids(connection, {user_id for user_id in people if user_id}),
         stays=await members.stays(
             connection,
@@ -266,10 +278,16 @@ def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
         return _ABOUT_MEMBER[kind](*seen, membership=stay, user=rows.people[stay.user_id])
     if logged.message_seq is None:
         raise LookupError(f"event {logged.id} is about a message and names none")
-    message = rows.messages.get((chat_id, logged.message_seq))
+    key = (chat_id, logged.message_seq)
+    message = rows.messages.get(key)
     if kind is EventKind.MESSAGE_DELETED or message is None:  # or expired meanwhile
         return MessageDeleted(*seen, message_seq=logged.message_seq)
-    return _ABOUT_MESSAGE[kind](*seen, message=message, sender=rows.people[message.sender_id])
+    return _ABOUT_MESSAGE[kind](
+        *seen,
+        message=message,
+        sender=rows.people[message.sender_id],
+        reactions=rows.reactions[key],
+    )
 
 
 def _personal(

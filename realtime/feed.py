@@ -12,6 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from uuid import UUID
 
 from models.catch_up import Missed
+from models.turns import Turns
 from realtime.cursor import Cursor
 from realtime.events import (
     CursorAdvanced,
@@ -21,14 +22,19 @@ from realtime.events import (
     ResyncRequired,
     Told,
 )
-from realtime.hub import EventSubscription, Hub, LogReplaced
-from realtime.log import Log
+from realtime.hub import EventSubscription, Hub
+from realtime.log import Log, Lost
 from realtime.tailer import Tailer
 
 PAGE = 500  # events loaded at a time while catching up; who stops reading stops the loading
 IDLE = 60.0  # seconds without an event after which a fresh cursor is worth sending
 # Rounds of catching up with what happened during the last one, before going live all the same.
 MAX_ROUNDS = 10
+# Replays that read at the same moment, well below the connections that there are: after a restart
+# everybody comes at once, and those who are there already want to go on.
+READING = 8
+MAY_WAIT = 5000  # replays that wait for their first reading; beyond that, clients come back later
+TURN_TIMEOUT = 60.0  # seconds
 
 
 class Feeds:
@@ -38,6 +44,7 @@ class Feeds:
         self.log = log
         self.tailer = tailer
         self.hub = hub
+        self.turns = Turns(READING, waiting=MAY_WAIT, timeout=TURN_TIMEOUT)
 
     @asynccontextmanager
     async def open(
@@ -59,6 +66,7 @@ class Feed:
         self._log = feeds.log
         self._tailer = feeds.tailer
         self._hub = feeds.hub
+        self._turns = feeds.turns
         self._subscription = subscription
         self._after = after
 
@@ -76,63 +84,60 @@ class Feed:
                     yield delivery
             while True:
                 yield await self._next()
-        except _Lost as lost:
+        except Lost as lost:
             yield Delivery(ResyncRequired(lost.reason), await self._log.present())
 
     async def _next(self) -> Delivery:
-        try:
-            async with asyncio.timeout(IDLE):
-                return await self._subscription.mailbox.get()
-        except TimeoutError:
-            # The mailbox is empty, so everything up to the tailer's place has been told.
-            return Delivery(CursorAdvanced(), self._tailer.place)
-        except LogReplaced:
-            raise _Lost(ResyncReason.LOG_REPLACED) from None
+        mailbox = self._subscription.mailbox
+        while True:
+            try:
+                async with asyncio.timeout(IDLE):
+                    return await mailbox.get()
+            except TimeoutError:
+                # In the same moment an event may have come, and the tailer's place is behind it.
+                if mailbox.empty:
+                    return Delivery(CursorAdvanced(), self._tailer.place)
 
     async def _missed(self, after: Cursor) -> AsyncGenerator[Delivery, None]:
         """Yield everything after a cursor, and leave the subscription live where that ends."""
-        await self._check(after)
-        since = after.start
+        async with self._turns.turn():
+            await self._log.check(after)
+        since = Cursor(after.epoch, after.start)
         if after.end:  # a batch that was cut off is finished first, exactly as it was
             until = Cursor(after.epoch, after.end)
             async for delivery in self._between(since, until, after_id=after.last_id):
                 yield delivery
-            since = after.end
+            since = until
         for _ in range(MAX_ROUNDS):
-            missed = await self._log.missed(
-                self._subscription.user_id, self._subscription.wanted, since=since
-            )
+            async with self._turns.turn(newcomer=False):
+                missed = await self._log.missed(
+                    self._subscription.user_id, self._subscription.wanted, since=since
+                )
+            until = Cursor(after.epoch, missed.until)
             few = sum(each.last - each.first + 1 for each in missed.ranges) < PAGE
-            async for delivery in self._batch(missed, Cursor(after.epoch, missed.until)):
+            async for delivery in self._batch(missed, until):
                 yield delivery
-            since = missed.until
+            since = until
             if few:
                 break
         boundary = await self._hub.go_live(self._subscription)
         if boundary.epoch != after.epoch:
-            raise _Lost(ResyncReason.LOG_REPLACED)
+            raise Lost(ResyncReason.LOG_REPLACED)
         async for delivery in self._between(since, boundary):
             yield delivery
 
-    async def _check(self, after: Cursor) -> None:
-        """Raise `_Lost` when what follows a cursor cannot be told."""
-        extent = await self._log.extent()
-        if after.epoch != extent.epoch:
-            raise _Lost(ResyncReason.LOG_REPLACED)
-        if int(after.start.split(":")[0]) < extent.oldest:
-            raise _Lost(ResyncReason.EXPIRED)
-
     async def _between(
-        self, since: str, until: Cursor, *, after_id: int = 0
+        self, since: Cursor, until: Cursor, *, after_id: int = 0
     ) -> AsyncGenerator[Delivery, None]:
-        """Yield the person's part of the log between two positions, from an event on."""
-        missed = await self._log.missed_between(
-            self._subscription.user_id,
-            self._subscription.wanted,
-            since=since,
-            until=until.start,
-            after_id=after_id,
-        )
+        """Yield the person's part of the log between two places, from an event on."""
+        async with self._turns.turn(newcomer=False):
+            missed = await self._log.missed_between(
+                self._subscription.user_id,
+                self._subscription.wanted,
+                since=since,
+                until=until,
+                after_id=after_id,
+            )
         async for delivery in self._batch(missed, until, last_id=after_id):
             yield delivery
 
@@ -155,18 +160,12 @@ class Feed:
     async def _told(self, missed: Missed) -> AsyncGenerator[Told, None]:
         """Yield events page by page, then receipts."""
         while missed.left:
-            loaded = await self._log.page(missed, PAGE)
-            if loaded is None:
-                raise _Lost(ResyncReason.EXPIRED)  # pruned under our hands
+            # Only for the reading: whoever takes what was read slowly keeps nobody waiting.
+            async with self._turns.turn(newcomer=False):
+                loaded = await self._log.page(missed, PAGE)
             for event in loaded:
                 yield event
-        for receipt in await self._log.receipts(missed, self._subscription.wanted):
+        async with self._turns.turn(newcomer=False):
+            receipts = await self._log.receipts(missed, self._subscription.wanted)
+        for receipt in receipts:
             yield receipt
-
-
-class _Lost(Exception):
-    """What was missed cannot be told."""
-
-    def __init__(self, reason: ResyncReason) -> None:
-        super().__init__(reason)
-        self.reason = reason

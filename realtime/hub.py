@@ -39,10 +39,6 @@ class SlowConsumer(Exception):
     """The subscriber's mailbox overflowed: close its socket, it may come back."""
 
 
-class LogReplaced(Exception):
-    """The log that the subscription was reading is not there any more."""
-
-
 class Mailbox(Generic[T]):
     """A bounded queue from the hub to one subscriber."""
 
@@ -67,6 +63,11 @@ class Mailbox(Generic[T]):
         if self._end is None:
             self._end = reason
             self._filled.set()
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything has been taken, and more may come."""
+        return not self._items and self._end is None
 
     async def get(self) -> T:
         """Wait for the next item; raises the reason once the subscription has ended."""
@@ -113,7 +114,7 @@ class Hub:
         self._log = source
         self._tailer = tailer
         tailer.on_batch(self.deliver)
-        tailer.on_replaced(self.end_all)
+        tailer.on_lost(self.end_all)
         self._by_user: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._by_chat: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._typing: dict[UUID, dict[Mailbox[Typing], UUID]] = defaultdict(dict)
@@ -206,11 +207,11 @@ class Hub:
         except TimeoutError:
             raise Overloaded from None
 
-    def end_all(self) -> None:
-        """End every subscription because the log has become another one."""
+    def end_all(self, reason: Exception) -> None:
+        """End every subscription."""
         for group in list(self._by_user.values()):
             for subscription in group:
-                subscription.mailbox.end(LogReplaced())
+                subscription.mailbox.end(reason)
 
     def _enter(self, subscription: EventSubscription, chat_id: UUID, joined_seq: int) -> None:
         if not subscription.live:

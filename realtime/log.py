@@ -12,15 +12,24 @@ from uuid import UUID
 from models import catch_up, events, log_state, members, receipts
 from models.catch_up import Missed
 from models.database import Connection, Database
+from models.log_state import Present
 from realtime.cursor import Cursor
-from realtime.events import Event, ReceiptsAdvanced, load, load_receipts
+from realtime.events import Event, ReceiptsAdvanced, ResyncReason, load, load_receipts
 
 LOAD_AT_ONCE = 500  # events whose chats, messages and people are loaded together
 
 
+class Lost(Exception):
+    """What follows a place in the log cannot be told any more."""
+
+    def __init__(self, reason: ResyncReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class News:
-    """What became visible since a position, loaded, and the position where it ends.
+    """What became visible since a place, loaded, and the position where it ends.
 
     Receipts come after the events, which they may refer to.
     """
@@ -30,38 +39,31 @@ class News:
     position: str
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Which log this is, and from where on it can still be told.
-
-    A position is a number, or begins with one; it is too old when that is below `oldest`.
-    """
-
-    epoch: str
-    oldest: int
-
-
 class Log(Protocol):
-    """What is read of the event log. Every read is of what is committed, and may fail or hang."""
+    """What is read of the event log. Every read is of what is committed, and may fail or hang.
+
+    Who reads on from a place is told in every read when that is of no use any more, as `Lost`: a
+    connection may lead to another log at any time, and what follows a place may be pruned.
+    """
 
     async def present(self) -> Cursor:
         """Return the settled place after everything that is committed by now."""
 
-    async def extent(self) -> Extent:
-        """Return which log this is, and how far back it goes."""
+    async def check(self, place: Cursor) -> None:
+        """Raise `Lost` unless what follows a place can be told."""
 
-    async def since(self, position: str) -> News:
-        """Return what became visible since a position; if anything did, where it ends is settled.
+    async def since(self, place: Cursor) -> News:
+        """Return what became visible since a place; where it ends is settled. Raises `Lost`.
 
         Events that concern nobody any more are left out.
         """
 
     async def missed(
-        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: str
+        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: Cursor
     ) -> Missed:
-        """Return what a person missed since a position until now, which is settled.
+        """Return what a person missed since a place until the present, which is settled.
 
-        `chat_ids` leaves out everything but these chats.
+        `chat_ids` leaves out everything but these chats. Raises `Lost`.
         """
 
     async def missed_between(
@@ -69,25 +71,28 @@ class Log(Protocol):
         user_id: UUID,
         chat_ids: Collection[UUID] | None,
         *,
-        since: str,
-        until: str,
+        since: Cursor,
+        until: Cursor,
         after_id: int = 0,
     ) -> Missed:
-        """Return what a person missed between two positions.
+        """Return what a person missed between two places. Raises `Lost`.
 
         `after_id` leaves out the events of a batch that were delivered before it was cut off.
         """
 
-    async def page(self, missed: Missed, limit: int) -> Sequence[Event] | None:
+    async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
         """Return the first events of what was missed, in the log's order, and take them off it.
 
-        None when the log does not hold them any more.
+        Raises `Lost`.
         """
 
     async def receipts(
         self, missed: Missed, chat_ids: Collection[UUID] | None
     ) -> Sequence[ReceiptsAdvanced]:
-        """Return what moved in the time that was missed, as far as the person may see it."""
+        """Return what moved in the time that was missed, as far as the person may see it.
+
+        Raises `Lost`.
+        """
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
         """Return every chat a person is in, with the event number from which they are in it."""
@@ -105,38 +110,39 @@ class DatabaseLog:
     async def present(self) -> Cursor:
         """See `Log.present`."""
         async with self._db.reading() as connection:
-            state = await log_state.read(connection)
-            position = await events.position(connection)
-        await self._settle(position)
-        return Cursor(state.epoch, position)
+            present = await log_state.present(connection)
+            await _settle(connection, present)
+        return Cursor(present.epoch, present.position)
 
-    async def extent(self) -> Extent:
-        """See `Log.extent`."""
+    async def check(self, place: Cursor) -> None:
+        """See `Log.check`."""
         async with self._db.reading() as connection:
-            state = await log_state.read(connection)
-        # On PostgreSQL a position has seen all that is older than what was running then; what was
-        # pruned has to be older than that.
-        oldest = state.floor + 1 if self._db.dialect == "postgresql" else state.floor
-        return Extent(state.epoch, oldest)
+            present = await log_state.present(connection)
+        compare(place.epoch, place.end or place.start, present)
+        compare(place.epoch, place.start, present)
 
-    async def since(self, position: str) -> News:
+    async def since(self, place: Cursor) -> News:
         """See `Log.since`."""
         async with self._db.reading() as connection:
-            batch = await events.since(connection, position)
+            batch = await events.since(connection, place.start)
+            present = batch.present
+            compare(place.epoch, place.start, present)
             loaded = await _load(connection, batch.events)
-            moved = await receipts.between(connection, position, batch.position)
+            moved = await receipts.between(connection, place.start, present.position)
             advanced = await load_receipts(connection, moved)
-        if loaded or advanced:
-            await self._settle(batch.position)
-        return News(loaded, advanced, batch.position)
+            await _settle(connection, present)
+        return News(loaded, advanced, present.position)
 
     async def missed(
-        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: str
+        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: Cursor
     ) -> Missed:
         """See `Log.missed`."""
         async with self._db.reading() as connection:
-            missed = await catch_up.missed(connection, user_id, since=since, chat_ids=chat_ids)
-        await self._settle(missed.until)
+            missed = await catch_up.missed(
+                connection, user_id, since=since.start, chat_ids=chat_ids
+            )
+            compare(since.epoch, since.start, missed.present)
+            await _settle(connection, missed.present)
         return missed
 
     async def missed_between(
@@ -144,22 +150,31 @@ class DatabaseLog:
         user_id: UUID,
         chat_ids: Collection[UUID] | None,
         *,
-        since: str,
-        until: str,
+        since: Cursor,
+        until: Cursor,
         after_id: int = 0,
     ) -> Missed:
         """See `Log.missed_between`."""
         async with self._db.reading() as connection:
-            return await catch_up.missed(
-                connection, user_id, since=since, after_id=after_id, until=until, chat_ids=chat_ids
+            missed = await catch_up.missed(
+                connection,
+                user_id,
+                since=since.start,
+                after_id=after_id,
+                until=until.start,
+                chat_ids=chat_ids,
             )
+        compare(since.epoch, since.start, missed.present)
+        return missed
 
-    async def page(self, missed: Missed, limit: int) -> Sequence[Event] | None:
+    async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
         """See `Log.page`."""
-        of_chats = bool(missed.ranges)
         async with self._db.reading() as connection:
-            logged = await catch_up.page(connection, missed, limit)
-            return None if of_chats and not logged else await _load(connection, logged)
+            batch = await catch_up.page(connection, missed, limit)
+            if batch is None:
+                compare(missed.present.epoch, missed.since, await log_state.present(connection))
+                raise Lost(ResyncReason.EXPIRED)
+            return await _load(connection, batch.events)
 
     async def receipts(
         self, missed: Missed, chat_ids: Collection[UUID] | None
@@ -173,7 +188,11 @@ class DatabaseLog:
                 until=missed.until,
                 chat_ids=chat_ids,
             )
-            return await load_receipts(connection, moved)
+            advanced = await load_receipts(connection, moved)
+            if advanced:
+                present = await log_state.present(connection)
+                compare(missed.present.epoch, missed.since, present)
+            return advanced
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
         """See `Log.memberships`."""
@@ -185,13 +204,24 @@ class DatabaseLog:
         async with self._db.reading() as connection:
             return bool(await members.of_chats(connection, user_id, [chat_id]))
 
-    async def _settle(self, position: str) -> None:
-        """Make sure that a position stays true, before any client gets it."""
-        async with self._db.reading() as connection:
-            if await events.settled(connection, position):
-                return
-        async with self._db.writing() as connection:
-            await log_state.touch(connection)
+
+async def _settle(connection: Connection, present: Present) -> None:
+    """Make sure that a position stays true, before anybody goes on from it.
+
+    On the connection that read it, although a reading one: should PostgreSQL have crashed since,
+    this fails, and so does the reading.
+    """
+    if not present.settled:
+        await log_state.touch(connection)
+        await connection.commit()
+
+
+def compare(epoch: str, position: str, present: Present) -> None:
+    """Raise `Lost` unless the log, as it is, can tell what follows a position in an epoch."""
+    if epoch != present.epoch or not present.reaches(position):
+        raise Lost(ResyncReason.LOG_REPLACED)
+    if not present.tells_after(position):
+        raise Lost(ResyncReason.EXPIRED)
 
 
 async def _load(connection: Connection, logged: Sequence[events.LoggedEvent]) -> list[Event]:

@@ -24,7 +24,8 @@ class Node:
 
     def __init__(self, db: Database, bus_url: str) -> None:
         source = DatabaseLog(db)
-        self.tailer = Tailer(source)
+        # Whatever requests do to the database's connections, the log is read.
+        self.tailer = Tailer(DatabaseLog(db.aside))
         self.hub = Hub(source, self.tailer)
         self.feeds = Feeds(source, self.tailer, self.hub)
         self.sockets = Sockets()

@@ -7,7 +7,7 @@ import structlog
 
 from realtime.cursor import Cursor
 from realtime.events import Delivery, Told, deliveries
-from realtime.log import Log
+from realtime.log import Log, Lost
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ class Tailer:
     def __init__(self, source: Log) -> None:
         self._log = source
         self._listeners: list[Callable[[Sequence[Delivery]], None]] = []
-        self._replaced_listeners: list[Callable[[], None]] = []
+        self._lost_listeners: list[Callable[[Lost], None]] = []
         self._at_boundary: list[Callable[[], None]] = []
         self._doorbell = asyncio.Event()
         self._place: Cursor | None = None
@@ -39,9 +39,9 @@ class Tailer:
         """Hand every batch to a function, which must not block."""
         self._listeners.append(listener)
 
-    def on_replaced(self, listener: Callable[[], None]) -> None:
-        """Call a function when the database has become another one, with a log of its own."""
-        self._replaced_listeners.append(listener)
+    def on_lost(self, listener: Callable[[Lost], None]) -> None:
+        """Call a function when what followed the place cannot be told, and the place is another."""
+        self._lost_listeners.append(listener)
 
     def at_boundary(self, action: Callable[[], None]) -> None:
         """Call a function once everything that is committed by now has been delivered.
@@ -86,8 +86,6 @@ class Tailer:
         """Deliver what became visible since the last read."""
         actions, self._at_boundary = self._at_boundary, []
         try:
-            if not self._working:
-                await self._look_again()
             await self._read(self.place)
         except BaseException:
             self._at_boundary[:0] = actions
@@ -96,7 +94,14 @@ class Tailer:
             action()
 
     async def _read(self, place: Cursor) -> None:
-        news = await self._log.since(place.start)
+        try:
+            news = await self._log.since(place)
+        except Lost as lost:
+            log.warning("log_lost", reason=lost.reason.value)
+            self._place = await self._log.present()
+            for notify in self._lost_listeners:
+                notify(lost)
+            return
         # Nothing awaits between delivery and the new place: a batch is never handed on twice.
         self._place = Cursor(place.epoch, news.position)
         told: list[Told] = [*news.events, *news.receipts]
@@ -104,12 +109,3 @@ class Tailer:
             batch = deliveries(told, place, self._place)
             for listener in self._listeners:
                 listener(batch)
-
-    async def _look_again(self) -> None:
-        """After a failure, see whether this is still the same log."""
-        now = await self._log.present()
-        if now.epoch != self.place.epoch:
-            log.warning("log_replaced")
-            self._place = now
-            for listener in self._replaced_listeners:
-                listener()

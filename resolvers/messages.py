@@ -8,7 +8,7 @@ decided by what only several statements find out.
 import hmac
 from uuid import UUID
 
-from models import messages
+from models import messages, reactions
 from models.errors import Conflict, Forbidden, NotFound
 from models.events import EventKind
 from models.messages import Message, MessageKey
@@ -86,6 +86,7 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
             raise Forbidden("You may delete your own messages only.", path=["messageId"])
         if message.deleted_at is None:
             await messages.delete(locked.connection, *key, now=now)
+            await reactions.clear(locked.connection, key)
             await locked.record(EventKind.MESSAGE_DELETED, message_seq=key[1], now=now)
     return key
 

@@ -7,7 +7,7 @@ from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
 from models.database import Database
-from models.errors import Unauthenticated
+from models.errors import Refusal, Unauthenticated
 from models.viewer import Viewer
 from realtime.cursor import Cursor
 from resolvers.services import Services
@@ -18,8 +18,8 @@ BatchFunction = Callable[..., Awaitable[list[Any]]]
 class Context:
     """One operation's context: who asks, and what answering takes."""
 
-    def __init__(self, services: Services, asking: Viewer | Unauthenticated | None) -> None:
-        """Prepare for who asks: somebody, nobody, or somebody with a token that is not good.
+    def __init__(self, services: Services, asking: Viewer | Refusal | None) -> None:
+        """Prepare for who asks: somebody, nobody, or somebody whose token was not accepted.
 
         The last is refused by the first field that needs a viewer and not before: the operation
         may be the one that renews the session.
@@ -38,8 +38,8 @@ class Context:
 
     @property
     def viewer(self) -> Viewer | None:
-        """The viewer, None when nobody is signed in; raises `Unauthenticated` for a bad token."""
-        if isinstance(self._asking, Unauthenticated):
+        """The viewer, None when nobody is signed in; raises why a token was not accepted."""
+        if isinstance(self._asking, Refusal):
             raise self._asking
         return self._asking
 

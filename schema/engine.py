@@ -30,7 +30,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from models.errors import Unauthenticated
+from models.errors import Refusal
 from models.viewer import Viewer
 from realtime.endpoint import Rejected, Result
 from realtime.hub import SlowConsumer
@@ -229,7 +229,7 @@ class Engine:
     async def execute(
         self,
         request: OperationRequest,
-        asking: Viewer | Unauthenticated | None,
+        asking: Viewer | Refusal | None,
         *,
         mutations: bool = True,
     ) -> Answer:
@@ -239,14 +239,17 @@ class Engine:
         """
         try:
             kind = _operation(request).operation
+            if kind is OperationType.SUBSCRIPTION or (
+                kind is OperationType.MUTATION and not mutations
+            ):
+                raise OperationNotAllowed(kind)
+            context = await self._context(request, asking)
         except GraphQLError as error:
             return Answer({"errors": [formatted(error)]}, executed=False)
-        if kind is OperationType.SUBSCRIPTION or (kind is OperationType.MUTATION and not mutations):
-            raise OperationNotAllowed(kind)
         result = await self._schema.execute(
             request.query,
             variable_values=request.variables,
-            context_value=await self._context(request, asking),
+            context_value=context,
             operation_name=request.operation_name,
         )
         return Answer(_payload(result), executed=_executed(result))
@@ -257,13 +260,14 @@ class Engine:
         """Yield the results of any operation; raises `SlowConsumer` and nothing else."""
         try:
             _operation(request)
+            context = await self._context(request, viewer)
         except GraphQLError as error:
             yield Rejected([formatted(error)])
             return
         results = await self._schema.stream(
             request.query,
             variable_values=request.variables,
-            context_value=await self._context(request, viewer),
+            context_value=context,
             operation_name=request.operation_name,
         )
         async with aclosing(results):
@@ -279,14 +283,16 @@ class Engine:
                     return
                 yield Result(_payload(result))
 
-    async def _context(
-        self, request: OperationRequest, asking: Viewer | Unauthenticated | None
-    ) -> Context:
+    async def _context(self, request: OperationRequest, asking: Viewer | Refusal | None) -> Context:
+        """Return what an operation works with; raises `GraphQLError` with a refusal in it."""
         context = Context(self._services, asking)
         if isinstance(asking, Viewer) and _asks_for_cursor(request.query):
             # Before every other read: the state that is fetched may be newer than the cursor, but
             # never older, or what happened in between would be missed.
-            context.present = await self._services.node.feeds.present()
+            try:
+                context.present = await self._services.node.feeds.present()
+            except Refusal as refusal:
+                raise GraphQLError(refusal.message, original_error=refusal) from refusal
         return context
 
 

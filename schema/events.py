@@ -85,6 +85,11 @@ class MessageDeleted(Event):
     message_seq: int = strawberry.field(description="The message's number in the chat.")
 
 
+@strawberry.type(description="Somebody reacted to a message, or took that back.")
+class ReactionsChanged(Event):
+    message: Message = strawberry.field(description="The message, as it is now.")
+
+
 @strawberry.type(
     description="Somebody got further in receiving or reading. Only the latest of each person "
     "counts, and after a resume it may come again; in chats of more than "
@@ -143,7 +148,12 @@ def _with_membership(type_: Callable[..., Event]) -> Callable[[Any, dict[str, An
 
 def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
     return lambda event, common: type_(
-        message=Message.of(event.message, sender=User.of(event.sender), chat=common["chat"]),
+        message=Message.of(
+            event.message,
+            sender=User.of(event.sender),
+            chat=common["chat"],
+            reactions=event.reactions,
+        ),
         **common,
     )
 
@@ -165,6 +175,7 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.MessageSent: _with_message(MessageSent),
     events.MessageEdited: _with_message(MessageEdited),
     events.MessageDeleted: _deleted,
+    events.ReactionsChanged: _with_message(ReactionsChanged),
 }
 
 # Types that only an interface leads to; a schema must be told about them.
@@ -177,6 +188,7 @@ EVENT_TYPES: list[type[Event]] = [
     MessageSent,
     MessageEdited,
     MessageDeleted,
+    ReactionsChanged,
     ReceiptsAdvanced,
     SessionStarted,
     SessionEnded,

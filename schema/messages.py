@@ -9,6 +9,7 @@ from uuid import UUID
 import strawberry
 
 from models import messages
+from models import reactions as reaction_rows
 from models.errors import NotFound
 from models.messages import MessageKey
 from resolvers import messages as use_cases
@@ -26,6 +27,7 @@ from schema.context import Context, Info
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, decode_message, encode_message
 from schema.node import Node
+from schema.reaction_groups import ReactionGroup
 from schema.users import User, users_by_ids
 
 if TYPE_CHECKING:
@@ -66,6 +68,31 @@ async def _replied_to(objects: Sequence["Message"], info: Info) -> "list[Message
     return await readable_messages(info.context, keys)
 
 
+async def _reactions(objects: Sequence["Message"], info: Info) -> list[list[ReactionGroup]]:
+    unknown = [message.key for message in objects if message.known_reactions is None]
+    found = {}
+    if unknown:
+        async with info.context.db.reading() as db:
+            found = await reaction_rows.groups(db, unknown)
+    return [
+        [
+            ReactionGroup.of(group)
+            for group in (
+                found[message.key] if message.known_reactions is None else message.known_reactions
+            )
+        ]
+        for message in objects
+    ]
+
+
+async def _viewer_reactions(objects: Sequence["Message"], info: Info) -> list[list[str]]:
+    async with info.context.db.reading() as db:
+        found = await reaction_rows.of_user(
+            db, info.context.signed_in.user_id, [message.key for message in objects]
+        )
+    return [found[message.key] for message in objects]
+
+
 @strawberry.type(description="A message. A deleted one keeps its place, with an empty text.")
 class Message(Node):
     seq: int = strawberry.field(
@@ -87,10 +114,22 @@ class Message(Node):
         _replied_to,
         description="What it answers; null if nothing, or nothing that the viewer may read.",
     )
+    reactions: list[ReactionGroup] = batched(
+        _reactions, description="How people reacted, the kind that came first first."
+    )
+    viewer_reactions: list[str] = batched(
+        _viewer_reactions, description="How the viewer reacted, in the order in which they did."
+    )
     row: strawberry.Private[messages.Message]
     # With an event they come along, loaded once for everybody who hears of it.
     known_sender: strawberry.Private[User | None] = None
     known_chat: strawberry.Private[Any] = None
+    known_reactions: strawberry.Private[Sequence[reaction_rows.ReactionGroup] | None] = None
+
+    @property
+    def key(self) -> MessageKey:
+        """Which one it is, for look-ups."""
+        return self.row.chat_id, self.row.seq
 
     @classmethod
     def of(
@@ -99,8 +138,9 @@ class Message(Node):
         *,
         sender: User | None = None,
         chat: "chat_types.Chat | None" = None,
+        reactions: Sequence[reaction_rows.ReactionGroup] | None = None,
     ) -> Self:
-        """Return a message as the schema shows it, with sender and chat if loaded already."""
+        """Return a message as the schema shows it, with what of it is loaded already."""
         return cls(
             id=strawberry.ID(encode_message((row.chat_id, row.seq))),
             seq=row.seq,
@@ -113,6 +153,7 @@ class Message(Node):
             row=row,
             known_sender=sender,
             known_chat=chat,
+            known_reactions=reactions,
         )
 
 

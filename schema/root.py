@@ -10,6 +10,7 @@ from models.errors import InvalidInput
 from schema import chats as chat_fields
 from schema import members as member_fields
 from schema import messages as message_fields
+from schema import reactions as reaction_fields
 from schema import receipts as receipt_fields
 from schema import sessions as session_fields
 from schema import typing as typing_fields
@@ -141,6 +142,12 @@ class Mutation:
     )
     delete_message: message_fields.DeleteMessagePayload = strawberry.mutation(
         resolver=message_fields.delete_message, description="Delete a message for everybody."
+    )
+    add_reaction: reaction_fields.AddReactionPayload = strawberry.mutation(
+        resolver=reaction_fields.add_reaction, description="React to a message."
+    )
+    remove_reaction: reaction_fields.RemoveReactionPayload = strawberry.mutation(
+        resolver=reaction_fields.remove_reaction, description="Take a reaction back."
     )
     mark_read: receipt_fields.MarkReadPayload = strawberry.mutation(
         resolver=receipt_fields.mark_read,

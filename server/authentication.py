@@ -29,7 +29,10 @@ class SessionAuthenticator:
         self._checked: OrderedDict[UUID, float] = OrderedDict()
 
     async def authenticate(self, authorization: str | None) -> Viewer | None:
-        """Return who a header's value speaks for, None without one; raises `Unauthenticated`."""
+        """Return who a header's value speaks for, None without one.
+
+        Raises `Unauthenticated`, and `Overloaded`.
+        """
         if authorization is None:
             return None
         scheme, _, token = authorization.partition(" ")

@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 admin_app = typer.Typer(help="Manage administrators.", no_args_is_help=True)
 app.add_typer(admin_app, name="admin")
+log_app = typer.Typer(help="Look after the event log.", no_args_is_help=True)
+app.add_typer(log_app, name="log")
 
 
 class CommandFailed(Exception):
@@ -170,6 +172,20 @@ def admin_create(
         print(f"{user.handle} is an administrator.")
 
     _run(create(_settings()))
+
+
+@log_app.command("reset")
+def log_reset() -> None:
+    """Empty the event log and make it another one, after a backup was restored."""
+    from models import restored
+    from server.app import open_services
+
+    async def reset(settings: Settings) -> None:
+        async with open_services(settings) as services, services.db.writing() as connection:
+            await restored.begin_log_anew(connection)
+        print("The event log begins anew: clients will fetch afresh.")
+
+    _run(reset(_settings()))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from models.errors import Unauthenticated
+from models.errors import Refusal
 from models.viewer import Viewer
 from realtime.endpoint import Authenticator
 from realtime.protocol import BadMessage, OperationRequest, operation_request
@@ -59,10 +59,10 @@ class GraphQLOverHttp:
         status = 200 if answer.executed or media_type == JSON else 400
         return _response(media_type, status, answer.payload)
 
-    async def _asking(self, request: Request) -> Viewer | Unauthenticated | None:
+    async def _asking(self, request: Request) -> Viewer | Refusal | None:
         try:
             return await self._authenticator.authenticate(request.headers.get("authorization"))
-        except Unauthenticated as refusal:
+        except Refusal as refusal:
             return refusal
 
 

@@ -43,7 +43,7 @@ class Health:
     async def _database(self) -> str:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
-                await self._db.ping()
+                await self._db.aside.ping()
         except TimeoutError:
             return "no answer"
         except Exception as error:  # noqa: BLE001 - whatever the driver raises, it is not ready

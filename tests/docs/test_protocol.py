@@ -11,9 +11,10 @@ import pytest
 
 from accounts import tokens
 from models import errors, events
+from models.reactions import MAX_KINDS
 from realtime import endpoint, feed, hub, protocol
 from realtime.protocol import CloseCode
-from resolvers import chats, messages, typing
+from resolvers import chats, messages, reactions, typing
 from resolvers.services import utc_now
 from schema import connections, engine
 from schema.errors import ErrorCode
@@ -87,6 +88,8 @@ def test_the_table_has_the_limits_of_the_code():
         "one frame not taken by the client": f"{endpoint.SEND_TIMEOUT:.0f} s",
         "events waiting for one subscription": str(hub.MAILBOX),
         "operations on one socket": str(endpoint.MAX_OPERATIONS),
+        "`events` subscriptions that wait on one node to catch up": str(feed.MAY_WAIT),
+        "waiting for one's turn to catch up": f"{feed.TURN_TIMEOUT:.0f} s",
         "an `events` subscription becoming live": f"{hub.LIVE_TIMEOUT:.0f} s",
         "`events` without an event": f"{feed.IDLE:.0f} s",
         "bytes of a frame, or of an HTTP body": str(graphql_http.MAX_BODY),
@@ -94,6 +97,8 @@ def test_the_table_has_the_limits_of_the_code():
         "tokens of a document": str(engine.MAX_TOKENS),
         "entries of a page, ids of `nodes`": str(connections.MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),
+        "characters of a reaction": str(reactions.MAX_EMOJI),
+        "different reactions to a message": str(MAX_KINDS),
         "people added to a chat at once": str(chats.MAX_ADDED_AT_ONCE),
     }
 

@@ -1,6 +1,7 @@
 """Subscriptions that resume: what was missed arrives once and in order, then what happens."""
 
 import asyncio
+import contextlib
 import random
 from typing import Any
 
@@ -298,3 +299,47 @@ async def test_pages_of_two_stays_tell_nothing_of_the_time_between_them(server, 
     events = await hear(ben, after, 16)
     assert [event["seq"] for event in events] == [*range(2, 10), *range(17, 25)]
     assert [text for text in texts(events) if text.startswith("away")] == []
+
+
+async def herd(person, after, count):
+    """Resume on several sockets at once; return the refusals, once all the rest have caught up."""
+    refusals, sockets = [], count // 20
+
+    async def hear(socket):
+        for n in range(20):
+            await socket.subscribe(f"events {n}", RESUMABLE, after=after)
+        heard = dict.fromkeys(range(20), 0)
+        while heard:
+            message = await socket.receive()
+            n = int(message["id"].split()[1])
+            if message["type"] == "error":
+                refusals.append(message["payload"][0]["extensions"]["code"])
+                del heard[n]
+                continue
+            heard[n] += 1
+            assert message["payload"]["data"]["events"]["seq"] == heard[n] + 1
+            if heard[n] == 10:
+                del heard[n]
+
+    async with contextlib.AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(person.socket()) for _ in range(sockets)]
+        await asyncio.gather(*map(hear, opened))
+    return refusals
+
+
+@pytest.mark.parametrize("may_wait", [1000, 3])
+async def test_a_herd_that_comes_back_catches_up_or_is_asked_to_come_later(
+    migrated_database_url, monkeypatch, may_wait
+):
+    monkeypatch.setattr("realtime.feed.READING", 2)
+    monkeypatch.setattr("realtime.feed.MAY_WAIT", may_wait)
+    async with running(migrated_database_url) as server:
+        ana, ben = await server.registered("ana"), await server.registered("ben")
+        chat_id = await ana.group("Talk", ben)
+        after = await cursor_of(ben)
+        for n in range(10):
+            await ana.send(chat_id, str(n))
+        refusals = await herd(ben, after, 100)
+        assert set(refusals) <= {"OVERLOADED"}
+        assert bool(refusals) == (may_wait == 3)
+        assert texts(await hear(ben, after, 10)) == list("0123456789")

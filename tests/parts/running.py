@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,10 +90,19 @@ async def sqlite_server(migrated_sqlite_url: str) -> AsyncIterator[Running]:
 
 
 @pytest.fixture
-async def postgres_server(tmp_path: Path) -> AsyncIterator[tuple[Postgres, Running]]:
-    """A PostgreSQL of the test's own, to be killed and started, and a server on it."""
+def own_postgres(tmp_path: Path) -> Iterator[tuple[Postgres, str]]:
+    """A PostgreSQL of the test's own, to be killed and started, and a migrated database on it."""
     with running_postgres() as postgres:
         url = postgres.url(postgres.create())
         run_hubbub("migrate", directory=tmp_path, HUBBUB_DATABASE_URL=url)
-        async with running(url) as started:
-            yield postgres, started
+        yield postgres, url
+
+
+@pytest.fixture
+async def postgres_server(
+    own_postgres: tuple[Postgres, str],
+) -> AsyncIterator[tuple[Postgres, Running]]:
+    """A PostgreSQL of the test's own, to be killed and started, and a server on it."""
+    postgres, url = own_postgres
+    async with running(url) as started:
+        yield postgres, started

@@ -108,6 +108,55 @@ async def test_a_transaction_that_began_first_and_commits_last_is_not_lost(
         await db.close()
 
 
+async def roll_back(db):
+    """Take the number of a transaction on PostgreSQL, and give the transaction up."""
+    with suppress(ZeroDivisionError):
+        async with db.writing() as connection:
+            await connection.execute(sa.text("SELECT pg_current_xact_id()"))
+            1 / 0  # noqa: B018
+
+
+async def test_a_place_without_news_misses_nothing_after_postgresql_crashed(own_postgres):
+    postgres, url = own_postgres
+    db = Database(url)
+    tailer = Tailer(DatabaseLog(db))
+    try:
+        chat_id = await new_chat(db)
+        await tailer.start()
+        await roll_back(db)
+        assert await read(tailer) == []
+        await asyncio.to_thread(postgres.kill)
+        await asyncio.to_thread(postgres.start)
+        await db.close()  # its connections are dead
+        # What was rolled back last need not be on disk: its number may be given away again.
+        async with db.writing() as connection:
+            await record(connection, chat_id)
+        assert await read(tailer) == [(chat_id, 1)]
+    finally:
+        await db.close()
+
+
+async def test_reading_an_idle_log_writes_nothing(migrated_postgresql_url):
+    db = Database(migrated_postgresql_url)
+    try:
+        tailer = Tailer(DatabaseLog(db))
+        await tailer.start()
+        await roll_back(db)
+        await read(tailer)
+        async with db.reading() as connection:
+            before = await touched(connection)
+        for _ in range(5):
+            await read(tailer)
+        async with db.reading() as connection:
+            assert await touched(connection) == before
+    finally:
+        await db.close()
+
+
+async def touched(connection):
+    return (await connection.execute(sa.text("SELECT touched FROM log_state"))).scalar_one()
+
+
 async def test_writers_of_every_speed_are_all_delivered_in_order_of_each_chat(db):
     chat_ids = [await new_chat(db) for _ in range(4)]
     tailer = Tailer(DatabaseLog(db))

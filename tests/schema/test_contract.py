@@ -92,9 +92,10 @@ PROMISED = {
     "Chat": "id kind title description members memberCount messages message lastMessage "
     "viewerMembership",
     "Membership": "role unreadCount readSeq",
-    "Message": "id chat seq sender kind text replyTo createdAt editedAt deletedAt clientMessageId",
+    "Message": "id chat seq sender kind text replyTo createdAt editedAt deletedAt clientMessageId "
+    "reactions viewerReactions",
     "Mutation": "register logIn refreshSession logOut createChat addMembers sendMessage "
-    "editMessage deleteMessage markRead markDelivered setTyping",
+    "editMessage deleteMessage addReaction removeReaction markRead markDelivered setTyping",
     "Subscription": "events typing",
     "Event": "occurredAt chat seq",
     "ChatCreated": "chat",
@@ -104,6 +105,7 @@ PROMISED = {
     "MessageSent": "message",
     "MessageEdited": "message",
     "MessageDeleted": "messageId",
+    "ReactionsChanged": "message",
     "ReceiptsAdvanced": "user deliveredSeq readSeq",
     "AuthPayload": "session accessToken refreshToken expiresIn errors",
     "UserError": "message code path",

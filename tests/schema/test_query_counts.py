@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from models import events as log_table
+from models import log_state
 from models.database import Database
 from realtime.events import load
 
@@ -79,7 +80,7 @@ async def test_fifty_events_are_loaded_in_as_many_statements_as_one(server):
     db = Database(server.settings.database_url)  # of our own: the tailer reads through the other
     try:
         async with db.reading() as connection:
-            start = await log_table.position(connection)
+            start = (await log_state.present(connection)).position
         for number in range(50):
             await ana.send(chat_id, str(number))
 

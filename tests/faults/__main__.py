@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--nodes", type=int, default=3, help="API nodes")
     add("--clients", type=int, default=50, help="people who do things, with one socket each")
     add("--seed", type=int, default=1, help="for all choices")
-    add("--rate", type=float, default=400, help="doings a second, of all clients, at most")
+    add("--rate", type=float, default=320, help="doings a second, of all clients, at most")
     add("--pause", type=float, default=5, help="seconds between two nemeses of a lane, about")
     add("--only", default="", help=f"these nemeses, by comma: {', '.join(names())}")
     about = "; ".join(f"{name}: {what}" for name, what in SCENARIOS.items())

@@ -12,7 +12,8 @@ What must hold, once everything has healed:
     nothing from outside or from a chat not asked for; what they hear under a number is what the
     log has there. All of that while nobody new rings a bell.
  5. A text heard is one that the message had by then; after the last event, it is the text stored.
- 6. Edits, deletions, leaves and removals that were acknowledged are in the log, and none twice.
+ 6. Edits, deletions, reactions, leaves and removals that were acknowledged are in the log, and none
+    twice.
  7. The history query shows what the database holds; unread counts are those of the model.
  8. No cursor is refused, and none expires.
  9. Receipts never go back nor ahead of the messages told, pointers are those of the model, and the

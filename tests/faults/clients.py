@@ -24,6 +24,7 @@ subscription Events($after: Cursor, $chatIds: [ID!]) { events(after: $after, cha
   ... on MessageSent { message { seq text clientMessageId } }
   ... on MessageEdited { message { seq text clientMessageId } }
   ... on MessageDeleted { messageSeq }
+  ... on ReactionsChanged { message { seq text clientMessageId } }
   ... on MemberJoined { membership { user { handle } } }
   ... on MemberLeft { membership { user { handle } } }
   ... on MemberRoleChanged { membership { user { handle } } }

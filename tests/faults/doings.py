@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from schema.ids import Kind as IdKind
+from schema.ids import decode, encode_message
 from tests.faults.clients import REFUSALS, Device
 from tests.faults.history import Kind, State
 from tests.faults.wire import Answered, Lost
@@ -18,6 +20,9 @@ from tests.parts.people import Person
 ANSWER_TIMEOUT = 10.0  # seconds; then nobody knows
 RETRIED = 1 / 3  # of the sends whose fate is not known
 REPEATED = 0.01  # of the sends that were acknowledged, to see that they are known
+BURSTS = 0.02  # of the sends are several at once: the network was away, or it is a bot
+BURST = 5
+TAKEN_BACK = 1 / 3  # of the reactions
 TRESPASSES = 0.01  # of the sends go to a chat that the sender has left, to see that it is closed
 
 
@@ -32,6 +37,8 @@ def mutation(name: str, selection: str) -> str:
 SEND = mutation("sendMessage", "message { id seq }")
 EDIT = mutation("editMessage", "message { seq }")
 DELETE = mutation("deleteMessage", "deletedMessageId")
+ADD_REACTION = mutation("addReaction", "message { seq }")
+REMOVE_REACTION = mutation("removeReaction", "message { seq }")
 READ = mutation("markRead", "chat { id }")
 DELIVER = mutation("markDelivered", "chat { id }")
 ADD = mutation("addMembers", "chat { id }")
@@ -42,6 +49,7 @@ REMOVE = mutation("removeMember", "chat { id }")
 WEIGHTS = {
     Kind.EDIT: 4,
     Kind.DELETE: 2,
+    Kind.REACT: 2,
     Kind.READ: 4,
     Kind.DELIVER: 3,
     Kind.JOIN: 4,
@@ -68,6 +76,7 @@ class Client(Device):
         super().__init__(world, person, rng)
         self.own: list[Sent] = []
         self._unknown: list[Sent] = []
+        self._reactions: list[tuple[Sent, str]] = []
 
     async def work(self) -> None:
         """Do things until the world stops, several at once."""
@@ -95,6 +104,8 @@ class Client(Device):
         present = [each for each in room.roster if each != self.handle and each not in away]
         if kind in (Kind.EDIT, Kind.DELETE) and self.own:
             await self._change(kind, self.rng.choice(self.own[-20:]))
+        elif kind is Kind.REACT and room.name in self.last_message:
+            await self._react(room)
         elif kind in (Kind.READ, Kind.DELIVER) and room.name in self.last_message:
             await self._mark(kind, room)
         elif kind is Kind.SIGN_IN:
@@ -117,6 +128,10 @@ class Client(Device):
         chance = self.rng.random()
         if self.own and chance < REPEATED:
             await self._send(self.rng.choice(self.own))
+            return
+        if chance < REPEATED + BURSTS:
+            sends = [self._send(Sent(room, self.new_key())) for _ in range(BURST)]
+            await asyncio.gather(*sends)
             return
         if chance > 1 - TRESPASSES:
             left = [each for each in self.world.rooms.values() if self._has_left(each)]
@@ -145,6 +160,22 @@ class Client(Device):
             return
         text = f"e:{self.new_key()[:8]}"
         await self._do(kind, EDIT, {"messageId": sent.id, "text": text}, text=text, **more)
+
+    async def _react(self, room: Room) -> None:
+        """React to the last message as nobody ever has, or take an earlier reaction back."""
+        if self._reactions and self.rng.random() < TAKEN_BACK:
+            sent, emoji = self._reactions.pop(self.rng.randrange(len(self._reactions)))
+            query = REMOVE_REACTION
+        else:
+            seq = self.last_message[room.name]
+            id_ = encode_message((decode(IdKind.CHAT, room.id), seq))
+            sent, emoji, query = Sent(room, "", id_, seq), self.new_key()[:8], ADD_REACTION
+        input_ = {"messageId": sent.id, "emoji": emoji}
+        more = {"chat": sent.room.name, "about": sent.seq}
+        answer = await self._do(Kind.REACT, query, input_, **more)
+        if answer is not None and query is ADD_REACTION:
+            self._reactions.append((sent, emoji))
+            del self._reactions[:-20]
 
     async def _mark(self, kind: Kind, room: Room) -> None:
         seen = self.last_message[room.name]

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     SEND = "send"
     EDIT = "edit"
     DELETE = "delete"
+    REACT = "react"  # or took that back
     READ = "read"  # moved both pointers
     DELIVER = "deliver"  # moved the pointer of what has reached a device
     JOIN = "join"  # added somebody, named by `subject`

@@ -14,12 +14,13 @@ import inspect
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 
-from models import events, sending_postgresql
+from models import events, log_state, marking, sending_postgresql
 from models.sending import Change, Outcome
 from models.sending_postgresql import PostgresqlWriter
 from realtime import bus, tailer
@@ -101,15 +102,15 @@ def id_cursor() -> Sequence[Replacement]:
     last: int | None = None
     newest = sa.select(sa.func.coalesce(sa.func.max(events.events.c.id), 0))
 
-    async def since(connection: AsyncConnection, start: str) -> events.Batch:
+    async def since(connection: AsyncConnection, position: str) -> events.Batch:
         nonlocal last
         if last is None:
             last = int((await connection.execute(newest)).scalar_one())
         above = sa.select(*events.LOGGED_COLUMNS).where(events.events.c.id > last)
         rows = (await connection.execute(above.order_by(events.events.c.id))).all()
         last = max([last, *(row.id for row in rows)])
-        position = await events.position(connection)
-        return events.Batch([events.LoggedEvent(*row) for row in rows], position)
+        logged = [events.LoggedEvent(*row) for row in rows]
+        return events.Batch(logged, await log_state.present(connection))
 
     return [Replacement(events, "since", since)]
 
@@ -145,7 +146,7 @@ def resume_gap() -> Sequence[Replacement]:
     between = Feed._between
 
     async def skipping(
-        self: Feed, since: str, until: Cursor, *, after_id: int = 0
+        self: Feed, since: Cursor, until: Cursor, *, after_id: int = 0
     ) -> AsyncIterator[Delivery]:
         if after_id:  # the rest of a batch that was cut off
             async for delivery in between(self, since, until, after_id=after_id):
@@ -195,7 +196,7 @@ def lost_receipts() -> Sequence[Replacement]:
 def no_unique_key() -> Sequence[Replacement]:
     """Nobody looks whether a send was stored before; `cluster.py` drops the unique key."""
     before = "sender_id = batch.sender_id AND client_message_id = batch.client_message_id"
-    return [_changed("_STORE", before, "false")]
+    return [_changed(sending_postgresql, "_STORE", before, "false")]
 
 
 @fault("sent by an outsider", "refused and stored")
@@ -203,14 +204,14 @@ def no_membership_check() -> Sequence[Replacement]:
     """Who was ever in a chat may send to it."""
     before = "user_id = batch.sender_id AND chat_id = batch.chat_id AND left_seq IS NULL"
     after = "user_id = batch.sender_id AND chat_id = batch.chat_id ORDER BY joined_seq DESC LIMIT 1"
-    return [_changed("_STORE", before, after)]
+    return [_changed(sending_postgresql, "_STORE", before, after)]
 
 
 @fault("receipt went back", "wrong pointers")
 def pointers_go_back() -> Sequence[Replacement]:
     """A mark sets a pointer, wherever it stood."""
     before = "greatest(members.read_seq, furthest.read)"
-    return [_changed("_MARK", before, "furthest.read")]
+    return [_changed(marking, "_ON_POSTGRESQL", before, "furthest.read")]
 
 
 @fault("acknowledged and lost", under=["kill_node", "kill_postgres"])
@@ -246,12 +247,12 @@ async def _commit_later(connection: AsyncConnection, transaction: AsyncTransacti
         await connection.close()
 
 
-def _changed(name: str, before: str, after: str) -> Replacement:
-    """Return another statement for storing batches; `before` has to stand in it once."""
-    statement = getattr(sending_postgresql, name).text
-    if statement.count(before) != 1:
-        raise StalePlant(f"{name} does not say {before!r} once")
-    return Replacement(sending_postgresql, name, sa.text(statement.replace(before, after)))
+def _changed(module: ModuleType, name: str, before: str, after: str) -> Replacement:
+    """Return a statement that says something else; `before` has to stand in it once."""
+    statement = getattr(module, name, None)
+    if not isinstance(statement, sa.TextClause) or statement.text.count(before) != 1:
+        raise StalePlant(f"{module.__name__}.{name} does not say {before!r} once")
+    return Replacement(module, name, sa.text(statement.text.replace(before, after)))
 
 
 def main() -> None:

@@ -200,13 +200,14 @@ class _Tally:
 KINDS: dict[str, str] = {
     Kind.EDIT: "message_edited",
     Kind.DELETE: "message_deleted",
+    Kind.REACT: "reactions_changed",  # no reaction is like another, so that each is an event
     Kind.LEAVE: "member_left",
     Kind.REMOVE: "member_left",
 }
 
 
 class Changes:
-    """Edits, deletions, leaves and removals happened as often as acknowledged (rule 6)."""
+    """Edits, deletions, reactions, leaves and removals happened as acknowledged (rule 6)."""
 
     def __init__(self, final: Final, findings: Findings) -> None:
         self._final = final

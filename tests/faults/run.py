@@ -39,7 +39,7 @@ class Options:
     nodes: int = 3
     clients: int = 50
     seed: int = 1
-    rate: float = 400  # doings per second, of all clients together, at most
+    rate: float = 320  # doings per second, of all clients together, at most
     pause: float = 5  # seconds between two nemeses of a lane, about
     hardness: float = 1.0
     quiet: float = QUIET

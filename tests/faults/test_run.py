@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from models import sending_postgresql
 from tests.faults import planted, report
 from tests.faults.display import projected, rate_now
 from tests.faults.goals import Goal, Goals
@@ -88,5 +89,6 @@ def test_a_fault_whose_target_has_changed_is_not_planted():
     ]:
         with pytest.raises(planted.StalePlant, match=name):
             planted.Replacement(Product, name, by)
-    with pytest.raises(planted.StalePlant, match="does not say 'no such condition' once"):
-        planted._changed("_STORE", "no such condition", "false")
+    for name in ("_STORE", "_GONE"):
+        with pytest.raises(planted.StalePlant, match=f"{name} does not say 'no such condition'"):
+            planted._changed(sending_postgresql, name, "no such condition", "false")

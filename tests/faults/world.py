@@ -28,7 +28,7 @@ class World:
     rooms: dict[str, Room] = field(default_factory=dict)  # by id
     user_ids: dict[str, str] = field(default_factory=dict)  # by handle
     rate: float = 10.0  # doings per second of one client
-    in_flight: int = 3  # of one client at once
+    in_flight: int = 2  # of one client at once, when it sends no burst
     mute: frozenset[int] = frozenset()  # nodes through which people only listen
     stopped: bool = False
     hurry: bool = False  # during a herd nobody waits before coming back

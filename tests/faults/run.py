@@ -27,7 +27,6 @@ from tests.parts.people import Person
 # so long never will. No finding depends on it being short.
 QUIET = 15.0  # seconds; the tailer polls every one
 CALM = 3.0  # seconds of talking with everything healed, before all fall silent
-REPLAYS = 2  # devices that are told the whole run again at its end
 NARROW = 5  # devices that listen to some of their person's chats only
 
 
@@ -43,6 +42,7 @@ class Options:
     pause: float = 5  # seconds between two nemeses of a lane, about
     hardness: float = 1.0
     quiet: float = QUIET
+    replays: int = 2  # devices that are told the whole run again at its end
     fault: str = ""  # planted in the nodes
     only: frozenset[str] = frozenset()  # these nemeses
     once: Nemesis | None = None  # this one alone, once, after some seconds
@@ -150,7 +150,9 @@ async def _talk(
     options = run_.options
     clients = [Client(world, person, random.Random(rng.random())) for person in people]
     narrow = _narrow(world, people, rng)
-    replays = [Device(world, people[n], random.Random(0), "/replay") for n in range(REPLAYS)]
+    replays = [
+        Device(world, people[n], random.Random(0), "/replay") for n in range(options.replays)
+    ]
     whose = {person.handle: person for person in people}
     for device in [*clients, *narrow, *replays]:
         viewer = (await whose[device.handle].ask("{ viewer { cursor } }"))["viewer"]

@@ -62,9 +62,10 @@ class Settling:
             now_in("settling")
             # Who subscribes anew rings the bell for all on the node: it has to be told by now.
             untold = await self._until(lambda: self._unheard(connection, devices))
-            now_in("replaying")
-            replaying = [asyncio.create_task(device.listen()) for device in replays]
-            await self._until(lambda: self._unheard(connection, everybody))
+            if replays:
+                now_in("replaying")
+                replaying = [asyncio.create_task(device.listen()) for device in replays]
+                await self._until(lambda: self._unheard(connection, everybody))
             now_in("reading the database")
             final = Final(
                 users=[device.name for device in everybody],

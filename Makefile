@@ -30,7 +30,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check format lock wheel bench faults screenshots clean
+.PHONY: help run demo test check format lock wheel bench faults simulate screenshots clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -65,8 +65,9 @@ lock: .venv/.uv ## Resolve the dependencies again; ARGS=--upgrade takes newer on
 	$(COMPILE) $(ARGS) --group bootstrap -o requirements/bootstrap.txt
 	$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) $(ARGS) --group build -c requirements/runtime.txt -o requirements/build.txt
-	$(COMPILE) $(ARGS) --group dev pyproject.toml -c requirements/runtime.txt \
+	$(COMPILE) $(ARGS) --group dev --all-extras pyproject.toml -c requirements/runtime.txt \
 		-c requirements/build.txt -o requirements/dev.txt
+	$(COMPILE) $(ARGS) --group synapse -o requirements/synapse.txt
 
 wheel: .venv/.runtime $(PAGE)/dist/index.html ## Build the sdist, and of it the wheel, into dist/
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
@@ -77,6 +78,9 @@ bench: .venv/.dev $(PAGE)/dist/index.html ## Measure, and compare with the figur
 
 faults: .venv/.dev ## Hurt real nodes under load and check what clients saw; ARGS="--minutes 20"
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+simulate: .venv/.dev ## Run seeds of the simulation, or one with all that happens; ARGS="--seed 12"
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 screenshots: ## Copy the screenshots of the last test run into the docs
 	@ls build/screenshots/*.png >/dev/null 2>&1 || \

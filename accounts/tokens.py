@@ -28,6 +28,10 @@ class InvalidToken(Exception):
     """The token was not made here, was tampered with, or is malformed."""
 
 
+# What reading a token raises that we did not make. A header of nothing but brackets recurses.
+_MALFORMED = (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, RecursionError)
+
+
 class ExpiredToken(InvalidToken):
     """The token was good once."""
 
@@ -89,7 +93,7 @@ class AccessTokens:
             )
         except jwt.ExpiredSignatureError as error:
             raise ExpiredToken("expired") from error
-        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError) as error:
+        except _MALFORMED as error:
             raise InvalidToken("not a token of this server") from error
 
 

@@ -4,6 +4,7 @@ from alembic import context
 
 import models.chats
 import models.events
+import models.leases
 import models.log_state
 import models.members
 import models.messages

@@ -206,7 +206,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     given = options.parse(parser, arguments)
     processes.prepare(open_files=(1 + len(PEERS)) * given.subscribers)
-    logs.configure("console", "warning")
+    logs.configure("console", "warning", "bench")
     with ExitStack() as stack:
         directory = Path(
             stack.enter_context(

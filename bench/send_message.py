@@ -189,7 +189,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     given = options.parse(parser, arguments)
     processes.prepare(open_files=4 * given.senders)
-    logs.configure("console", "warning")
+    logs.configure("console", "warning", "bench")
     with tempfile.TemporaryDirectory(prefix="hubbub-bench-", dir=given.directory) as name:
         directory = Path(name)
         directory.chmod(0o711)  # PostgreSQL may have to become somebody who owns only his data

@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from models import sqlite_file
 from models.errors import Overloaded
 from models.turns import Turns
 
@@ -20,9 +21,10 @@ DialectName = Literal["sqlite", "postgresql"]
 
 CONNECTIONS = 20
 KEPT = 10  # of these, when they are not used
-ASIDE = 2  # connections: one for the tailer, one for who asks whether the database answers
-# Who waits for a connection holds nothing but their own task, so the queue may be long: half a
-# minute of short reads.
+# Connections: one for the tailer, one for who asks whether the database answers, one for the node's
+# lease and for the question which sessions have ended.
+ASIDE = 3
+# Who waits for a connection holds nothing but their own task, so the queue may be long.
 MAY_WAIT = 20_000
 TURN_TIMEOUT = 30.0  # seconds
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -39,6 +41,22 @@ SQLITE_PRAGMAS = (
 )
 # A statement that runs this long on PostgreSQL is cut off: no request of ours needs it.
 STATEMENT_TIMEOUT = 30.0  # seconds
+# What every connection to PostgreSQL starts with.
+SERVER_SETTINGS = {
+    "application_name": "hubbub",
+    # Every look-up is by key. A plan made while a table was empty would scan it, and be kept for as
+    # long as nobody analyses the table that has filled meanwhile.
+    "enable_seqscan": "off",
+    "jit": "off",  # compiling costs more than any statement takes
+    # Should we stand still in the middle of a transaction, with locks that others wait for. Shorter
+    # than a send waits for a chat (`resolvers/group_commit.py: PATIENCE`).
+    "idle_in_transaction_session_timeout": "10s",
+    # A machine that lost its power or its network says nothing: 20 seconds, instead of two hours.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "20000",  # milliseconds; Linux only, elsewhere it is passed over
+}
 
 
 class Database:
@@ -163,7 +181,7 @@ def _connect_args(
     return {
         "timeout": CONNECT_TIMEOUT,
         "command_timeout": statement_timeout,
-        "server_settings": {"application_name": "hubbub", **server_settings},
+        "server_settings": {**SERVER_SETTINGS, **server_settings},
     }
 
 
@@ -198,12 +216,12 @@ def _pool(connections: int) -> dict[str, Any]:
 def _sqlite_engine(url: sa.URL, connections: int) -> AsyncEngine:
     if not url.database or url.database == ":memory:":
         raise ValueError("SQLite needs a file: write sqlite:///path/to/hubbub.db")
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    sqlite_file.make(Path(url.database))
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         hide_parameters=True,
         **_pool(connections),
-        connect_args={"timeout": BUSY_TIMEOUT},
+        connect_args={"timeout": BUSY_TIMEOUT, "async_creator_fn": sqlite_file.connect},
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")

@@ -6,7 +6,7 @@ comparing ids lost 9 % of the events in a trial with slow writers. On SQLite, wi
 is the id of the last row, with the number of the last batch of receipts (`models/receipts.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -185,6 +185,47 @@ async def batch_of(connection: Connection, rows: Sequence[sa.Row[Any]]) -> Batch
     """
     logged = [LoggedEvent(*row[: len(LOGGED_COLUMNS)]) for row in rows if row.id is not None]
     return Batch(logged, await log_state.present_of(connection, rows[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Which messages of a chat have another text, which other reactions; who has another role."""
+
+    edited_seqs: Collection[int]
+    reacted_seqs: Collection[int]
+    user_ids: Collection[UUID]
+
+
+async def changes_after(connection: Connection, chat_id: UUID, seq: int) -> Changes | None:
+    """Return what changed in a chat after an event; None when the log does not hold that any more.
+
+    What is pruned first is the oldest: while the event itself is there, all that followed is.
+    """
+    rows = (
+        await connection.execute(
+            sa.select(events.c.seq, events.c.kind, events.c.message_seq, events.c.subject_id).where(
+                events.c.chat_id == chat_id,
+                events.c.seq >= seq,
+                (events.c.seq == seq) | events.c.kind.in_(_CHANGING),
+            )
+        )
+    ).all()
+    if not any(row.seq == seq for row in rows):
+        return None
+    later = [row for row in rows if row.seq > seq]
+    edited, reacted, roles = _CHANGING
+    return Changes(
+        {row.message_seq for row in later if row.kind == edited},
+        {row.message_seq for row in later if row.kind == reacted},
+        {row.subject_id for row in later if row.kind == roles},
+    )
+
+
+_CHANGING = (
+    EventKind.MESSAGE_EDITED.value,
+    EventKind.REACTIONS_CHANGED.value,
+    EventKind.MEMBER_ROLE_CHANGED.value,
+)
 
 
 async def prune(connection: Connection, *, before: datetime, keep: int, limit: int) -> int:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import pairs
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 
@@ -48,6 +49,13 @@ members = sa.Table(
         unique=True,
         postgresql_where=sa.text("left_seq IS NULL"),
         sqlite_where=sa.text("left_seq IS NULL"),
+    ),
+    # For catching up, which goes through past stays as well. Few stays are past.
+    sa.Index(
+        "ix_members_user_id_past",
+        "user_id",
+        postgresql_where=sa.text("left_seq IS NOT NULL"),
+        sqlite_where=sa.text("left_seq IS NOT NULL"),
     ),
     # Keys are UUIDv7, so this lists a chat's members in the order in which they came.
     sa.Index("ix_members_chat_id_id", "chat_id", "id"),
@@ -94,6 +102,18 @@ _FOUNDERS = (
     )
     .order_by(members.c.id)
 )
+
+
+def _stays(dialect: str) -> sa.TextualSelect:
+    # Present and past ones apart: each have an index of their own.
+    halves = (
+        pairs.by_pairs(dialect, _COLUMNS, members.c.chat_id, members.c.user_id, where=where)
+        for where in ("left_seq IS NULL", "left_seq IS NOT NULL")
+    )
+    return sa.text("UNION ALL".join(halves)).columns(*_COLUMNS)
+
+
+_STAYS = {dialect: _stays(dialect) for dialect in ("sqlite", "postgresql")}
 
 
 async def add(connection: Connection, rows: Sequence[Member]) -> None:
@@ -154,16 +174,12 @@ async def readable_by_ids(
 
 async def stays(connection: Connection, people: Iterable[tuple[UUID, UUID]]) -> list[Member]:
     """Return every stay, present or past, of these (chat id, user id) pairs."""
-    wanted = list(set(people))
+    wanted = set(people)
     if not wanted:
         return []
-    rows = await connection.execute(
-        sa.select(*_COLUMNS).where(
-            members.c.chat_id.in_({chat_id for chat_id, _ in wanted}),
-            members.c.user_id.in_({user_id for _, user_id in wanted}),
-        )
-    )
-    return [member for row in rows if ((member := Member(*row)).chat_id, member.user_id) in wanted]
+    dialect = connection.dialect.name
+    rows = await connection.execute(_STAYS[dialect], pairs.parameters(dialect, wanted))
+    return [Member(*row) for row in rows]
 
 
 async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Member | None:
@@ -194,12 +210,15 @@ async def unread_total(connection: Connection, user_id: UUID) -> int:
 
 async def pages(
     connection: Connection,
+    viewer_id: UUID,
     chat_ids: Iterable[UUID],
     *,
     after: UUID | None,
     limit: int,
 ) -> dict[UUID, list[Member]]:
     """Return up to `limit` members of each chat in order of joining, after a row id.
+
+    Nobody of a chat that the viewer is not in.
 
     One statement for all chats: an inner look-up finds the far end of each chat's page, so that
     the cost is that of the rows returned.
@@ -213,7 +232,7 @@ async def pages(
         condition = (table.c.chat_id == _CHATS.c.id) & table.c.left_seq.is_(None)
         return condition if after is None else condition & (table.c.id > after)
 
-    probe = members.alias("probe")
+    mine, probe = members.alias("mine"), members.alias("probe")
     far_end = (
         sa.select(probe.c.id)
         .where(in_range(probe))
@@ -226,8 +245,11 @@ async def pages(
     rows = await connection.execute(
         sa.select(*_COLUMNS)
         .select_from(_CHATS)
+        .join(mine, mine.c.chat_id == _CHATS.c.id)
         .join(members, in_range(members))
         .where(
+            mine.c.user_id == viewer_id,
+            mine.c.left_seq.is_(None),
             _CHATS.c.id.in_(wanted),
             members.c.id <= sa.func.coalesce(far_end, sa.literal(UUID(int=2**128 - 1))),
         )

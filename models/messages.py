@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import pairs
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 from models.members import members
@@ -54,6 +55,28 @@ _ONE = sa.select(*_COLUMNS).where(
 )
 
 
+_DIALECTS = ("sqlite", "postgresql")
+_BY_KEYS = {
+    dialect: sa.text(pairs.by_pairs(dialect, _COLUMNS, messages.c.chat_id, messages.c.seq)).columns(
+        *_COLUMNS
+    )
+    for dialect in _DIALECTS
+}
+_MAY_READ = """EXISTS (
+    SELECT 1 FROM members AS m
+    WHERE m.user_id = :viewer_id AND m.chat_id = messages.chat_id AND m.left_seq IS NULL
+      AND m.first_message_seq <= messages.seq
+)"""
+_READABLE_BY_KEYS = {
+    dialect: sa.text(
+        pairs.by_pairs(dialect, _COLUMNS, messages.c.chat_id, messages.c.seq, where=_MAY_READ)
+    )
+    .bindparams(sa.bindparam("viewer_id", type_=sa.Uuid))
+    .columns(*_COLUMNS)
+    for dialect in _DIALECTS
+}
+
+
 async def insert_many(connection: Connection, rows: Sequence[tuple[Message, bytes]]) -> None:
     """Store messages of any chats at once, each with the hash of what was first sent."""
     await connection.execute(
@@ -74,18 +97,11 @@ async def by_key(connection: Connection, chat_id: UUID, seq: int) -> Message | N
 
 async def by_keys(connection: Connection, keys: Iterable[MessageKey]) -> dict[MessageKey, Message]:
     """Return messages by key whoever asks: for the log, which checks membership itself."""
-    wanted = list(set(keys))
+    wanted = set(keys)
     if not wanted:
         return {}
-    rows = await connection.execute(
-        sa.select(*_COLUMNS).where(
-            sa.tuple_(messages.c.chat_id, messages.c.seq).in_(
-                [sa.tuple_(sa.literal(chat), sa.literal(seq)) for chat, seq in wanted]
-                if connection.dialect.name == "sqlite"
-                else wanted
-            )
-        )
-    )
+    dialect = connection.dialect.name
+    rows = await connection.execute(_BY_KEYS[dialect], pairs.parameters(dialect, wanted))
     return {(row.chat_id, row.seq): Message(*row) for row in rows}
 
 
@@ -96,19 +112,12 @@ async def readable_by_keys(
     wanted = set(keys)
     if not wanted:
         return {}
+    dialect = connection.dialect.name
     rows = await connection.execute(
-        sa.select(*_COLUMNS)
-        .join(members, members.c.chat_id == messages.c.chat_id)
-        .where(
-            members.c.user_id == viewer_id,
-            members.c.left_seq.is_(None),
-            messages.c.seq >= members.c.first_message_seq,
-            messages.c.chat_id.in_({chat_id for chat_id, _ in wanted}),
-            messages.c.seq.in_({seq for _, seq in wanted}),
-        )
+        _READABLE_BY_KEYS[dialect],
+        {"viewer_id": viewer_id, **pairs.parameters(dialect, wanted)},
     )
-    found = {(row.chat_id, row.seq): Message(*row) for row in rows}
-    return {key: found[key] for key in wanted if key in found}
+    return {(row.chat_id, row.seq): Message(*row) for row in rows}
 
 
 async def pages(

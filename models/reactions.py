@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import pairs
 from models.base import UtcDateTime, metadata
 from models.database import Connection
 from models.messages import MessageKey
@@ -35,6 +37,38 @@ class ReactionGroup:
     count: int
 
 
+def _among(dialect: str, where: str = "") -> sa.Subquery:
+    """Return the reactions to the messages that are asked for."""
+    text = pairs.by_pairs(
+        dialect, list(reactions.c), reactions.c.chat_id, reactions.c.message_seq, where=where
+    )
+    query = sa.text(text)
+    if where:
+        query = query.bindparams(sa.bindparam("user_id", type_=sa.Uuid))
+    return query.columns(*reactions.c).subquery("reactions")
+
+
+def _groups(dialect: str) -> sa.Select[Any]:
+    among = _among(dialect)
+    key = (among.c.chat_id, among.c.message_seq, among.c.emoji)
+    return (
+        sa.select(*key, sa.func.count().label("size"))
+        .group_by(*key)
+        .order_by(sa.func.min(among.c.created_at), among.c.emoji)
+    )
+
+
+def _of_user(dialect: str) -> sa.Select[Any]:
+    among = _among(dialect, "user_id = :user_id")
+    return sa.select(among.c.chat_id, among.c.message_seq, among.c.emoji).order_by(
+        among.c.created_at, among.c.emoji
+    )
+
+
+_GROUPS = {dialect: _groups(dialect) for dialect in ("sqlite", "postgresql")}
+_OF_USER = {dialect: _of_user(dialect) for dialect in ("sqlite", "postgresql")}
+
+
 async def groups(
     connection: Connection, keys: Iterable[MessageKey]
 ) -> dict[MessageKey, list[ReactionGroup]]:
@@ -43,17 +77,8 @@ async def groups(
     found: dict[MessageKey, list[ReactionGroup]] = {key: [] for key in wanted}
     if not wanted:
         return found
-    rows = await connection.execute(
-        sa.select(
-            reactions.c.chat_id,
-            reactions.c.message_seq,
-            reactions.c.emoji,
-            sa.func.count().label("size"),
-        )
-        .where(_among(connection, wanted))
-        .group_by(reactions.c.chat_id, reactions.c.message_seq, reactions.c.emoji)
-        .order_by(sa.func.min(reactions.c.created_at), reactions.c.emoji)
-    )
+    dialect = connection.dialect.name
+    rows = await connection.execute(_GROUPS[dialect], pairs.parameters(dialect, wanted))
     for row in rows:
         found[row.chat_id, row.message_seq].append(ReactionGroup(row.emoji, row.size))
     return found
@@ -67,10 +92,9 @@ async def of_user(
     found: dict[MessageKey, list[str]] = {key: [] for key in wanted}
     if not wanted:
         return found
+    dialect = connection.dialect.name
     rows = await connection.execute(
-        sa.select(reactions.c.chat_id, reactions.c.message_seq, reactions.c.emoji)
-        .where(_among(connection, wanted), reactions.c.user_id == user_id)
-        .order_by(reactions.c.created_at, reactions.c.emoji)
+        _OF_USER[dialect], {"user_id": user_id, **pairs.parameters(dialect, wanted)}
     )
     for row in rows:
         found[row.chat_id, row.message_seq].append(row.emoji)
@@ -82,12 +106,4 @@ async def clear(connection: Connection, key: MessageKey) -> None:
     chat_id, seq = key
     await connection.execute(
         reactions.delete().where(reactions.c.chat_id == chat_id, reactions.c.message_seq == seq)
-    )
-
-
-def _among(connection: Connection, keys: Iterable[MessageKey]) -> sa.ColumnElement[bool]:
-    return sa.tuple_(reactions.c.chat_id, reactions.c.message_seq).in_(
-        [sa.tuple_(sa.literal(chat_id), sa.literal(seq)) for chat_id, seq in keys]
-        if connection.dialect.name == "sqlite"
-        else list(keys)
     )

@@ -1,7 +1,8 @@
 """Sessions: one per sign-in and device, each with a family of rotating refresh tokens."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -67,6 +68,20 @@ _LIVE_OF_USER = (
     )
     .order_by(sessions.c.last_seen_at.desc(), sessions.c.id)
 )
+# As one parameter, however many there are: a node asks about all its sockets' sessions at once.
+_LIVE_AMONG = {
+    dialect: sa.text(
+        f"""
+        SELECT id FROM sessions WHERE id {among} AND revoked_at IS NULL AND expires_at > :now
+        """  # noqa: S608 - made of the constants below
+    )
+    .bindparams(sa.bindparam("now", type_=UtcDateTime))
+    .columns(sessions.c.id)
+    for dialect, among in [
+        ("postgresql", "= ANY (CAST(:ids AS uuid[]))"),
+        ("sqlite", "IN (SELECT value FROM json_each(:ids))"),
+    ]
+}
 
 
 async def create(connection: Connection, session: Session, refresh_hash: bytes) -> None:
@@ -106,6 +121,18 @@ async def live_of(connection: Connection, user_id: UUID, now: datetime) -> list[
     return [Session(*row) for row in rows]
 
 
+async def live_among(
+    connection: Connection, session_ids: Collection[UUID], now: datetime
+) -> set[UUID]:
+    """Return which of these sessions still sign their people in."""
+    dialect = connection.dialect.name
+    ids: object = list(session_ids)
+    if dialect == "sqlite":
+        ids = json.dumps([session_id.hex for session_id in session_ids])
+    rows = await connection.execute(_LIVE_AMONG[dialect], {"ids": ids, "now": now})
+    return set(rows.scalars())
+
+
 async def lock_for_refresh(connection: Connection, session_id: UUID) -> RefreshState | None:
     """Return the refresh state under the session's row lock: two refreshes cannot both win."""
     row = (
@@ -128,17 +155,17 @@ async def lock_for_refresh(connection: Connection, session_id: UUID) -> RefreshS
 
 async def rotate(
     connection: Connection,
-    session_id: UUID,
+    session: Session,
     *,
     refresh_hash: bytes,
     previous_refresh_hash: bytes,
     now: datetime,
     expires_at: datetime,
-) -> None:
-    """Replace the refresh token, keeping the hash of the one just spent."""
+) -> Session:
+    """Replace the refresh token, and keep the hash of the one just spent; returns the session."""
     await connection.execute(
         sessions.update()
-        .where(sessions.c.id == session_id)
+        .where(sessions.c.id == session.id)
         .values(
             refresh_hash=refresh_hash,
             previous_refresh_hash=previous_refresh_hash,
@@ -147,6 +174,7 @@ async def rotate(
             expires_at=expires_at,
         )
     )
+    return replace(session, last_seen_at=now, expires_at=expires_at)
 
 
 async def revoke(connection: Connection, session_id: UUID, now: datetime) -> bool:

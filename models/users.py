@@ -12,6 +12,10 @@ from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 from models.errors import HandleTaken
 
+# Folding can make three characters of one, so a name of 64 may be cut off. Whoever looks for more
+# than this of a name finds those that begin alike.
+FOLDED = 128  # characters
+
 users = sa.Table(
     "users",
     metadata,
@@ -19,7 +23,7 @@ users = sa.Table(
     # Handles are lower case from the start, so one unique index serves look-up and search.
     sa.Column("handle", sa.String(32), nullable=False, unique=True),
     sa.Column("display_name", sa.String(64), nullable=False),
-    sa.Column("display_name_folded", sa.String(128), nullable=False),
+    sa.Column("display_name_folded", sa.String(FOLDED), nullable=False),
     sa.Column("email", sa.String(254)),
     sa.Column("password_hash", sa.String(255), nullable=False),
     sa.Column("is_admin", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -56,7 +60,7 @@ async def create(connection: Connection, user: User, password_hash: str) -> None
                 id=user.id,
                 handle=user.handle,
                 display_name=user.display_name,
-                display_name_folded=user.display_name.casefold(),
+                display_name_folded=_folded(user.display_name),
                 email=user.email,
                 password_hash=password_hash,
                 is_admin=user.is_admin,
@@ -65,6 +69,10 @@ async def create(connection: Connection, user: User, password_hash: str) -> None
         )
     except IntegrityError as error:
         raise HandleTaken(user.handle) from error
+
+
+def _folded(text: str) -> str:
+    return text.casefold()[:FOLDED]
 
 
 async def by_ids(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, User]:
@@ -92,7 +100,7 @@ async def search(
     connection: Connection, prefix: str, *, after_handle: str | None, limit: int
 ) -> Sequence[User]:
     """Return people whose handle or name starts with `prefix`, by handle, after a given one."""
-    folded = prefix.casefold()
+    folded = _folded(prefix)
     query = (
         sa.select(*_COLUMNS)
         .where(

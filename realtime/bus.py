@@ -11,8 +11,12 @@ against:
   node has heard itself;
 - its Redis backend starts to listen before its first subscription is made, finds none, and waits
   for the next one: so there is a first one that nobody uses;
+- its Kafka backend waits for a topic that only publishing makes, so something is published first;
+- a second subscription on Kafka now and then stops the listening for both, without an error that
+  anybody sees, so there is no second one;
 - its PostgreSQL backend cannot publish twice at once, so one task publishes;
-- it forgets its backend, and a task in it, when connecting fails, so that is ended for it;
+- it forgets its backend, and what runs in it, when connecting fails or its listener has died, so
+  that is ended for it;
 - what it waits for in redis-py swallows a cancellation now and then, so tasks are cancelled until
   they have ended;
 - its queues are unbounded, so hints wait in a bounded outbox where the oldest goes first.
@@ -21,13 +25,16 @@ against:
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import orjson
 import structlog
 from broadcaster import Broadcast
+
+from realtime.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +46,6 @@ FIRST_BEAT_INTERVAL = 0.01  # … until the first one is heard
 SILENCE_LIMIT = 6.0  # seconds without a beat of our own before the bus is rebuilt
 CONNECT_TIMEOUT = 5.0
 PUBLISH_TIMEOUT = 5.0
-CANCEL_INTERVAL = 0.2  # seconds until a task that was cancelled and lives on is cancelled again
 BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to rebuild, the last one repeated
 
 Hint = dict[str, Any]
@@ -49,7 +55,7 @@ class Bus:
     """Carry small JSON hints between nodes; every node hears them, the sender included."""
 
     def __init__(self, url: str) -> None:
-        """Prepare a bus on `memory://`, `redis://…`, `postgresql://…` or `kafka://…`."""
+        """Prepare a bus on `memory://`, `redis://…`, `postgresql://…` or `kafka://host,host`."""
         self._url = url
         self._node = uuid4().hex
         self._listeners: dict[str, list[Callable[[Hint], None]]] = {}
@@ -89,7 +95,7 @@ class Bus:
             try:
                 await asyncio.wait([running])
             finally:
-                await _end([running])
+                await end([running])
             if not running.cancelled() and (error := running.exception()):
                 log.warning("bus_lost", error=str(error) or type(error).__name__)
             if loop.time() - started > SILENCE_LIMIT:
@@ -99,13 +105,13 @@ class Bus:
 
     async def _run_once(self) -> None:
         """Connect, then listen, publish and beat until one of them fails."""
-        broadcast = Broadcast(self._url)
+        broadcast = _broadcast(self._url)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await broadcast.connect()
             async with contextlib.AsyncExitStack() as stack:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
-                    await stack.enter_async_context(broadcast.subscribe(PRIMER))
+                    await self._prepare(broadcast, stack)
                     subscriber = await stack.enter_async_context(broadcast.subscribe(CHANNEL))
                 await self._carry(broadcast, subscriber)
         finally:
@@ -113,6 +119,13 @@ class Bus:
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(CONNECT_TIMEOUT):
                     await _disconnect(broadcast)
+
+    async def _prepare(self, broadcast: Broadcast, stack: contextlib.AsyncExitStack) -> None:
+        """Do what a backend needs before the subscription."""
+        if self._url.startswith("redis"):
+            await stack.enter_async_context(broadcast.subscribe(PRIMER))
+        elif self._url.startswith("kafka"):
+            await broadcast.publish(CHANNEL, self._encoded_beat().decode())
 
     async def _carry(self, broadcast: Broadcast, subscriber: Any) -> None:
         """Listen, publish and beat until one of them fails.
@@ -132,7 +145,7 @@ class Bus:
             for task in ended:
                 task.result()
         finally:
-            await _end(tasks)
+            await end(tasks)
 
     async def _until_heard(self, broadcast: Broadcast) -> None:
         """Return once the subscription is confirmed: by a beat that came back."""
@@ -185,19 +198,23 @@ class Bus:
         return orjson.dumps({"kind": "beat", "node": self._node})
 
 
-async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel tasks again and again until they have ended, and leave how they did to the caller."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=CANCEL_INTERVAL)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()  # seen
+def _broadcast(url: str) -> Broadcast:
+    if not url.startswith("kafka"):
+        return Broadcast(url)
+    # Only here: its driver is an extra. From a URL alone it would take several brokers for one.
+    from broadcaster._backends.kafka import KafkaBackend  # noqa: PLC0415
+
+    brokers = urlsplit(url).netloc.split(",")
+    return Broadcast(backend=KafkaBackend([f"kafka://{broker}" for broker in brokers]))
 
 
 async def _disconnect(broadcast: Broadcast) -> None:
-    if hasattr(broadcast, "_listener_task"):
-        await broadcast.disconnect()
-    else:  # it never connected, and would leave its backend as it is
-        await broadcast._backend.disconnect()
+    """Let go of a backend in whatever state it is; `Broadcast.disconnect` gives up too early."""
+    if listener := getattr(broadcast, "_listener_task", None):
+        await end([listener])
+    backend: Any = broadcast._backend
+    # Kafka's would not stop before everything is sent, and go on trying when it is given up.
+    sender = getattr(getattr(backend, "_producer", None), "_sender", None)
+    if sending := getattr(sender, "sender_task", None):
+        await end([sending])
+    await backend.disconnect()

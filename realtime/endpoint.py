@@ -10,7 +10,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from uuid import UUID
 
 import structlog
 
@@ -39,6 +38,7 @@ INIT_TIMEOUT = 10.0  # seconds for connection_init after the socket opened
 PING_INTERVAL = 25.0  # seconds; below the idle limits of common proxies (30 to 60)
 SEND_TIMEOUT = 20.0  # seconds a peer may leave one frame unread
 AUTHENTICATION_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 5.0  # seconds a socket may outlive its session, to answer what ended it
 MAX_OPERATIONS = 100  # per socket; GraphiQL and Apollo use a handful
 
 
@@ -137,28 +137,38 @@ class _Socket:
             pass
         finally:
             self._tasks = None
-            self._endpoint.sockets.remove(self, self._session_id)
-
-    @property
-    def _session_id(self) -> UUID | None:
-        return self._viewer.session_id if self._viewer else None
+            self._endpoint.sockets.remove(self, self._viewer)
 
     def close_soon(self, code: CloseCode, reason: str) -> asyncio.Task[None] | None:
         if self._tasks is not None and self._closing is None:
-            closing = self._perform(self._protocol.close(code, reason))
-            self._closing = self._tasks.create_task(closing)
+            asking = asyncio.current_task()
+            mine = asking if asking in self._operations.values() else None
+            self._closing = self._tasks.create_task(self._close(code, reason, after=mine))
         return self._closing
 
+    async def _close(
+        self, code: CloseCode, reason: str, *, after: asyncio.Task[None] | None
+    ) -> None:
+        if after is not None:
+            # An operation of this very socket ended the session: it is answered before.
+            await asyncio.wait([after], timeout=ANSWER_TIMEOUT)
+        await self._perform(self._protocol.close(code, reason))
+
     async def _read(self) -> None:
-        while True:
-            message = await self._receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            text = message.get("text")
-            if text is None:
-                await self._perform(self._protocol.receive_binary())
-            else:
-                await self._perform(self._protocol.receive(text))
+        # Nothing of a frame is held on to while the next one is waited for.
+        while await self._take(await self._receive()):
+            pass
+
+    async def _take(self, message: Message) -> bool:
+        """Act on what came; returns whether more may come."""
+        if message["type"] == "websocket.disconnect":
+            return False
+        text = message.get("text")
+        if text is None:
+            await self._perform(self._protocol.receive_binary())
+        else:
+            await self._perform(self._protocol.receive(text))
+        return True
 
     async def _perform(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -210,7 +220,7 @@ class _Socket:
             )
             return
         if self._viewer is not None:
-            self._endpoint.sockets.signed_in(self, self._viewer.session_id)
+            self._endpoint.sockets.signed_in(self, self._viewer)
             if self._tasks is not None:
                 expiry = self._await_expiry(self._viewer.expires_at)
                 self._timers.append(self._tasks.create_task(expiry))
@@ -242,8 +252,10 @@ class _Socket:
             del self._operations[id_]
 
     async def _operate(self, id_: str, request: OperationRequest) -> None:
+        stream = self._endpoint.renderer.stream(request, self._viewer)
+        del request  # a megabyte perhaps, of which the stream keeps what it needs
         try:
-            async with aclosing(self._endpoint.renderer.stream(request, self._viewer)) as results:
+            async with aclosing(stream) as results:
                 async for result in results:
                     if isinstance(result, Rejected):
                         await self._perform(self._protocol.error(id_, result.errors))

@@ -189,7 +189,7 @@ _ABOUT_MESSAGE = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class Rows:
     """What the events of a batch refer to, loaded together."""
 
     chats: dict[UUID, Chat]
@@ -215,7 +215,7 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
         user_id for event in logged for user_id in (event.user_id, event.actor_id, event.subject_id)
     }
     people |= {message.sender_id for message in message_rows.values()}
-    rows = _Rows(
+    rows = Rows(
         chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
         messages=message_rows,
         reactions=await reactions.groups(connection, message_rows),
@@ -245,6 +245,11 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
             },
         ),
     )
+    return assembled(logged, rows)
+
+
+def assembled(logged: Sequence[LoggedEvent], rows: Rows) -> list[Event]:
+    """Return events with what they refer to, without those that concern nobody any more."""
     loaded: list[Event] = []
     for each in logged:
         try:
@@ -257,7 +262,7 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
     return loaded
 
 
-def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
+def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
     """Return an event with what it refers to; None when its chat is gone for everybody."""
     kind = EventKind(logged.kind)
     actor = rows.people.get(logged.actor_id) if logged.actor_id else None
@@ -291,7 +296,7 @@ def _assemble(logged: LoggedEvent, rows: _Rows) -> Event | None:
 
 
 def _personal(
-    kind: EventKind, logged: LoggedEvent, happened: tuple[int, datetime, User | None], rows: _Rows
+    kind: EventKind, logged: LoggedEvent, happened: tuple[int, datetime, User | None], rows: Rows
 ) -> Event:
     """Return an event that is addressed to one person; raises `LookupError`."""
     if logged.user_id is None or logged.subject_id is None:

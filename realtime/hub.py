@@ -9,7 +9,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -22,15 +22,21 @@ from realtime.events import (
     Delivery,
     MemberJoined,
     MemberLeft,
+    MessageEvent,
     PersonalEvent,
     ReceiptsAdvanced,
 )
 from realtime.log import Log
+from realtime.past_stays import veil
 from realtime.tailer import Tailer
 
 T = TypeVar("T")
 
-MAILBOX = 256  # events; a busy chat's several seconds
+# What may wait for one subscriber. An event there is a reference to what all share, so that many
+# may: one batch of the tailer can hold a second of a whole node. But somebody who reads nothing
+# keeps them alive alone, so there is a limit to what they hold as well.
+MAILBOX = 2048  # events; a kilobyte each, and their text
+MAILBOX_TEXT = 1_000_000  # characters of the messages among them
 
 LIVE_TIMEOUT = 30.0  # seconds; the log cannot be read for so long only while the database is away
 
@@ -43,19 +49,21 @@ class Mailbox(Generic[T]):
     """A bounded queue from the hub to one subscriber."""
 
     def __init__(self) -> None:
-        self._items: deque[T] = deque()
+        self._items: deque[tuple[T, int]] = deque()
+        self._text = 0  # characters that wait
         self._filled = asyncio.Event()
         self._end: Exception | None = None
 
-    def put(self, item: T) -> None:
-        """Add an item, or end the subscription when there is no room."""
+    def put(self, item: T, text: int = 0) -> None:
+        """Add an item with so many characters, or end the subscription when there is no room."""
         if self._end is not None:
             return
-        if len(self._items) >= MAILBOX:
+        if len(self._items) >= MAILBOX or self._text + text > MAILBOX_TEXT:
             self._items.clear()  # what is unread is lost to this socket anyway
             self.end(SlowConsumer())
             return
-        self._items.append(item)
+        self._items.append((item, text))
+        self._text += text
         self._filled.set()
 
     def end(self, reason: Exception) -> None:
@@ -76,7 +84,9 @@ class Mailbox(Generic[T]):
                 raise self._end
             self._filled.clear()
             await self._filled.wait()
-        return self._items.popleft()
+        item, text = self._items.popleft()
+        self._text -= text
+        return item
 
 
 class EventSubscription:
@@ -118,6 +128,8 @@ class Hub:
         self._by_user: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._by_chat: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._typing: dict[UUID, dict[Mailbox[Typing], UUID]] = defaultdict(dict)
+        # Who leaves which chat in the batch that is delivered, and with which event.
+        self._leaving: dict[tuple[UUID, UUID], int] = {}
         self.delivered = 0
 
     @property
@@ -142,6 +154,11 @@ class Hub:
 
     def deliver(self, batch: Sequence[Delivery]) -> None:
         """Hand events to everybody who may see them, in the order of the log."""
+        self._leaving = {
+            (delivery.event.chat.id, delivery.event.membership.user_id): delivery.event.seq
+            for delivery in batch
+            if isinstance(delivery.event, MemberLeft)
+        }
         for delivery in batch:
             match delivery.event:
                 case ChatEvent() as event:
@@ -160,9 +177,18 @@ class Hub:
                 self._enter(subscription, chat_id, event.seq)
         for subscription in self._by_chat.get(chat_id, ()):
             if event.seq >= subscription.joined[chat_id]:
-                self._put(subscription, delivery)
+                self._put(subscription, self._seen_by(subscription.user_id, delivery, event))
         if isinstance(event, MemberLeft):
             self._evict(event.membership.user_id, chat_id)
+
+    def _seen_by(self, user_id: UUID, delivery: Delivery, event: ChatEvent) -> Delivery:
+        """Return a delivery as somebody may see it who leaves the chat in the same batch.
+
+        The batch was loaded as it was after they had left.
+        """
+        if not self._leaving or event.seq > self._leaving.get((event.chat.id, user_id), 0):
+            return delivery
+        return replace(delivery, event=veil(event, user_id, None))
 
     def _deliver_receipt(self, delivery: Delivery, receipt: ReceiptsAdvanced) -> None:
         chat_id = receipt.chat.id
@@ -175,7 +201,9 @@ class Hub:
                 self._put(subscription, delivery)
 
     def _put(self, subscription: EventSubscription, delivery: Delivery) -> None:
-        subscription.mailbox.put(delivery)
+        event = delivery.event
+        text = len(event.message.text) if isinstance(event, MessageEvent) else 0
+        subscription.mailbox.put(delivery, text)
         self.delivered += 1
 
     async def go_live(self, subscription: EventSubscription) -> Cursor:

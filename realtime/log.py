@@ -13,6 +13,7 @@ from models import catch_up, events, log_state, members, receipts
 from models.catch_up import Missed
 from models.database import Connection, Database
 from models.log_state import Present
+from realtime import past_stays
 from realtime.cursor import Cursor
 from realtime.events import Event, ReceiptsAdvanced, ResyncReason, load, load_receipts
 
@@ -83,7 +84,7 @@ class Log(Protocol):
     async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
         """Return the first events of what was missed, in the log's order, and take them off it.
 
-        Raises `Lost`.
+        Those of a stay that has ended show nothing that changed after it. Raises `Lost`.
         """
 
     async def receipts(
@@ -174,7 +175,8 @@ class DatabaseLog:
             if batch is None:
                 compare(missed.present.epoch, missed.since, await log_state.present(connection))
                 raise Lost(ResyncReason.EXPIRED)
-            return await _load(connection, batch.events)
+            loaded = await _load(connection, batch.events)
+            return await past_stays.veiled(connection, missed.user_id, loaded)
 
     async def receipts(
         self, missed: Missed, chat_ids: Collection[UUID] | None

@@ -1,19 +1,29 @@
 """Everything real-time of one node, wired together: bus, tailer, hub, open sockets."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
+import structlog
+
 from models.database import Database
 from realtime.bus import Bus, Hint
+from realtime.events import Delivery, SessionEnded
 from realtime.feed import Feeds
+from realtime.file_watch import FileWatch
 from realtime.hub import Hub, Typing
+from realtime.leases import DatabaseLeases, Leases
+from realtime.leases_redis import RedisLeases
 from realtime.log import DatabaseLog
+from realtime.registry import Registry, RegistryUnavailable
+from realtime.session_watch import SessionWatch
 from realtime.sockets import Sockets
 from realtime.tailer import Tailer
+from realtime.tasks import end
+
+log = structlog.get_logger(__name__)
 
 # Receipts come in swarms, one or two from everybody who got a message: they are told together.
 RECEIPTS_DELAY = 0.1  # seconds
@@ -22,7 +32,7 @@ RECEIPTS_DELAY = 0.1  # seconds
 class Node:
     """What use-cases tell others through, and subscriptions listen to."""
 
-    def __init__(self, db: Database, bus_url: str) -> None:
+    def __init__(self, db: Database, bus_url: str, node_id: str) -> None:
         source = DatabaseLog(db)
         # Whatever requests do to the database's connections, the log is read.
         self.tailer = Tailer(DatabaseLog(db.aside))
@@ -30,6 +40,10 @@ class Node:
         self.feeds = Feeds(source, self.tailer, self.hub)
         self.sockets = Sockets()
         self.bus = Bus(bus_url)
+        self._leases: Leases = (
+            RedisLeases(bus_url) if bus_url.startswith("redis") else DatabaseLeases(db)
+        )
+        self.registry = Registry(self._leases, self.sockets, node_id)
         # Called with the id of every session that ends, on whatever node.
         self.revoked_listeners: list[Callable[[UUID], None]] = [self.sockets.close_session]
         self._receipts_timer: asyncio.TimerHandle | None = None
@@ -37,25 +51,39 @@ class Node:
         self.bus.on("typing", self._typing)
         self.bus.on("revoked", lambda hint: self._session_ended(UUID(hint["session"])))
         self.bus.on_rebuilt(self.tailer.ring)
+        self.bus.on_rebuilt(self.registry.look)
+        self.tailer.on_batch(self._told)
+        self._session_watch = SessionWatch(db.aside, self.sockets, self._session_ended)
+        self._file_watch = (
+            FileWatch(db.sqlite_file(), self.tailer.ring) if db.dialect == "sqlite" else None
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Read the log and keep the bus up inside the block."""
+        """Read the log, and keep up the bus and the node's lease, inside the block."""
         await self.tailer.start()
         tasks = [
             asyncio.create_task(self.tailer.run(), name="tailer"),
             asyncio.create_task(self.bus.run(), name="bus"),
+            asyncio.create_task(self._session_watch.run(), name="session watch"),
+            asyncio.create_task(self.registry.run(), name="registry"),
         ]
+        if self._file_watch is not None:
+            tasks.append(asyncio.create_task(self._file_watch.run(), name="file watch"))
         try:
             yield
         finally:
             if self._receipts_timer is not None:
                 self._receipts_timer.cancel()
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            await end(tasks)
+            await self.registry.leave()
+        for task in tasks:
+            if not task.cancelled():
+                task.result()  # a bug in one of them is not hushed up
+
+    async def close(self) -> None:
+        """Let go of what even a node that never ran may have connected to."""
+        await self._leases.close()
 
     def announce_log(self) -> None:
         """There is something new in the log; call it after COMMIT."""
@@ -82,10 +110,25 @@ class Node:
             until=typing.expires_at.isoformat(),
         )
 
-    def announce_revoked(self, session_id: UUID) -> None:
-        """A session has ended: its sockets close here at once, and on every node."""
+    async def end_session(self, session_id: UUID) -> None:
+        """A session has ended: its sockets close here at once, and on every node.
+
+        Call it after COMMIT. Where the bus does not carry it, the log does, a second later.
+        """
         self._session_ended(session_id)
+        # Always said, also where no other node has sockets: it may believe in the session still.
         self.bus.say("revoked", session=session_id.hex)
+        if not self.bus.healthy() and (nodes := await self._holding(session_id)) != []:
+            log.info("session_end_unheard", session=str(session_id), nodes=nodes)
+
+    async def _holding(self, session_id: UUID) -> list[str] | None:
+        """Return the other nodes that have sockets of a session, None if that is not known now."""
+        if self.registry.trouble():
+            return None
+        try:
+            return await self.registry.elsewhere(session_id)
+        except RegistryUnavailable:
+            return None
 
     def _typing(self, hint: Hint) -> None:
         self.hub.deliver_typing(
@@ -96,6 +139,11 @@ class Node:
                 expires_at=datetime.fromisoformat(hint["until"]),
             )
         )
+
+    def _told(self, batch: Sequence[Delivery]) -> None:
+        for delivery in batch:
+            if isinstance(delivery.event, SessionEnded):
+                self._session_ended(delivery.event.session_id)
 
     def _session_ended(self, session_id: UUID) -> None:
         for listener in self.revoked_listeners:

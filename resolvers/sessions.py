@@ -138,11 +138,11 @@ async def refresh(services: Services, *, refresh_token: str) -> SignedIn:
                 now,
             )
         else:
-            await sessions.rotate(
+            # During the grace period the token first spent stays the one that may repeat.
+            session = await sessions.rotate(
                 connection,
-                spent.session_id,
+                state.session,
                 refresh_hash=token.hash,
-                # During the grace period the token first spent stays the one that may repeat.
                 previous_refresh_hash=spent.hash,
                 now=state.refreshed_at if replayed else now,
                 expires_at=now + REFRESH_LIFETIME,
@@ -150,10 +150,10 @@ async def refresh(services: Services, *, refresh_token: str) -> SignedIn:
             user = (await users.by_ids(connection, [state.session.user_id]))[state.session.user_id]
     if stolen:
         log.warning("refresh_token_reused", session=str(spent.session_id))
-        services.node.announce_revoked(spent.session_id)
         services.node.announce_log()
+        await services.node.end_session(spent.session_id)
         raise Unauthenticated("The refresh token was used before; the session has been ended.")
-    return _signed_in(services, state.session, user, text, now)
+    return _signed_in(services, session, user, text, now)
 
 
 async def log_out(services: Services, viewer: Viewer) -> None:
@@ -162,8 +162,8 @@ async def log_out(services: Services, viewer: Viewer) -> None:
     async with services.db.writing() as connection:
         await sessions.revoke(connection, viewer.session_id, now)
         await _record(connection, EventKind.SESSION_ENDED, viewer.user_id, viewer.session_id, now)
-    services.node.announce_revoked(viewer.session_id)
     services.node.announce_log()
+    await services.node.end_session(viewer.session_id)
 
 
 async def current(services: Services, viewer: Viewer) -> Session:
@@ -272,7 +272,7 @@ def _email(email: str | None) -> str | None:
         return None
     email = line(email, what="The e-mail address", maximum=MAX_EMAIL, path=["email"])
     name, at, domain = email.rpartition("@")
-    if not (name and at and domain) or " " in email:
+    if not (name and at and domain) or " " in email or not email.isprintable():
         raise InvalidInput("That is not an e-mail address.", path=["email"])
     return email
 

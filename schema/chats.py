@@ -1,7 +1,7 @@
 """Chats, and the mutation that starts one."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Self
 from uuid import UUID
@@ -15,6 +15,7 @@ from schema import members as member_types
 from schema import messages as message_types
 from schema.batching import batched
 from schema.connections import (
+    DEFAULT_PAGE,
     After,
     Before,
     Connection,
@@ -55,7 +56,10 @@ def _stored(kind: ChatKind) -> StoredKind:
 
 
 async def _members(
-    objects: Sequence["Chat"], info: Info, first: First = 50, after: After = None
+    objects: Sequence["Chat"],
+    info: Info,
+    first: First = DEFAULT_PAGE,
+    after: After = None,
 ) -> "list[member_types.MemberConnection]":
     return await member_types.member_pages(
         info.context, [chat.row for chat in objects], first, after
@@ -190,16 +194,14 @@ async def viewer_chats(
     info: Info, first: int | None, after: str | None, filter: ChatFilter | None
 ) -> ChatConnection:
     """Resolve `Viewer.chats`."""
-    shown = Page(page_size(first), backwards=False)
+    shown = Page(page_size(first, default=DEFAULT_PAGE), backwards=False)
     position = None
     if after is not None:
         moment, hex_id = decode_cursor(after, parts=2, path="after")
         try:
-            position = (datetime.fromisoformat(moment), UUID(hex=hex_id))
-        except ValueError as error:
+            position = (_in_utc(datetime.fromisoformat(moment)), UUID(hex=hex_id))
+        except (ValueError, OverflowError) as error:
             raise invalid_cursor("after") from error
-        if position[0].tzinfo is None:
-            raise invalid_cursor("after")
     async with info.context.db.reading() as db:
         rows = await chats.page_of_viewer(
             db,
@@ -217,6 +219,16 @@ async def viewer_chats(
         bounded_after=after is not None,
     )
     return listed
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Return the same moment in UTC; raises `ValueError`, `OverflowError` beyond the years 1–9999.
+
+    A moment without a time zone is refused: it would be read as the server's own.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return moment.astimezone(UTC)
 
 
 @strawberry.input(description="A chat to start.")

@@ -14,6 +14,7 @@ T = TypeVar("T")
 Row = TypeVar("Row")
 
 MAX_PAGE = 200
+DEFAULT_PAGE = 50
 
 First = Annotated[
     int | None, strawberry.argument(description=f"How many from the start, {MAX_PAGE} at most.")
@@ -67,9 +68,11 @@ class Page:
         return self.size + 1
 
 
-def page_size(first: int | None, *, name: str = "first") -> int:
-    """Return a checked page size."""
-    if first is None or not 1 <= first <= MAX_PAGE:
+def page_size(first: int | None, *, default: int, name: str = "first") -> int:
+    """Return a checked page size; null counts as absent."""
+    if first is None:
+        return default
+    if not 1 <= first <= MAX_PAGE:
         raise InvalidInput(f"{name} must be between 1 and {MAX_PAGE}.", path=[name])
     return first
 
@@ -79,8 +82,8 @@ def page(first: int | None, last: int | None, *, default_last: int) -> Page:
     if first is not None and last is not None:
         raise InvalidInput("Give first or last, not both.", path=["last"])
     if first is not None:
-        return Page(page_size(first), backwards=False)
-    return Page(page_size(default_last if last is None else last, name="last"), backwards=True)
+        return Page(page_size(first, default=default_last), backwards=False)
+    return Page(page_size(last, default=default_last, name="last"), backwards=True)
 
 
 def connection(
@@ -120,13 +123,16 @@ def encode_cursor(*parts: str) -> str:
 
 
 def decode_cursor(text: str, *, parts: int, path: str) -> list[str]:
-    """Take a cursor apart; raises `InvalidInput` unless it has that many parts."""
+    """Take a cursor apart; raises `InvalidInput` unless it has that many parts.
+
+    The parts are printable ASCII, as ours are, and nothing else about them is checked.
+    """
     try:
         decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except (binascii.Error, ValueError) as error:
         raise invalid_cursor(path) from error
     found = decoded.split("|")
-    if len(found) != parts:
+    if len(found) != parts or not (decoded.isascii() and decoded.isprintable()):
         raise invalid_cursor(path)
     return found
 

@@ -11,6 +11,7 @@ from models.errors import Refusal, Unauthenticated
 from models.viewer import Viewer
 from realtime.cursor import Cursor
 from resolvers.services import Services
+from schema.documents import Document
 
 BatchFunction = Callable[..., Awaitable[list[Any]]]
 
@@ -18,13 +19,16 @@ BatchFunction = Callable[..., Awaitable[list[Any]]]
 class Context:
     """One operation's context: who asks, and what answering takes."""
 
-    def __init__(self, services: Services, asking: Viewer | Refusal | None) -> None:
+    def __init__(
+        self, services: Services, asking: Viewer | Refusal | None, document: Document
+    ) -> None:
         """Prepare for who asks: somebody, nobody, or somebody whose token was not accepted.
 
         The last is refused by the first field that needs a viewer and not before: the operation
         may be the one that renews the session.
         """
         self.services = services
+        self.document = document
         self._asking = asking
         # Taken before anything else is read, if the operation asks for it: see `Engine`.
         self.present: Cursor | None = None

@@ -1,32 +1,25 @@
 """Build the schema and run operations on it, whatever transport they came by."""
 
-import functools
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import strawberry
 from graphql import (
-    DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
     GraphQLError,
-    OperationDefinitionNode,
     OperationType,
     Undefined,
-    Visitor,
     is_input_object_type,
     is_interface_type,
     is_object_type,
-    parse,
-    visit,
 )
-from strawberry.extensions import SchemaExtension, ValidationCache
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, validate_document
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
@@ -38,14 +31,13 @@ from realtime.protocol import OperationRequest
 from resolvers.services import Services
 from schema.context import Context
 from schema.cursor import SCALAR, Cursor
+from schema.documents import Document, Documents, declared
 from schema.errors import USER_ERROR_TYPES, formatted
 from schema.events import EVENT_TYPES
 from schema.root import Mutation, Query, Subscription
 
-# Uncached, parsing and validating cost more than most requests do. Bounded, because anybody can
-# send any number of different documents.
-DOCUMENTS_CACHED = 1000
-MAX_TOKENS = 5000  # of a document; GraphiQL's introspection query has about 300
+# Of a subscription, as JSON: 2,000 ids. They stay for as long as it does.
+MAX_VARIABLES = 64 * 1024  # bytes
 
 # The contract as clients get it; `hubbub schema --write` brings it up to date.
 PUBLISHED = Path(__file__).with_name("schema.graphql")
@@ -67,63 +59,6 @@ class OperationNotAllowed(Exception):
     def __init__(self, kind: OperationType) -> None:
         super().__init__(f"A {kind.value} cannot be sent this way.")
         self.kind = kind
-
-
-@functools.lru_cache(maxsize=DOCUMENTS_CACHED)
-def _parsed(query: str) -> DocumentNode:
-    return parse(query, max_tokens=MAX_TOKENS)
-
-
-def _operation(request: OperationRequest) -> OperationDefinitionNode:
-    """Return the operation that a request means; raises `GraphQLError` if it means none.
-
-    Strawberry would run the first of several when none is named, against GraphQL §6.1.
-    """
-    if not request.query.strip():
-        raise GraphQLError("There is no query.")
-    operations = [
-        definition
-        for definition in _parsed(request.query).definitions
-        if isinstance(definition, OperationDefinitionNode)
-    ]
-    name = request.operation_name
-    if name is not None:
-        operations = [each for each in operations if each.name and each.name.value == name]
-        if not operations:
-            raise GraphQLError(f"The document has no operation named {name[:60]!r}.")
-    if len(operations) != 1:
-        raise GraphQLError("The document has no operation, or several: name one in operationName.")
-    return operations[0]
-
-
-class _CursorFinder(Visitor):
-    """Notices `viewer { cursor }`, also in fragments; edges have a field of that name too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found = False
-        self._within: list[str] = []
-
-    def enter_field(self, node: FieldNode, *_: Any) -> None:
-        inside = self._within[-1:] in (["viewer"], ["Viewer"])
-        self.found = self.found or (node.name.value == "cursor" and inside)
-        self._within.append(node.name.value)
-
-    def leave_field(self, *_: Any) -> None:
-        self._within.pop()
-
-    def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
-        self._within.append(node.type_condition.name.value)
-
-    def leave_fragment_definition(self, *_: Any) -> None:
-        self._within.pop()
-
-
-@functools.lru_cache(maxsize=DOCUMENTS_CACHED)
-def _asks_for_cursor(query: str) -> bool:
-    finder = _CursorFinder()
-    visit(_parsed(query), finder)
-    return finder.found
 
 
 class _Schema(strawberry.Schema):
@@ -167,13 +102,24 @@ class _ExecutionContext(StrawberryGraphQLCoreExecutionContext):
         return executor
 
 
-class _Documents(SchemaExtension):
-    """Take documents from our cache, where finding the operation has put them."""
+class _Prepared(SchemaExtension):
+    """Take the document as finding the operation has left it."""
 
     def on_parse(self) -> Iterator[None]:
-        context = self.execution_context
-        context.graphql_document = _parsed(context.query or "")
+        self.execution_context.graphql_document = self._document.node
         yield
+
+    def on_validate(self) -> Iterator[None]:
+        context = self.execution_context
+        context.pre_execution_errors = self._document.errors(
+            lambda node: validate_document(context.schema._schema, node, context.validation_rules)
+        )
+        yield
+
+    @property
+    def _document(self) -> Document:
+        document: Document = self.execution_context.context.document
+        return document
 
 
 class _Observed(SchemaExtension):
@@ -197,10 +143,7 @@ class _Observed(SchemaExtension):
 
 def build_schema(observer: Observer | None = None) -> strawberry.Schema:
     """Return the executable schema."""
-    extensions: list[Callable[[], SchemaExtension]] = [
-        _Documents,
-        lambda: ValidationCache(maxsize=DOCUMENTS_CACHED),
-    ]
+    extensions: list[Callable[[], SchemaExtension]] = [_Prepared]
     if observer is not None:
         extensions.append(lambda: _Observed(observer))
     return _Schema(
@@ -225,6 +168,7 @@ class Engine:
     def __init__(self, services: Services, observer: Observer | None = None) -> None:
         self._services = services
         self._schema = build_schema(observer)
+        self._documents = Documents()
 
     async def execute(
         self,
@@ -238,12 +182,13 @@ class Engine:
         Never raises for what the request holds: that is in the answer's `errors`.
         """
         try:
-            kind = _operation(request).operation
+            document = self._documents.read(request.query)
+            kind = document.operation(request.operation_name).operation
             if kind is OperationType.SUBSCRIPTION or (
                 kind is OperationType.MUTATION and not mutations
             ):
                 raise OperationNotAllowed(kind)
-            context = await self._context(request, asking)
+            context = await self._context(document, asking)
         except GraphQLError as error:
             return Answer({"errors": [formatted(error)]}, executed=False)
         result = await self._schema.execute(
@@ -259,8 +204,9 @@ class Engine:
     ) -> AsyncGenerator[Result | Rejected, None]:
         """Yield the results of any operation; raises `SlowConsumer` and nothing else."""
         try:
-            _operation(request)
-            context = await self._context(request, viewer)
+            document = self._documents.read(request.query)
+            request = _kept(document, request)
+            context = await self._context(document, viewer)
         except GraphQLError as error:
             yield Rejected([formatted(error)])
             return
@@ -283,10 +229,10 @@ class Engine:
                     return
                 yield Result(_payload(result))
 
-    async def _context(self, request: OperationRequest, asking: Viewer | Refusal | None) -> Context:
+    async def _context(self, document: Document, asking: Viewer | Refusal | None) -> Context:
         """Return what an operation works with; raises `GraphQLError` with a refusal in it."""
-        context = Context(self._services, asking)
-        if isinstance(asking, Viewer) and _asks_for_cursor(request.query):
+        context = Context(self._services, asking, document)
+        if isinstance(asking, Viewer) and document.asks_for_cursor:
             # Before every other read: the state that is fetched may be newer than the cursor, but
             # never older, or what happened in between would be missed.
             try:
@@ -294,6 +240,24 @@ class Engine:
             except Refusal as refusal:
                 raise GraphQLError(refusal.message, original_error=refusal) from refusal
         return context
+
+
+def _kept(document: Document, request: OperationRequest) -> OperationRequest:
+    """Return what of a request an operation needs for as long as it runs.
+
+    Raises `GraphQLError` when the document has no such operation, or a subscription more
+    variables than may be kept for it.
+    """
+    operation = document.operation(request.operation_name)
+    variables = declared(operation, request.variables)
+    if operation.operation is OperationType.SUBSCRIPTION:
+        size = len(orjson.dumps(variables))
+        if size > MAX_VARIABLES:
+            raise GraphQLError(
+                f"The variables of a subscription have {size} bytes; "
+                f"at most {MAX_VARIABLES} are allowed."
+            )
+    return replace(request, variables=variables)
 
 
 def _executed(result: ExecutionResult) -> bool:

@@ -15,6 +15,7 @@ from resolvers import members as use_cases
 from schema import chats as chat_types
 from schema.batching import batched
 from schema.connections import (
+    DEFAULT_PAGE,
     Connection,
     Page,
     connection,
@@ -45,9 +46,7 @@ class Role(Enum):
 
 
 async def _users(objects: Sequence["Membership"], info: Info) -> list[User | None]:
-    unknown = [each.row.user_id for each in objects if each.known_user is None]
-    found = dict(zip(unknown, await users_by_ids(info.context, unknown), strict=True))
-    return [each.known_user or found[each.row.user_id] for each in objects]
+    return await users_by_ids(info.context, [each.row.user_id for each in objects])
 
 
 @strawberry.type(description="Somebody's place in a chat.")
@@ -66,15 +65,19 @@ class Membership(Node):
         description="How many messages the viewer has not read; told through `viewerMembership` "
         "only, else null."
     )
-    user: User = batched(_users, description="Who it is.")
+    user: User = batched(_users, known="known_user", description="Who it is.")
     row: strawberry.Private[members.Member]
     # With an event the person comes along, loaded once for everybody who hears of it.
     known_user: strawberry.Private[User | None] = None
 
     @classmethod
     def of(cls, row: members.Member, chat: chats.Chat, *, user: User | None = None) -> Self:
-        """Return a membership as everybody in the chat sees it, with its person if loaded."""
-        shown = cls._of(row, pointers=chat.member_count <= SHOWN_UP_TO, unread_count=None)
+        """Return a membership as everybody in the chat sees it, with its person if loaded.
+
+        Nobody is counted in a chat that one is not in any more: see `realtime/past_stays.py`.
+        """
+        pointers = 0 < chat.member_count <= SHOWN_UP_TO
+        shown = cls._of(row, pointers=pointers, unread_count=None)
         shown.known_user = user
         return shown
 
@@ -115,8 +118,8 @@ async def readable_memberships(context: Context, ids: Sequence[UUID]) -> list[Me
 async def member_pages(
     context: Context, of_chats: Sequence[chats.Chat], first: int | None, after: str | None
 ) -> list[MemberConnection]:
-    """Return the same page of members for each chat; who may see these has been decided."""
-    shown = Page(page_size(first), backwards=False)
+    """Return the same page of members for each chat; an empty one where the viewer is not in it."""
+    shown = Page(page_size(first, default=DEFAULT_PAGE), backwards=False)
     after_id = None
     if after is not None:
         try:
@@ -125,7 +128,11 @@ async def member_pages(
             raise invalid_cursor("after") from error
     async with context.db.reading() as db:
         rows = await members.pages(
-            db, [chat.id for chat in of_chats], after=after_id, limit=shown.fetch
+            db,
+            context.signed_in.user_id,
+            [chat.id for chat in of_chats],
+            after=after_id,
+            limit=shown.fetch,
         )
     return [
         connection(

@@ -23,6 +23,8 @@ from schema.context import Context, Info
 from schema.ids import Kind, encode
 from schema.node import Node
 
+DEFAULT_PAGE = 20
+
 
 @strawberry.type(description="A person, as others see them.")
 class User(Node):
@@ -71,12 +73,12 @@ async def user(
 async def search_users(
     info: Info,
     search: Annotated[str, strawberry.argument(description="How the handle or name starts.")],
-    first: First = 20,
+    first: First = DEFAULT_PAGE,
     after: After = None,
 ) -> UserConnection:
     """Resolve `Query.users`."""
     _ = info.context.signed_in
-    shown = Page(page_size(first), backwards=False)
+    shown = Page(page_size(first, default=DEFAULT_PAGE), backwards=False)
     after_handle = decode_cursor(after, parts=1, path="after")[0] if after is not None else None
     rows = await use_cases.search(
         info.context.services, search, after_handle=after_handle, limit=shown.fetch

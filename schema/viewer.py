@@ -8,7 +8,7 @@ from models import members, users
 from models.errors import Unauthenticated
 from resolvers import sessions as session_use_cases
 from schema.chats import ChatConnection, ChatFilter, viewer_chats
-from schema.connections import After, First
+from schema.connections import DEFAULT_PAGE, After, First
 from schema.context import Info
 from schema.cursor import Cursor
 from schema.sessions import Session
@@ -40,7 +40,7 @@ def _cursor(info: Info) -> Cursor:
 
 async def _chats(
     info: Info,
-    first: First = 50,
+    first: First = DEFAULT_PAGE,
     after: After = None,
     filter: Annotated[ChatFilter | None, _FILTER] = None,
 ) -> ChatConnection:

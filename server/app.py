@@ -59,7 +59,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             raise NotMigrated(
                 "The database is not up to date: run `hubbub migrate` with the same settings."
             )
-        node = Node(db, settings.bus_url)
+        node = Node(db, settings.bus_url, settings.node_id)
+        stack.push_async_callback(node.close)
         yield Services(
             db=db,
             node=node,

@@ -42,7 +42,7 @@ def _settings() -> Settings:
     from server import logs, settings
 
     loaded = settings.load()
-    logs.configure(loaded.log_format, loaded.log_level)
+    logs.configure(loaded.log_format, loaded.log_level, loaded.node_id)
     for sentence in settings.misspelt(os.environ):
         print(f"hubbub: {sentence}", file=sys.stderr)
     return loaded
@@ -121,6 +121,30 @@ def migrate(
             print(f"Migrated the database from {before or 'nothing'} to {after or 'base'}.")
 
     _run(move(_settings()))
+
+
+@app.command()
+def nodes() -> None:
+    """List the nodes that run, and how many sockets and people each holds."""
+    from realtime.registry import RegistryUnavailable
+    from server.app import open_services
+
+    async def show(settings: Settings) -> None:
+        async with open_services(settings) as services:
+            try:
+                running = await services.node.registry.running_nodes()
+            except RegistryUnavailable as error:
+                raise CommandFailed(f"{error}\nIs HUBBUB_BUS_URL right, and is Redis up?") from None
+        if not running:
+            print("No node is running.")
+            return
+        width = max(len(lease.node_id) for lease in running)
+        print(f"{'node':{width}}  sockets  people  running since")
+        for lease in running:
+            since = lease.started_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+            print(f"{lease.node_id:{width}}  {lease.sockets:7}  {lease.people:6}  {since}")
+
+    _run(show(_settings()))
 
 
 @app.command()

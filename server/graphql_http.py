@@ -69,7 +69,13 @@ class GraphQLOverHttp:
 def _is_browser_visiting(request: Request) -> bool:
     """Whether a person typed the address: show them GraphiQL instead of an error."""
     accepts = request.headers.get("accept", "")
-    return request.method == "GET" and not request.url.query and "text/html" in accepts
+    return request.method == "GET" and not _query_string(request) and "text/html" in accepts
+
+
+def _query_string(request: Request) -> str:
+    # Not of `request.url`, which is made of the Host header too, and that can be anything.
+    query_string: bytes = request.scope["query_string"]
+    return query_string.decode("latin-1")
 
 
 def _media_type(accept: str | None) -> str:
@@ -89,7 +95,7 @@ def _media_type(accept: str | None) -> str:
 
 
 def _from_query(request: Request) -> OperationRequest:
-    parameters = dict(parse_qsl(request.url.query, keep_blank_values=True))
+    parameters = dict(parse_qsl(_query_string(request), keep_blank_values=True))
     fields: dict[str, Any] = {name: parameters.get(name) for name in ("query", "operationName")}
     if parameters.get("variables"):
         fields["variables"] = _parsed(parameters["variables"].encode(), "variables")

@@ -27,18 +27,22 @@ class Health:
         """The parts that serving takes, each `ok` or what is wrong with it.
 
         A bus that was never heard is a mistake in the settings, and keeps traffic away. One that
-        is lost later costs latency only, and on every node at once: the node stays in service.
+        is lost later costs latency only, and on every node at once: the node stays in service, as
+        it does without its part in the registry.
         """
+        node = self._node
         parts = {
             "database": await self._database(),
-            "bus": "ok" if self._node.bus.healthy() else "not heard",
-            "log": "ok" if self._node.tailer.healthy() else "not readable",
+            "bus": "ok" if node.bus.healthy() else "not heard",
+            "log": "ok" if node.tailer.healthy() else "not readable",
+            "registry": node.registry.trouble() or "ok",
         }
+        status, code = "unavailable", 503
         if all(state == "ok" for state in parts.values()):
-            return _answer({"status": "ok", **parts}, 200)
-        if parts["database"] == parts["log"] == "ok" and self._node.bus.ever_heard:
-            return _answer({"status": "degraded", **parts}, 200)
-        return _answer({"status": "unavailable", **parts}, 503)
+            status, code = "ok", 200
+        elif parts["database"] == parts["log"] == "ok" and node.bus.ever_heard:
+            status, code = "degraded", 200
+        return _answer({"status": status, "node": node.registry.node_id, **parts}, code)
 
     async def _database(self) -> str:
         try:

@@ -1,4 +1,4 @@
-"""Structured logs: for people on a terminal, JSON for collectors; each with its request's id."""
+"""Structured logs, for people or for collectors; each line with its node and its request."""
 
 import logging
 import sys
@@ -7,11 +7,19 @@ from typing import Literal
 import structlog
 
 
-def configure(format_: Literal["auto", "console", "json"], level: str) -> None:
-    """Send our own and the libraries' logs to standard error in one format."""
+def configure(format_: Literal["auto", "console", "json"], level: str, node_id: str) -> None:
+    """Send our own and the libraries' logs to standard error in one format, under a node's name."""
+
+    def name_node(
+        _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        event["node"] = node_id
+        return event
+
     console = sys.stderr.isatty() if format_ == "auto" else format_ == "console"
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_node,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -48,3 +56,5 @@ def configure(format_: Literal["auto", "console", "json"], level: str) -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+    # A lost broker is a line every 100 ms to it; `bus_lost` says that better, too.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

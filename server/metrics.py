@@ -2,7 +2,14 @@
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -35,9 +42,21 @@ class Metrics:
         self.responses = Counter(
             "hubbub_http_responses", "HTTP responses", ["status"], registry=self.registry
         )
+        Info("hubbub_node", "This node", registry=self.registry).info(
+            {"node": node.registry.node_id}
+        )
         self._live("hubbub_sockets", "Open WebSockets", lambda: len(node.sockets))
+        self._live("hubbub_people_online", "People signed in on them", lambda: node.sockets.people)
         self._live("hubbub_event_subscribers", "Event subscriptions", lambda: node.hub.subscribers)
         self._live("hubbub_bus_up", "Whether this node hears itself on the bus", node.bus.healthy)
+        self._live(
+            "hubbub_registry_up",
+            "Whether this node's part in the registry is written and its name its own",
+            lambda: node.registry.trouble() is None,
+        )
+        self._live(
+            "hubbub_nodes", "Nodes in the registry, as last read", lambda: len(node.registry.nodes)
+        )
         self.registry.register(_Delivered(node))
 
     def _live(self, name: str, help_: str, value: Callable[[], float]) -> None:

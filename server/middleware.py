@@ -80,4 +80,7 @@ def origin_allowed(headers: Headers, allowed: list[str]) -> bool:
     origin = headers.get("origin")
     if origin is None or origin in allowed:
         return True
-    return urlsplit(origin).netloc == headers.get("host")
+    try:
+        return urlsplit(origin).netloc == headers.get("host")
+    except ValueError:  # brackets without an address between them
+        return False

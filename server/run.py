@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from server import worker
 from server.app import Program, open_program, open_services
+from server.connections import HttpConnection, SocketConnection
 from server.graphql_http import MAX_BODY
 from server.settings import Settings
 
@@ -82,8 +83,8 @@ def configuration(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",  # it runs in the loop that is there
-        http="httptools",
-        ws="websockets-sansio",
+        http=HttpConnection,
+        ws=SocketConnection,
         ws_max_size=MAX_BODY,
         ws_per_message_deflate=False,  # 13 µs a delivery, and 60 to 250 KB a socket
         ws_ping_interval=None,  # the protocol's own pings reach through every proxy

@@ -1,7 +1,9 @@
 """Settings: from the environment (`HUBBUB_…`) and an optional `.env`, checked at start."""
 
 import difflib
+import importlib.util
 import os
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +14,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_SECRET = 32  # characters
+# Safe in a log line, a metric's label and a key; as long as a host's name may be (RFC 1035 §2.3.4).
+NODE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 class SettingsError(Exception):
@@ -36,6 +40,11 @@ class Settings(BaseSettings):
     bus_url: str = Field(
         "memory://",
         description="memory:// for one node; redis://…, postgresql://… or kafka://… for several.",
+    )
+    node_id: str = Field(
+        "",
+        description="What this node is called in logs, metrics and the connection registry; no two "
+        "that run may share a name. Made up at each start if unset.",
     )
     storage_url: str = Field(
         "",
@@ -84,6 +93,18 @@ class Settings(BaseSettings):
         known = ("memory", "redis", "rediss", "postgresql", "kafka")
         if urlsplit(value).scheme not in known:
             raise ValueError("use memory://, redis://host, postgresql://host/name or kafka://host")
+        if value.startswith("kafka") and importlib.util.find_spec("aiokafka") is None:
+            raise ValueError("Kafka needs an extra package: `pip install 'hubbub[kafka]'`")
+        return value
+
+    @field_validator("node_id")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if value and not NODE_ID.fullmatch(value):
+            raise ValueError(
+                "use at most 63 letters, digits, dots, hyphens and underscores, "
+                "a letter or digit first"
+            )
         return value
 
     @field_validator("storage_url")
@@ -119,6 +140,8 @@ class Settings(BaseSettings):
     def _fill_in(self) -> "Settings":
         if not self.database_url:
             self.database_url = f"sqlite:///{self.data_dir.absolute() / 'hubbub.db'}"
+        if not self.node_id:
+            self.node_id = f"node-{secrets.token_hex(4)}"
         if not self.secret_key and not self.embedded:
             raise ValueError(
                 "HUBBUB_SECRET_KEY is required with PostgreSQL: "
@@ -169,7 +192,7 @@ def _kept_secret(data_dir: Path) -> str:
     """Return the data directory's secret, made on first use and readable by its owner only."""
     path = data_dir / "secret_key"
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from models import events, sessions
+from models import events, leases, sessions
 from models.database import Database
 from resolvers.services import utc_now
 from server.settings import Settings
@@ -55,9 +55,18 @@ async def prune_log(db: Database, settings: Settings) -> None:
             return
 
 
+async def prune_leases(db: Database, _: Settings) -> None:
+    """Delete what dead nodes held."""
+    async with db.writing() as connection:
+        pruned = await leases.prune(connection)
+    if pruned:
+        log.info("leases_pruned", count=pruned)
+
+
 JOBS = [
     Job("prune_sessions", timedelta(hours=1), prune_sessions),
     Job("prune_log", timedelta(minutes=10), prune_log),
+    Job("prune_leases", timedelta(minutes=1), prune_leases),
 ]
 
 

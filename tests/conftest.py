@@ -1,7 +1,8 @@
 """What every test may ask for; each fixture's docstring says what it gives.
 
 Real parts: `database_url` and `migrated_database_url` (the test runs on SQLite and on PostgreSQL),
-`postgres_url`, `redis_url`, `browser`, `node`, `clients`; and `hubbub`, which starts servers.
+`postgres_url`, `redis_url`, `kafka_url` (on request), `browser`, `node`, `clients`; and `hubbub`,
+which starts servers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ pytest_plugins = [
     "tests.parts.process",
     "tests.parts.postgres",
     "tests.parts.redis",
+    "tests.parts.kafka",
     "tests.parts.node",
     "tests.parts.chromium",
     "tests.parts.hubbub",

@@ -16,9 +16,10 @@ from realtime import endpoint, feed, hub, protocol
 from realtime.protocol import CloseCode
 from resolvers import chats, messages, reactions, typing
 from resolvers.services import utc_now
-from schema import connections, engine
+from schema import documents, engine
+from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
-from server import authentication, graphql_http
+from server import authentication, connections, graphql_http
 from server.settings import Settings
 from tests.docs.pages import Page, rows
 from tests.house.checkout import ROOT
@@ -54,7 +55,7 @@ def test_the_tables_have_every_code_that_is_a_top_level_error_always():
     files = ("server/graphql_http.py", "realtime/endpoint.py", "realtime/protocol.py")
     used = {
         text
-        for file in (*files, "schema/errors.py")
+        for file in (*files, "schema/errors.py", "schema/documents.py")
         for text in strings(file)
         if isinstance(text, str) and code.fullmatch(text) and text not in ErrorCode.__members__
     }
@@ -87,6 +88,7 @@ def test_the_table_has_the_limits_of_the_code():
         "time between the server's pings": f"{endpoint.PING_INTERVAL:.0f} s",
         "one frame not taken by the client": f"{endpoint.SEND_TIMEOUT:.0f} s",
         "events waiting for one subscription": str(hub.MAILBOX),
+        "characters of the messages among them": str(hub.MAILBOX_TEXT),
         "operations on one socket": str(endpoint.MAX_OPERATIONS),
         "`events` subscriptions that wait on one node to catch up": str(feed.MAY_WAIT),
         "waiting for one's turn to catch up": f"{feed.TURN_TIMEOUT:.0f} s",
@@ -94,8 +96,15 @@ def test_the_table_has_the_limits_of_the_code():
         "`events` without an event": f"{feed.IDLE:.0f} s",
         "bytes of a frame, or of an HTTP body": str(graphql_http.MAX_BODY),
         "an HTTP body arriving": f"{graphql_http.BODY_TIMEOUT:.0f} s",
-        "tokens of a document": str(engine.MAX_TOKENS),
-        "entries of a page, ids of `nodes`": str(connections.MAX_PAGE),
+        "bytes of an HTTP request's address and headers": str(connections.MAX_HEAD),
+        "an HTTP request's address and headers arriving": f"{connections.HEAD_TIMEOUT:.0f} s",
+        "fragments of a frame": str(connections.MAX_FRAGMENTS),
+        "bytes of a document": str(documents.MAX_BYTES),
+        "bytes of a subscription's variables": str(engine.MAX_VARIABLES),
+        "tokens of a document": str(documents.MAX_TOKENS),
+        "fields of a mutation": str(documents.MAX_MUTATIONS),
+        "`register`, `logIn` and `refreshSession` in a mutation": "1",
+        "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),
         "characters of a reaction": str(reactions.MAX_EMOJI),
         "different reactions to a message": str(MAX_KINDS),

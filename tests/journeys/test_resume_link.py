@@ -258,6 +258,56 @@ async def test_an_application_whose_cursor_is_worthless_fetches_and_goes_on(
     assert json.loads(Path(file).read_text())["texts"] == ["0", "1", "2"]
 
 
+@contextlib.contextmanager
+def unreadable_log(world):
+    """Let the server fail whoever asks about the log, inside the block."""
+    with contextlib.closing(sqlite3.connect(world.server.directory / "data/hubbub.db")) as db:
+        db.execute("ALTER TABLE log_state RENAME TO log_state_away")
+        db.commit()
+        try:
+            yield
+        finally:
+            db.execute("ALTER TABLE log_state_away RENAME TO log_state")
+            db.commit()
+
+
+async def until_logged(world, event):
+    async with asyncio.timeout(PATIENCE):
+        while event not in world.server.process.output():
+            await world.count()
+
+
+@pytest.mark.timeout(120)
+async def test_a_server_that_fails_for_a_while_is_asked_again(world, chat_id, flavour):
+    async with world.following(flavour) as application:
+        await world.send(chat_id, "0")
+        assert await texts(application, 1) == ["0"]
+        with unreadable_log(world):
+            await application.do("terminate")
+            await until_logged(world, "internal_error")
+        await world.send(chat_id, "1")
+        assert await texts(application, 1) == ["1"]
+
+
+@pytest.mark.timeout(120)
+async def test_a_state_that_cannot_be_fetched_for_a_while_is_asked_for_again(world, chat_id):
+    async with world.application() as application:
+        with unreadable_log(world):
+            await application.do("follow", flavour="graphql-ws")
+            await until_logged(world, "operation_crashed")
+        assert (await application.event())["resync"] == "START"
+        await world.send(chat_id, "0")
+        assert await texts(application, 1) == ["0"]
+
+
+async def test_a_refusal_that_would_come_again_ends_it(world, flavour):
+    async with world.application() as application:
+        stranger = "Q2hhdDox"
+        await application.do("follow", flavour=flavour, variables={"chatIds": [stranger]})
+        assert (await application.event())["resync"] == "START"
+        assert (await application.event())["ended"] is not None
+
+
 async def test_a_cursor_that_the_server_does_not_know_means_fetching_afresh(world, chat_id):
     async with world.application() as application:
         await application.do("follow", flavour="graphql-ws", variables={"after": "from elsewhere"})

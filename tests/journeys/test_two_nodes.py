@@ -54,6 +54,20 @@ async def test_logging_out_on_one_node_closes_the_socket_on_the_other(nodes):
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
+async def test_without_the_bus_logging_out_still_closes_the_socket_on_the_other_node(nodes):
+    one, other, redis = nodes
+    here, ben = await one.registered("ana"), await other.registered("ben")
+    there = other.person()
+    there.token = here.token
+    async with there.listening() as socket, ben.listening() as at_ben:
+        redis.kill()
+        await here.ask("mutation { logOut { errors { code } } }")
+        assert await socket.closed() == (4403, "The session has ended")
+        # Who has not logged out notices nothing.
+        await ben.group("Still there")
+        assert (await at_ben.next())["__typename"] == "ChatCreated"
+
+
 async def test_the_same_send_through_both_nodes_is_stored_once(nodes):
     one, other, _ = nodes
     ana = await one.registered("ana")

@@ -1,16 +1,22 @@
 """Connections: who finds none is told to come back, and what must go on has its own."""
 
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE
 from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
-from models.database import CONNECTIONS, Database
+from models.database import CONNECTIONS, SERVER_SETTINGS, Database
 from models.errors import Overloaded
 from models.viewer import Viewer
 from resolvers import messages
 from resolvers.services import utc_now
 from schema.ids import Kind, decode
+from tests.house.checkout import ROOT
 from tests.parts.running import running
 
 
@@ -71,3 +77,51 @@ async def test_too_many_connections_for_postgresql_mean_that_the_server_is_busy(
     finally:
         await db.close()
         postgres.sql(f"DROP ROLE {guest}")
+
+
+FREEZES = """
+import asyncio, sys, uuid
+from models import chats
+from models.database import Database
+
+async def hold(url, chat_id):
+    async with Database(url).writing() as connection:
+        await chats.lock(connection, [uuid.UUID(chat_id)])
+        print("locked", flush=True)
+        await asyncio.sleep(3600)
+
+asyncio.run(hold(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+async def test_what_a_frozen_node_has_locked_is_free_again_before_sends_give_up(postgres_world):
+    world = postgres_world
+    ana = await world.person("ana")
+    held, free = await world.group(ana), await world.group(ana)
+    node = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FREEZES, world.url, held.id.hex, cwd=ROOT, stdout=PIPE
+    )
+    try:
+        assert node.stdout
+        assert await node.stdout.readline() == b"locked\n"
+        node.send_signal(signal.SIGSTOP)
+        waiting = asyncio.create_task(world.send(ana, held))
+        while not waiting.done():
+            await world.send(ana, free)  # others are not held up
+        assert (await waiting).seq == 1
+    finally:
+        node.kill()
+        await node.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a system may not have them all")
+async def test_postgresql_is_told_to_give_up_on_a_node_that_is_gone(postgres_url):
+    db = Database(postgres_url)
+    try:
+        async with db.reading() as connection:
+            for name, value in SERVER_SETTINGS.items():
+                shown = (await connection.execute(sa.text(f"SHOW {name}"))).scalar_one()
+                assert shown == value
+    finally:
+        await db.close()

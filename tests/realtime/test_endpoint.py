@@ -1,13 +1,19 @@
 """Sockets over the network: signing in, bad operations, crashes, shutdown."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import websockets
 
 from accounts import tokens
+from models.viewer import Viewer
 from realtime import endpoint, hub
+from resolvers import messages
+from resolvers.services import utc_now
+from schema.ids import Kind, decode
 from tests.parts.people import EVENTS, Person
 from tests.parts.running import running
 
@@ -96,6 +102,28 @@ async def test_logging_out_closes_the_sockets_of_that_session_alone(sqlite_serve
         assert (await at_laptop.next())["chat"]["id"] == chat_id
 
 
+@pytest.mark.parametrize("way", ["logOut", "refreshSession"])
+async def test_what_ends_the_session_of_its_own_socket_is_answered_before_it_is_closed(
+    sqlite_server, monkeypatch, way
+):
+    ana = await sqlite_server.registered("ana")
+    mutation = "mutation { done: logOut { errors { code } } }"
+    if way == "refreshSession":
+        monkeypatch.setattr("resolvers.sessions.REFRESH_GRACE", timedelta(seconds=-1))
+        await ana.done("refreshSession", "accessToken", refreshToken=ana.refresh_token)
+        mutation = (
+            "mutation { done: refreshSession(input: {refreshToken: "
+            f'"{ana.refresh_token}"}}) {{ errors {{ code }} }} }}'
+        )
+    async with ana.listening() as other, ana.socket() as socket:
+        await socket.subscribe("m", mutation)
+        codes = [error["code"] for error in (await socket.next("m"))["errors"]]
+        assert codes == ([] if way == "logOut" else ["UNAUTHENTICATED"])
+        assert await socket.receive() == {"id": "m", "type": "complete"}
+        for each in (socket, other):
+            assert await each.closed() == (4403, "The session has ended")
+
+
 async def test_a_socket_of_another_protocol_is_told_which_to_speak(sqlite_server):
     person = sqlite_server.person()
     async with person.socket(init=False, subprotocols=["graphql-ws"]) as socket:
@@ -108,7 +136,7 @@ async def test_a_page_of_a_foreign_origin_cannot_open_a_socket(migrated_sqlite_u
         for origin in (None, "https://chat.example", server.url):
             async with person.socket(origin=origin):
                 pass
-        for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+        for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://["):
             with pytest.raises(websockets.InvalidStatus) as refusal:
                 async with person.socket(origin=origin):
                     pass
@@ -188,6 +216,62 @@ async def test_a_subscriber_whose_mailbox_overflows_is_told_to_come_back(
     ana = await sqlite_server.registered("ana")
     async with ana.listening() as socket:
         await ana.group("One event too many")
+        assert await socket.closed() == (1013, "Read too slowly: reconnect and resume")
+
+
+@asynccontextmanager
+async def one_batch(server):
+    """Let the tailer read what is committed inside the block at once, when the block ends."""
+    tailer = server.program.services.node.tailer
+    reading, holding, go_on = tailer.read, asyncio.Event(), asyncio.Event()
+
+    async def held():
+        holding.set()
+        await go_on.wait()
+        await reading()
+
+    tailer.read = held
+    tailer.ring()
+    await holding.wait()
+    yield
+    tailer.read = reading
+    go_on.set()
+
+
+async def send_many(server, person, chat_id, texts):
+    """Send messages straight to the use-case, a good many at once."""
+    user_id = decode(Kind.USER, person.user_id)
+    viewer = Viewer(user_id, user_id, utc_now())
+    sends = (
+        messages.send(
+            server.program.services,
+            viewer,
+            chat_id=decode(Kind.CHAT, chat_id),
+            text=text,
+            client_message_id=uuid4(),
+        )
+        for text in texts
+    )
+    await asyncio.gather(*sends)
+
+
+@pytest.mark.timeout(120)
+async def test_a_subscriber_who_keeps_up_survives_a_burst_in_one_batch(server):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    chat_id = await ana.group("Busy", ben)
+    async with ben.listening() as socket:
+        async with one_batch(server):
+            await send_many(server, ana, chat_id, map(str, range(1000)))
+        seqs = [(await socket.next())["seq"] for _ in range(1000)]
+        assert seqs == list(range(2, 1002))
+
+
+async def test_a_subscriber_for_whom_too_much_text_waits_is_told_to_come_back(sqlite_server):
+    ana, ben = await sqlite_server.registered("ana"), await sqlite_server.registered("ben")
+    chat_id = await ana.group("Busy", ben)
+    async with ben.listening() as socket:
+        async with one_batch(sqlite_server):
+            await send_many(sqlite_server, ana, chat_id, ["x" * 10_000] * 101)
         assert await socket.closed() == (1013, "Read too slowly: reconnect and resume")
 
 

@@ -54,8 +54,20 @@ async def test_nobody_is_signed_in_without_a_token(sqlite_server):
         ({"displayName": "x" * 65}, "TOO_LONG", ["displayName"]),
         ({"displayName": "A\nB"}, "INVALID_INPUT", ["displayName"]),
         ({"displayName": "A\x00B"}, "INVALID_INPUT", ["displayName"]),
+        ({"displayName": "A\x9bB"}, "INVALID_INPUT", ["displayName"]),
+        ({"displayName": "A\N{LINE SEPARATOR}B"}, "INVALID_INPUT", ["displayName"]),
+        ({"displayName": "A\N{RIGHT-TO-LEFT OVERRIDE}B"}, "INVALID_INPUT", ["displayName"]),
+        ({"displayName": "A\N{RIGHT-TO-LEFT ISOLATE}B"}, "INVALID_INPUT", ["displayName"]),
+        ({"displayName": "A\N{POP DIRECTIONAL ISOLATE}B"}, "INVALID_INPUT", ["displayName"]),
+        ({"displayName": "\N{ZERO WIDTH JOINER}"}, "INVALID_INPUT", ["displayName"]),
+        (
+            {"displayName": "\N{HANGUL FILLER}\N{VARIATION SELECTOR-16}"},
+            "INVALID_INPUT",
+            ["displayName"],
+        ),
         ({"email": "nobody"}, "INVALID_INPUT", ["email"]),
         ({"email": "a@b\r\nBcc: c@d"}, "INVALID_INPUT", ["email"]),
+        ({"email": "ana@exam\N{ZERO WIDTH SPACE}ple.org"}, "INVALID_INPUT", ["email"]),
         ({"email": "a" * 251 + "@b.c"}, "TOO_LONG", ["email"]),
         ({"deviceName": "x" * 65}, "TOO_LONG", ["deviceName"]),
     ],
@@ -70,6 +82,30 @@ async def test_what_cannot_be_registered_is_refused_and_nothing_is_stored(
     (error,) = payload["errors"]
     assert (error["code"], error["path"]) == (code, path)
     await person.register("ana")  # the handle is free
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "The \N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL} Ruizes",
+        "Ana \N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16}",
+        "\u0645\u06cc\N{ZERO WIDTH NON-JOINER}\u062e\u0648\u0627\u0647\u0645",  # Persian
+        "\u05e9\u05dc\u05d5\u05dd\N{RIGHT-TO-LEFT MARK} (Ana)",
+        "Ana\N{LEFT-TO-RIGHT MARK}",
+        "Ana \N{FIRST STRONG ISOLATE}\u05e9\u05dc\u05d5\u05dd\N{POP DIRECTIONAL ISOLATE} Ruiz",
+        "L\N{RIGHT SINGLE QUOTATION MARK}\u00e9quipe\N{NARROW NO-BREAK SPACE}: Ana",
+        "Ana \U0001fae9",  # a face that is newer than Python 3.11
+        "\u0390" * 64,  # each three characters when folded
+    ],
+)
+async def test_a_name_is_kept_as_people_write_it_and_found_again(server, name):
+    ana = server.person()
+    await ana.register("ana", displayName=name)
+    assert (await ana.ask("{ viewer { user { displayName } } }"))["viewer"]["user"] == {
+        "displayName": name
+    }
+    query = "query($name: String!) { users(search: $name) { nodes { handle } } }"
+    assert (await ana.ask(query, name=name))["users"]["nodes"] == [{"handle": "ana"}]
 
 
 async def test_a_handle_is_taken_however_it_is_written(server):
@@ -149,6 +185,22 @@ async def test_refreshing_gives_new_tokens_and_the_old_access_token_lives_on(ser
     assert (await ana.ask("{ viewer { user { handle } } }"))["viewer"]["user"]["handle"] == "ana"
     ana.token = old
     assert (await ana.ask("{ viewer { user { handle } } }"))["viewer"]["user"]["handle"] == "ana"
+
+
+async def test_a_refresh_tells_until_when_the_session_lasts_now(server):
+    ana = await server.registered("ana")
+    fields = f"{SIGNED_IN} session {{ lastSeenAt expiresAt }}"
+    before = (await ana.ask("{ viewer { session { lastSeenAt expiresAt } } }"))["viewer"]["session"]
+    for token in (ana.refresh_token, ana.refresh_token):  # the second is a repetition
+        payload = await ana.done("refreshSession", fields, refreshToken=token)
+        told = payload["session"]
+        assert told["expiresAt"] > before["expiresAt"]
+        assert told["lastSeenAt"] > before["lastSeenAt"]
+        ana.token = payload["accessToken"]
+        stored = await ana.ask(
+            "{ viewer { session { id lastSeenAt expiresAt user { id handle } } } }"
+        )
+        assert told == stored["viewer"]["session"]
 
 
 async def test_a_refresh_whose_answer_was_lost_may_be_repeated_at_once(server):

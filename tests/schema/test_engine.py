@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import tracemalloc
 from contextlib import aclosing
 
 import pytest
@@ -39,6 +40,31 @@ async def test_a_subscription_keeps_nothing_of_the_events_it_has_delivered(sqlit
         before = executions_alive()
         await hear(50)
         assert executions_alive() - before < 50
+
+
+async def test_a_subscription_keeps_no_variables_that_it_does_not_declare(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    async with ana.socket() as socket:
+        tracemalloc.start()
+        try:
+            for number in range(10):
+                await socket.subscribe(
+                    f"events{number}", "subscription { events { seq } }", unused="y" * 500_000
+                )
+            await until_subscribed(sqlite_server.url, 10)
+            gc.collect()
+            assert tracemalloc.get_traced_memory()[0] < 2_500_000
+        finally:
+            tracemalloc.stop()
+
+
+async def test_a_subscription_with_more_variables_than_are_kept_is_refused(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    async with ana.socket() as socket:
+        await socket.subscribe("events", EVENTS, chatIds=["x" * 30] * 3000)
+        (error,) = (await socket.receive())["payload"]
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+    assert "at most 65536" in error["message"]
 
 
 def executions_alive():

@@ -1,5 +1,7 @@
 """Connections, walked as clients walk them, both ways and to the end."""
 
+import base64
+
 import pytest
 
 CHAT_MESSAGES = """
@@ -104,6 +106,43 @@ async def test_a_page_that_cannot_be_is_refused(talk, arguments):
     assert error["extensions"]["code"] == "INVALID_INPUT"
 
 
+@pytest.mark.parametrize(
+    ("query", "cursor"),
+    [
+        ('users(search: "a", after: $after) { nodes { id } }', "a\0b"),
+        (
+            'users(search: "a", after: $after) { nodes { id } }',
+            "\N{LATIN SMALL LETTER E WITH ACUTE}",
+        ),
+        *(
+            ("viewer { chats(after: $after) { nodes { id } } }", f"{moment}|{'0' * 32}")
+            for moment in (
+                "0001-01-01T00:00:00+23:59",
+                "9999-12-31T23:59:59-23:59",
+                "2026-01-01T00:00:00",
+                "today",
+            )
+        ),
+    ],
+)
+async def test_a_cursor_that_nobody_was_given_is_refused(server, query, cursor):
+    ana = await server.registered("ana")
+    after = base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("=")
+    answer = await ana.run(f"query($after: String) {{ {query} }}", after=after)
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "INVALID_INPUT"
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"])
+async def test_a_page_may_begin_at_either_end_of_time(server, moment):
+    ana = await server.registered("ana")
+    await ana.group("Now")
+    after = base64.urlsafe_b64encode(f"{moment}|{'0' * 32}".encode()).decode().rstrip("=")
+    query = "query($after: String) { viewer { chats(after: $after) { nodes { title } } } }"
+    nodes = (await ana.ask(query, after=after))["viewer"]["chats"]["nodes"]
+    assert nodes == ([{"title": "Now"}] if moment.startswith("9999") else [])
+
+
 async def test_chats_are_walked_by_activity_and_members_in_order_of_joining(server):
     ana, ben, cyd = [await server.registered(name) for name in ("ana", "ben", "cyd")]
     chats = [await ana.group(str(n), ben, cyd) for n in range(5)]
@@ -127,6 +166,26 @@ async def test_chats_are_walked_by_activity_and_members_in_order_of_joining(serv
     again = await ana.ask(query, m=first["pageInfo"]["endCursor"], after=None)
     # The cursor belongs to another chat, whose members all joined before: nothing is left out.
     assert all(len(chat["members"]["nodes"]) <= 2 for chat in again["viewer"]["chats"]["nodes"])
+
+
+async def test_a_page_size_of_null_is_that_without_one(server):
+    ana = await server.registered("ana")
+    await ana.group("Team")
+    data = await ana.ask(
+        "query($n: Int) { viewer { chats(first: $n) { nodes { "
+        "members(first: $n) { nodes { role } } "
+        'messages(first: $n, last: $n) { nodes { id } } } } } users(search: "a", first: $n) '
+        "{ nodes { handle } } }",
+        n=None,
+    )
+    assert data == {
+        "viewer": {
+            "chats": {
+                "nodes": [{"members": {"nodes": [{"role": "OWNER"}]}, "messages": {"nodes": []}}]
+            }
+        },
+        "users": {"nodes": [{"handle": "ana"}]},
+    }
 
 
 async def test_direct_chats_and_groups_can_be_listed_apart(server):

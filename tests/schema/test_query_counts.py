@@ -25,13 +25,17 @@ query($first: Int!) { viewer {
 """
 
 
+# What the tailer, the registry and the watch over sessions send by themselves.
+OWN = ("events.id > ", "pg_snapshot", "log_state", "node_leases", "SELECT id FROM sessions")
+
+
 @contextmanager
 def statements(db):
-    """Collect the statements that a database gets, the tailer's polling aside."""
+    """Collect the statements that a database gets, the node's own now and then aside."""
     seen: list[str] = []
 
     def note(connection, cursor, statement, *_):
-        polling = any(part in statement for part in ("events.id > ", "pg_snapshot", "log_state"))
+        polling = any(part in statement for part in OWN)
         if not statement.startswith("BEGIN") and not polling:
             seen.append(statement)
 

@@ -57,6 +57,8 @@ async def test_a_request_that_makes_no_sense_is_refused(sqlite_server, body, hea
         ("query A { server { name } } query B { server { name } }", "BAD_REQUEST"),
         ('query($a: Int!) { users(search: "x", first: $a) { nodes { id } } }', "BAD_REQUEST"),
         ("{ " + "server { name } " * 3000 + "}", "GRAPHQL_PARSE_FAILED"),
+        ("{ server { name } } # " + "x" * 65536, "GRAPHQL_PARSE_FAILED"),
+        ("{ server { name } } # " + "\N{PILE OF POO}" * 16384, "GRAPHQL_PARSE_FAILED"),
         ("subscription { events { seq } }", "BAD_REQUEST"),
     ],
 )
@@ -72,6 +74,50 @@ async def test_a_document_that_cannot_run_is_refused_with_the_status_of_its_medi
     assert newer.status_code == 400
     assert older.status_code in (200, 400)
     assert newer.headers["content-type"].startswith(GRAPHQL)
+
+
+def guesses(count, between="{}"):
+    """Return a mutation that tries so many passwords."""
+    fields = (
+        f'a{n}: logIn(input: {{handle: "ana", password: "guess {n}"}}) {{ errors {{ code }} }}'
+        for n in range(count)
+    )
+    return "mutation { " + " ".join(between.format(field) for field in fields) + " }"
+
+
+TOO_MANY = {
+    "aliases": guesses(2),
+    "fragments": guesses(2, "... on Mutation {{ {} }}"),
+    "spreads": "mutation { ...A ...B } "
+    "fragment A on Mutation { " + guesses(1)[11:-2] + " } "
+    'fragment B on Mutation { ...A b: refreshSession(input: {refreshToken: "x"}) { expiresIn } }',
+    "fields": "mutation { " + " ".join(f"a{n}: logOut {{ __typename }}" for n in range(51)) + " }",
+}
+
+
+@pytest.mark.parametrize("way", TOO_MANY)
+async def test_a_mutation_that_does_too_much_at_once_is_refused_and_does_nothing(
+    sqlite_server, way
+):
+    ana = await sqlite_server.registered("ana")
+    answer = (await ana.post({"query": TOO_MANY[way]})).json()
+    assert "data" not in answer
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["TOO_MANY_FIELDS"]
+    async with ana.socket() as socket:
+        await socket.subscribe("m", TOO_MANY[way])
+        message = await socket.receive()
+    assert message["type"] == "error"
+    assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_FIELDS"
+    assert await ana.ask("{ viewer { user { handle } } }")  # she is not logged out
+
+
+async def test_as_many_mutations_as_are_allowed_are_done_at_once(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    chat_id = await ana.group("Team")
+    typing = f'setTyping(input: {{chatId: "{chat_id}"}}) {{ errors {{ code }} }}'
+    fields = " ".join(f"a{n}: {typing}" for n in range(1, 50))
+    done = await ana.ask(f"mutation {{ {fields} {guesses(1)[11:-2]} }}")
+    assert len(done) == 50
 
 
 async def test_an_operation_that_does_not_exist_is_named(sqlite_server):
@@ -102,6 +148,14 @@ async def test_a_mutation_by_get_changes_nothing(sqlite_server):
     refused = await sqlite_server.person().get(f"/graphql?query={query}")
     assert refused.status_code == 405
     await sqlite_server.registered("ana")  # the handle is still free
+
+
+@pytest.mark.parametrize("header", ["host", "origin"])
+async def test_headers_that_are_no_addresses_do_not_matter(sqlite_server, header):
+    answer = await sqlite_server.person().get(
+        "/graphql?query={server{name}}", **{header: "http://["}
+    )
+    assert answer.json() == {"data": {"server": {"name": "Hubbub"}}}
 
 
 async def test_a_visitor_with_a_browser_is_shown_graphiql(sqlite_server):

@@ -1,6 +1,7 @@
 """Health, readiness and metrics: what the people who run Hubbub look at."""
 
 import asyncio
+import json
 
 from tests.parts.redis import running_redis
 from tests.parts.running import running
@@ -11,25 +12,36 @@ async def test_a_server_is_alive_and_ready(server):
     alive = await person.get("/healthz")
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
     ready = await person.get("/readyz")
-    assert ready.json() == {"status": "ok", "database": "ok", "bus": "ok", "log": "ok"}
+    assert ready.json() == {
+        "status": "ok",
+        "node": server.settings.node_id,
+        "database": "ok",
+        "bus": "ok",
+        "log": "ok",
+        "registry": "ok",
+    }
 
 
-async def test_a_server_that_loses_its_bus_says_so_and_stays_in_service(migrated_sqlite_url):
+async def test_a_server_that_loses_its_bus_says_so_and_stays_in_service(
+    migrated_sqlite_url, monkeypatch
+):
+    monkeypatch.setattr("realtime.registry.RENEW_INTERVAL", 0.3)
     with running_redis() as redis:
         async with running(migrated_sqlite_url, bus_url=redis.url) as server:
             person = server.person()
             while (await person.get("/readyz")).status_code != 200:
                 pass
             redis.kill()
-            while (answer := await person.get("/readyz")).json()["status"] == "ok":
-                pass
-            assert answer.status_code == 200
-            assert answer.json() == {
+            expected = {
                 "status": "degraded",
+                "node": server.settings.node_id,
                 "database": "ok",
                 "bus": "not heard",
                 "log": "ok",
+                "registry": "not written",  # it is kept in the same Redis
             }
+            while (answer := await person.get("/readyz")).json() != expected:
+                assert answer.status_code == 200
 
 
 async def test_a_server_that_never_reached_its_bus_is_not_ready(migrated_sqlite_url):
@@ -65,6 +77,8 @@ async def test_metrics_count_operations_by_name_sockets_and_events(sqlite_server
     assert 'hubbub_operations_total{kind="query",name="WhoAmI",outcome="ok"} 1.0' in metrics
     assert 'hubbub_operations_total{kind="query",name="Broken",outcome="error"} 1.0' in metrics
     assert "hubbub_sockets 1.0" in metrics
+    assert "hubbub_people_online 1.0" in metrics
+    assert f'hubbub_node_info{{node="{sqlite_server.settings.node_id}"}} 1.0' in metrics
     assert "hubbub_events_delivered_total 1.0" in metrics
 
 
@@ -75,3 +89,11 @@ async def test_names_that_clients_make_up_do_not_fill_the_metrics(sqlite_server)
     metrics = (await ana.get("/metrics")).text
     assert metrics.count("hubbub_operations_total{") < 220
     assert 'name="other"' in metrics
+
+
+def test_every_log_line_names_its_node(hubbub):
+    server = hubbub(HUBBUB_NODE_ID="kitchen", HUBBUB_LOG_FORMAT="json", HUBBUB_LOG_LEVEL="debug")
+    server.stop()
+    told = [json.loads(line) for line in server.process.output().splitlines() if line[:1] == "{"]
+    assert "request" in {line["event"] for line in told}
+    assert {line["node"] for line in told} == {"kitchen"}

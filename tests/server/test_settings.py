@@ -1,5 +1,7 @@
 """Settings: right ones are taken, wrong ones refused with a sentence that says what to set."""
 
+import sys
+
 import pytest
 
 from server import settings as module
@@ -29,6 +31,13 @@ def test_without_settings_everything_is_embedded_and_the_secret_is_kept(tmp_path
     assert (tmp_path / "data" / "secret_key").stat().st_mode & 0o077 == 0
 
 
+def test_a_node_without_a_name_gets_another_one_at_each_start(monkeypatch):
+    assert load().node_id != load().node_id
+    assert module.NODE_ID.fullmatch(load().node_id)
+    monkeypatch.setenv("HUBBUB_NODE_ID", "web-1.example.org")
+    assert load().node_id == "web-1.example.org"
+
+
 def test_settings_may_stand_in_a_file(tmp_path):
     (tmp_path / ".env").write_text("HUBBUB_PORT=9000\nSOMETHING_ELSE=1\n")
     assert load().port == 9000
@@ -46,6 +55,9 @@ def test_origins_are_separated_by_commas(monkeypatch):
         ("HUBBUB_PORT", "70000", "HUBBUB_PORT is wrong"),
         ("HUBBUB_DATABASE_URL", "mysql://x/y", "use sqlite:///"),
         ("HUBBUB_BUS_URL", "amqp://x", "use memory://"),
+        ("HUBBUB_NODE_ID", "node one", "at most 63 letters"),
+        ("HUBBUB_NODE_ID", "-", "at most 63 letters"),
+        ("HUBBUB_NODE_ID", "n" * 64, "at most 63 letters"),
         ("HUBBUB_STORAGE_URL", "ftp://x", "use file://"),
         ("HUBBUB_SECRET_KEY", "short", "at least 32 characters"),
         ("HUBBUB_ALLOWED_ORIGINS", "chat.example.org", "is not an origin"),
@@ -60,6 +72,14 @@ def test_a_wrong_setting_is_refused_with_a_sentence(monkeypatch, name, value, se
         load()
     assert sentence in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_kafka_without_its_package_is_refused_with_what_to_install(monkeypatch):
+    monkeypatch.setenv("HUBBUB_BUS_URL", "kafka://broker.example.org:9092")
+    assert load().bus_url == "kafka://broker.example.org:9092"
+    monkeypatch.setitem(sys.modules, "aiokafka", None)  # how Python marks what cannot be imported
+    with pytest.raises(SettingsError, match=r"HUBBUB_BUS_URL is wrong: .*hubbub\[kafka\]"):
+        load()
 
 
 def test_a_refused_secret_is_not_shown(monkeypatch):

@@ -1,6 +1,6 @@
 /** A socket that comes back by itself, with a fresh token where the last one was refused. */
 import { createClient, type Client, type ClientOptions } from 'graphql-ws';
-import { errorOf, SignedOut } from './errors.js';
+import { errorOf, passes, SignedOut } from './errors.js';
 
 const SILENCE = 60_000; // milliseconds; the server pings every 25 s, so two pings are missing
 const LONGEST_WAIT = 30_000; // milliseconds
@@ -68,13 +68,29 @@ export async function backOff(failures: number): Promise<void> {
 }
 
 /**
- * The data of one query over the socket; good for `resync`, because it waits for a server that is away.
- * Not for mutations: one whose answer was lost would be done again.
+ * The data of one query over the socket; good for `resync`, because it waits for a server that is away,
+ * and asks again where the server could not answer for the moment. Not for mutations: one whose answer
+ * was lost would be done again.
  */
-export function once<Data = Record<string, unknown>>(
+export async function once<Data = Record<string, unknown>>(
   client: Client,
   query: string,
   variables: Record<string, unknown> = {},
+): Promise<Data> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await answer<Data>(client, query, variables);
+    } catch (error) {
+      if (!passes(error)) throw error;
+      await backOff(failures);
+    }
+  }
+}
+
+function answer<Data>(
+  client: Client,
+  query: string,
+  variables: Record<string, unknown>,
 ): Promise<Data> {
   return new Promise((resolve, reject) => {
     client.subscribe<Data>(

@@ -24,6 +24,25 @@ export class SignedOut extends Error {
   }
 }
 
+/** Codes of refusals that the same operation would meet again; `docs/PROTOCOL.md` has them all. */
+const FINAL = new Set([
+  'BAD_REQUEST',
+  'FORBIDDEN',
+  'GRAPHQL_PARSE_FAILED',
+  'INVALID_CURSOR',
+  'INVALID_ID',
+  'INVALID_INPUT',
+  'NOT_FOUND',
+  'TOO_LONG',
+  'UNAUTHENTICATED',
+]);
+
+/** Whether the server may have another answer later: all that it says but what is known to be final. */
+export function passes(failure: unknown): boolean {
+  if (!(failure instanceof ResumeError) || !Array.isArray(failure.cause)) return false;
+  return !FINAL.has(String(failure.code));
+}
+
 /** The one error that something reported by graphql-ws amounts to. */
 export function errorOf(reported: unknown): Error {
   if (Array.isArray(reported)) {

@@ -5,7 +5,7 @@
  *     LOST      its socket is gone, and nothing that still comes from there counts; graphql-ws connects
  *               again → LIVE, or gives up → ENDED
  *     PAUSED    too much waits: the subscription was completed; half of it taken → LIVE
- *     WAITING   the server was too busy to subscribe; after a while → LIVE
+ *     WAITING   the server could not go on for the moment; after a while → LIVE
  *     ENDED     what waits may still be taken, then the end is told
  *
  * Every change to LIVE subscribes under a new id, from the cursor of the last event *queued*: what waits
@@ -14,7 +14,7 @@
  */
 import type { Client, FormattedExecutionResult } from 'graphql-ws';
 import { backOff } from './connect.js';
-import { errorOf, ResumeError } from './errors.js';
+import { errorOf, passes } from './errors.js';
 
 /** A subscription to `events`: it selects `__typename` and `cursor`, and takes `$after`. */
 export interface Subscription {
@@ -138,7 +138,7 @@ export class Inbox {
   }
 
   #fail(failure: Error): void {
-    if (failure instanceof ResumeError && failure.code === 'OVERLOADED') {
+    if (passes(failure)) {
       this.#rest('WAITING');
       void backOff(this.#failures++).then(() => {
         if (this.#state === 'WAITING') this.#subscribe();

@@ -1,0 +1,36 @@
+"""Tasks that end for certain, whatever swallows a cancellation inside them.
+
+What redis-py waits for swallows one now and then, and so does the driver of a connection that dies
+in the same moment. A timeout works by cancelling, so it is swallowed as well.
+"""
+
+import asyncio
+from collections.abc import Collection, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+CANCEL_INTERVAL = 0.2  # seconds until a task that was cancelled and lives on is cancelled again
+
+
+async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks again and again until they have ended, and leave how they did to the caller."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_INTERVAL)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """Return what the work returns; raises `TimeoutError` when it takes longer."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+        if task.done():
+            return task.result()
+        raise TimeoutError(f"no answer within {seconds} s")
+    finally:
+        await end([task])

@@ -1,0 +1,183 @@
+"""The log as one node reads it: through connections that are slow, break and hang."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+from uuid import UUID
+
+from models.catch_up import Missed
+from models.events import LoggedEvent
+from models.log_state import Present
+from realtime.cursor import Cursor
+from realtime.events import Event, ReceiptsAdvanced, ResyncReason, assembled
+from realtime.log import Lost, News, compare
+from tests.simulation.chances import Chances
+from tests.simulation.clock import dice, pause
+from tests.simulation.database import ConnectionLost, Database
+
+T = TypeVar("T")
+
+# A statement ends after 30 s, and who waits for a connection gives up after 10.
+_HANGS = (1.0, 20.0, 40.0)  # seconds
+
+_CALM_PACE = (0, 1)
+
+# How many events were committed when the task last took the present: what it need not be told.
+committed_at_present: ContextVar[int] = ContextVar("committed_at_present")
+
+
+class MemoryLog:
+    """`realtime/log.py: Log` over the database in memory."""
+
+    def __init__(self, db: Database, chances: Chances, calm: asyncio.Event) -> None:
+        self._db = db
+        self._chances = chances
+        self._generation = db.generation
+        self._calm = calm
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
+        """A transaction on one of the node's connections.
+
+        All of them break in a crash, and are made anew once one was found to be broken.
+        """
+        if self._generation != self._db.generation or self._db.away:
+            self._generation = self._db.generation
+            raise ConnectionLost
+        generation = self._generation
+        yield
+        if generation != self._db.generation:
+            self._generation = self._db.generation
+            raise ConnectionLost
+
+    async def _ask(self, statement: Callable[[], T]) -> T:
+        """Run a statement: it reads in one moment, somewhere on the way there and back."""
+        generation = self._db.generation
+        pace = _CALM_PACE if self._calm.is_set() else self._chances.database_pace
+        await pause(pace)
+        self._check(generation)
+        if not self._calm.is_set():
+            if dice.get().random() < self._chances.read_fails:
+                raise ConnectionLost
+            if dice.get().random() < self._chances.read_hangs:
+                async with asyncio.timeout(dice.get().choice(_HANGS)):
+                    await self._calm.wait()
+                raise ConnectionLost
+        answer = statement()
+        await pause(pace)
+        self._check(generation)
+        return answer
+
+    def _check(self, generation: int) -> None:
+        if generation != self._db.generation:
+            self._generation = self._db.generation
+            raise ConnectionLost
+
+    async def _load(self, logged: Sequence[LoggedEvent]) -> list[Event]:
+        return assembled(logged, await self._ask(self._db.rows)) if logged else []
+
+    async def _settle(self, present: Present) -> None:
+        if not present.settled:
+            await self._ask(self._db.touch)
+
+    # --- what the product asks, as `DatabaseLog` does it --------------------------------------
+
+    async def present(self) -> Cursor:
+        async with self._reading():
+            present, committed = await self._ask(
+                lambda: (self._db.present(), len(self._db.life.history))
+            )
+            await self._settle(present)
+        committed_at_present.set(committed)
+        return Cursor(present.epoch, present.position)
+
+    async def check(self, place: Cursor) -> None:
+        async with self._reading():
+            present = await self._ask(self._db.present)
+        compare(place.epoch, place.end or place.start, present)
+        compare(place.epoch, place.start, present)
+
+    async def since(self, place: Cursor) -> News:
+        async with self._reading():
+            batch = await self._ask(lambda: self._db.since(place.start))
+            present = batch.present
+            compare(place.epoch, place.start, present)
+            loaded = await self._load(batch.events)
+            moved = await self._receipts(place.start, present.position, None, None)
+            await self._settle(present)
+        return News(loaded, moved, present.position)
+
+    async def missed(
+        self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: Cursor
+    ) -> Missed:
+        async with self._reading():
+            missed = await self._ask(lambda: self._db.missed(user_id, chat_ids, since.start))
+            compare(since.epoch, since.start, missed.present)
+            await self._settle(missed.present)
+        return missed
+
+    async def missed_between(
+        self,
+        user_id: UUID,
+        chat_ids: Collection[UUID] | None,
+        *,
+        since: Cursor,
+        until: Cursor,
+        after_id: int = 0,
+    ) -> Missed:
+        async with self._reading():
+            missed = await self._ask(
+                lambda: self._db.missed(user_id, chat_ids, since.start, until.start, after_id)
+            )
+        compare(since.epoch, since.start, missed.present)
+        return missed
+
+    async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
+        async with self._reading():
+            batch = await self._ask(lambda: self._db.page(missed, limit))
+            if batch is None:
+                present = await self._ask(self._db.present)
+                compare(missed.present.epoch, missed.since, present)
+                raise Lost(ResyncReason.EXPIRED)
+            return await self._load(batch.events)
+
+    async def receipts(
+        self, missed: Missed, chat_ids: Collection[UUID] | None
+    ) -> Sequence[ReceiptsAdvanced]:
+        async with self._reading():
+            moved = await self._receipts(missed.since, missed.until, missed.user_id, chat_ids)
+            if moved:
+                present = await self._ask(self._db.present)
+                compare(missed.present.epoch, missed.since, present)
+            return moved
+
+    async def _receipts(
+        self, since: str, until: str, user_id: UUID | None, chat_ids: Collection[UUID] | None
+    ) -> list[ReceiptsAdvanced]:
+        moved = await self._ask(lambda: self._db.receipts(since, until, user_id, chat_ids))
+        if not moved:
+            return []
+        chats, people = await self._ask(lambda: (self._db.rows().chats, self._db.users))
+        return [
+            ReceiptsAdvanced(
+                chats[each.chat_id],
+                people[each.user_id],
+                each.delivered_seq,
+                each.read_seq,
+                each.moved_at,
+            )
+            for each in moved
+            if each.chat_id in chats
+        ]
+
+    async def memberships(self, user_id: UUID) -> dict[UUID, int]:
+        async with self._reading():
+            return await self._ask(lambda: self._db.memberships(user_id))
+
+    async def is_member(self, user_id: UUID, chat_id: UUID) -> bool:
+        async with self._reading():
+            return await self._ask(lambda: chat_id in self._db.memberships(user_id))

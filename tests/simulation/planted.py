@@ -1,0 +1,272 @@
+"""Faults to plant, to see that the simulation finds them; nothing of this is in the product.
+
+Each function takes one guarantee away, by its name in `realtime/`, in `models/` or in the database
+in memory, and says in which runs to look for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+from models.log_state import Present
+from realtime import events, feed, hub, tailer
+from realtime.cursor import Cursor
+from realtime.events import Delivery, Event, Told
+from tests.simulation import database, log
+from tests.simulation.chances import KINDS, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault, and the runs that it shows in."""
+
+    plant: Callable[[], Any]
+    kinds: Sequence[Kind]
+    chances: dict[str, Any]
+
+
+FAULTS: dict[str, Fault] = {}
+
+Plant = Callable[[], None]
+
+
+def fault(*kinds: Kind, **chances: Any) -> Callable[[Plant], Plant]:
+    def note(plant: Plant) -> Plant:
+        FAULTS[plant.__name__] = Fault(plant, kinds or KINDS, chances)
+        return plant
+
+    return note
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Plant a fault inside the block."""
+    FAULTS[name].plant()
+    try:
+        yield
+    finally:
+        patch.stopall()
+
+
+def _replace(owner: Any, name: str, by: Any) -> None:
+    """Replace something that is there; a fault planted beside the product would prove nothing."""
+    patch.object(owner, name, by).start()
+
+
+# --- the position -------------------------------------------------------------------------------
+
+
+@fault("postgresql")
+def id_cursor() -> None:
+    """A reader asks for `id > last` instead of what a snapshot has not seen."""
+    newest: dict[str, int] = {}
+    present = database.Database.present
+
+    def noting(self: database.Database) -> Present:
+        now = present(self)
+        newest[now.position] = self.last_id
+        return now
+
+    def seen(self: database.Database, position: str) -> Callable[[database.Row], bool]:
+        return lambda row: row.event.id <= newest[position]
+
+    _replace(database.Database, "present", noting)
+    _replace(database.Database, "seen", seen)
+
+
+@fault("postgresql")
+def running_counts_as_seen() -> None:
+    """What was running at a position counts as seen: transactions that commit late are lost."""
+    parsed = database.parsed
+
+    def forgetful(snapshot: str) -> tuple[int, int, frozenset[int]]:
+        return (*parsed(snapshot)[:2], frozenset())
+
+    _replace(database, "parsed", forgetful)
+
+
+@fault("postgresql", crash=True, abort=0.4)
+def unsettled() -> None:
+    """Nobody makes sure that a position stays true after a crash."""
+
+    async def settle(self: log.MemoryLog, present: Present) -> None:
+        return None
+
+    _replace(log.MemoryLog, "_settle", settle)
+
+
+@fault(replace=True)
+def another_log_unnoticed() -> None:
+    """Reads of a database that was restored go on from the old place."""
+
+    def compare(epoch: str, position: str, present: Present) -> None:
+        return None
+
+    _replace(log, "compare", compare)
+
+
+@fault(prune=True, hangs_up=0.3)
+def pruned_unnoticed() -> None:
+    """What was pruned is not missed."""
+    _replace(Present, "tells_after", lambda self, position: True)
+
+
+# --- the tailer ---------------------------------------------------------------------------------
+
+
+@fault(read_fails=0.2)
+def place_moves_late() -> None:
+    """The tailer hands a batch on, and notes its new place after another read, which may fail."""
+
+    async def read(self: tailer.Tailer, place: Cursor) -> None:
+        news = await self._log.since(place)
+        later = Cursor(place.epoch, news.position)
+        batch = events.deliveries([*news.events, *news.receipts], place, later)
+        for listener in self._listeners:
+            listener(batch)
+        await self._log.check(place)
+        self._place = later
+
+    _replace(tailer.Tailer, "_read", read)
+
+
+@fault(bell_lost=1.0)
+def only_the_bell() -> None:
+    """The log is read when the bell rings, and then alone."""
+    _replace(tailer, "POLL_INTERVAL", 3600.0)
+
+
+@fault()
+def batch_told_again() -> None:
+    """A cursor inside a batch resumes at its beginning."""
+    _replace(tailer, "deliveries", _with_cursors(lambda start, end: Cursor(end.epoch, start.start)))
+
+
+@fault()
+def batch_skipped() -> None:
+    """A cursor inside a batch resumes at its end."""
+    _replace(tailer, "deliveries", _with_cursors(lambda start, end: end))
+
+
+@fault(hangs_up=0.3, doings=12, writers=3)
+def receipts_cut_off() -> None:
+    """The last event of a batch bears its final cursor, though receipts come after it."""
+
+    def deliveries(told: Sequence[Told], start: Cursor, end: Cursor) -> list[Delivery]:
+        batch = events.deliveries(told, start, end)
+        last = max((n for n, each in enumerate(told) if isinstance(each, Event)), default=0)
+        return [*batch[:last], *(Delivery(each.event, end) for each in batch[last:])]
+
+    _replace(tailer, "deliveries", deliveries)
+
+
+def _with_cursors(
+    cursor: Callable[[Cursor, Cursor], Cursor],
+) -> Callable[[Sequence[Told], Cursor, Cursor], list[Delivery]]:
+    def deliveries(told: Sequence[Told], start: Cursor, end: Cursor) -> list[Delivery]:
+        batch = events.deliveries(told, start, end)
+        return [*(Delivery(each.event, cursor(start, end)) for each in batch[:-1]), *batch[-1:]]
+
+    return deliveries
+
+
+# --- the hub ------------------------------------------------------------------------------------
+
+
+@fault()
+def live_at_once() -> None:
+    """A subscription goes live in the middle of what the tailer has yet to read."""
+    _replace(tailer.Tailer, "at_boundary", lambda self, action: action())
+
+
+@fault()
+def meanwhile_forgotten() -> None:
+    """Who joins a chat while their subscription is about to go live does not hear it."""
+    enter = hub.Hub._enter
+
+    def forgetful(
+        self: hub.Hub, subscription: hub.EventSubscription, chat_id: UUID, joined_seq: int
+    ) -> None:
+        if subscription.live:
+            enter(self, subscription, chat_id, joined_seq)
+
+    _replace(hub.Hub, "_enter", forgetful)
+
+
+@fault()
+def no_eviction() -> None:
+    """Who leaves a chat goes on hearing it."""
+    _replace(hub.Hub, "_evict", lambda self, user_id, chat_id: None)
+
+
+@fault(mailbox=2)
+def mailbox_drops() -> None:
+    """A mailbox that is full drops its oldest event instead of ending the subscription."""
+
+    def put(self: hub.Mailbox[Any], item: Any) -> None:
+        if len(self._items) >= hub.MAILBOX:
+            self._items.popleft()
+        self._items.append(item)
+        self._filled.set()
+
+    _replace(hub.Mailbox, "put", put)
+
+
+@fault(mailbox=2)
+def mailbox_grows() -> None:
+    """A mailbox has no bounds."""
+
+    def put(self: hub.Mailbox[Any], item: Any) -> None:
+        self._items.append(item)
+        self._filled.set()
+
+    _replace(hub.Mailbox, "put", put)
+
+
+@fault()
+def nobody_is_removed() -> None:
+    """A hub keeps the subscriptions of sockets that are gone."""
+    _replace(hub.Hub, "_remove", lambda self, subscription: None)
+
+
+# --- the feed -----------------------------------------------------------------------------------
+
+
+@fault(hangs_up=0.3)
+def resume_gap() -> None:
+    """A resumed subscription skips what came between its replay and its going live."""
+    between = feed.Feed._between
+
+    def skipping(
+        self: feed.Feed, since: Cursor, until: Cursor, *, after_id: int = 0
+    ) -> AsyncIterator[Delivery]:
+        if not after_id:  # not the rest of a batch that was cut off
+            return _nothing()
+        return between(self, since, until, after_id=after_id)
+
+    _replace(feed.Feed, "_between", skipping)
+
+
+# The read has to be under way for longer than the idle time, to end in its last moment.
+@fault(
+    idle=1 / 128,
+    hangs_up=0.3,
+    stalls=0.0,
+    read_hangs=0.0,
+    database_pace=(8, 9, 10),
+    wire_pace=(0,),
+    doings=12,
+)
+def idle_cursor_first() -> None:
+    """A fresh cursor goes out before the event that came in the same moment."""
+    _replace(hub.Mailbox, "empty", property(lambda self: True))
+
+
+async def _nothing() -> AsyncIterator[Any]:
+    for never in list[Any]():
+        yield never

@@ -21,7 +21,7 @@ import structlog
 from models.leases import Found, HeldSession, Lease
 from realtime.leases import Changes, Leases
 from realtime.sockets import Sockets
-from realtime.tasks import within
+from realtime.tasks import heed_cancellation, within
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +118,7 @@ class Registry:
                     await self._look_around()
                     look_at = loop.time() + RENEW_INTERVAL - GATHER
             except Exception as error:  # noqa: BLE001 - whatever the driver raises
+                heed_cancellation()
                 self._fail(error)
                 await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
                 failures += 1

@@ -15,6 +15,7 @@ import structlog
 from models import sessions
 from models.database import Database
 from realtime.sockets import Sockets
+from realtime.tasks import heed_cancellation
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ class SessionWatch:
                 async with asyncio.timeout(CHECK_TIMEOUT):
                     await self.check()
             except Exception as error:  # noqa: BLE001 - whatever the driver raises
+                heed_cancellation()
                 log.warning("sessions_unchecked", error=str(error) or type(error).__name__)
 
     async def check(self) -> None:

@@ -8,6 +8,7 @@ import structlog
 from realtime.cursor import Cursor
 from realtime.events import Delivery, Told, deliveries
 from realtime.log import Log, Lost
+from realtime.tasks import heed_cancellation
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +79,7 @@ class Tailer:
                     await self.read()
                 self._working = True
             except Exception:
+                heed_cancellation()
                 self._working = False
                 log.exception("tail_failed")
                 await asyncio.sleep(RETRY_AFTER)

@@ -27,6 +27,7 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from models.errors import Overloaded, Unreachable
+from realtime.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -141,9 +142,7 @@ class GroupCommit(Generic[ItemT, ResultT]):
                     await self._settled.wait()
         finally:
             self._open = False
-            for task in lanes:
-                task.cancel()
-            await asyncio.wait(lanes)
+            await end(lanes)
             # What was in flight may be committed or not, as a whole; the key makes a retry safe.
             while self._pending:
                 for entry in list(self._pending.values()):

@@ -10,6 +10,7 @@ import typer
 import uvicorn
 from starlette.applications import Starlette
 
+from realtime.tasks import end
 from server import worker
 from server.app import Program, open_program, open_services
 from server.connections import HttpConnection, SocketConnection
@@ -118,9 +119,7 @@ async def _serve_on(listener: socket.socket, settings: Settings, *, with_worker:
             await _Server(config, program).serve(sockets=[listener])
         finally:
             if background is not None:
-                background.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await background
+                await end([background])
 
 
 async def work(settings: Settings) -> None:

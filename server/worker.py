@@ -9,6 +9,7 @@ import structlog
 
 from models import events, leases, sessions
 from models.database import Database
+from realtime.tasks import heed_cancellation
 from resolvers.services import utc_now
 from server.settings import Settings
 
@@ -83,5 +84,6 @@ async def _repeat(db: Database, settings: Settings, job: Job) -> None:
             async with asyncio.timeout(JOB_TIMEOUT):
                 await job.run(db, settings)
         except Exception:
+            heed_cancellation()
             log.exception("job_failed", job=job.name)
         await asyncio.sleep(job.every.total_seconds())

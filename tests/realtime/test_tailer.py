@@ -14,7 +14,9 @@ from models.database import Database
 from models.events import EventKind
 from realtime.log import DatabaseLog
 from realtime.tailer import Tailer
+from realtime.tasks import end
 from resolvers.services import utc_now
+from tests.parts.people import PATIENCE
 
 
 @pytest.fixture
@@ -221,3 +223,42 @@ async def test_without_a_doorbell_the_log_is_read_all_the_same(db, monkeypatch):
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def ring_all_the_time(tailer):
+    while True:
+        tailer.ring()
+        await asyncio.sleep(0)
+
+
+async def cut_connections(db):
+    """Cut everybody else's connections to the database."""
+    async with db.reading() as connection:
+        await connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+
+
+@pytest.mark.slow
+async def test_it_ends_when_it_is_cancelled_while_its_connection_is_cut(migrated_postgresql_url):
+    # The driver's error took the place of the cancellation in one of fourteen.
+    elsewhere = Database(migrated_postgresql_url)
+    for attempt in range(100):
+        db = Database(migrated_postgresql_url)
+        tailer = Tailer(DatabaseLog(db))
+        await tailer.start()
+        tailing = asyncio.create_task(tailer.run())
+        ringing = asyncio.create_task(ring_all_the_time(tailer))
+        await asyncio.sleep(0.005)  # into the middle of its reading
+        cutting = asyncio.create_task(cut_connections(elsewhere))
+        await asyncio.sleep(attempt * 4e-5)
+        tailing.cancel()
+        ended, _ = await asyncio.wait([tailing], timeout=PATIENCE)
+        assert ended, f"cancelled {attempt * 40} µs after the cut, it lives on"
+        await end([ringing])
+        await cutting
+        await db.close()
+    await elsewhere.close()

@@ -111,9 +111,14 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection whose statements see committed data; nothing may be written."""
+    async def reading(self, *, one_moment: bool = False) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection whose statements see committed data; nothing may be written.
+
+        On SQLite all of them see it as it was in one moment; on PostgreSQL if that is asked for.
+        """
         async with self._connected() as connection:
+            if one_moment and self.dialect == "postgresql":
+                connection = await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @asynccontextmanager

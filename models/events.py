@@ -243,9 +243,12 @@ async def prune(connection: Connection, *, before: datetime, keep: int, limit: i
     mark: sa.ColumnElement[Any] = events.c.id
     if connection.dialect.name == "postgresql":
         mark = events.c.xid
-        # What is newer than a transaction that still runs stays: a position taken today does not
-        # tell whether it has seen that, and would count as too old from the first moment on.
-        chosen &= events.c.xid < sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot())
+        # What is newer than a transaction that still runs stays, and what follows it: a position
+        # taken today does not tell whether it has seen that, and would count as too old from the
+        # first moment on.
+        running = sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot())
+        first_to_stay = sa.select(sa.func.min(events.c.id)).where(events.c.xid >= running)
+        chosen &= (events.c.id < first_to_stay.scalar_subquery()).is_not(False)
     gone = (
         await connection.execute(
             events.delete().where(chosen).returning(sa.cast(sa.cast(mark, sa.Text), sa.BigInteger))

@@ -124,7 +124,8 @@ class DatabaseLog:
 
     async def since(self, place: Cursor) -> News:
         """See `Log.since`."""
-        async with self._db.reading() as connection:
+        # Of one moment: who leaves a chat a little later is still told what this batch says of it.
+        async with self._db.reading(one_moment=True) as connection:
             batch = await events.since(connection, place.start)
             present = batch.present
             compare(place.epoch, place.start, present)
@@ -214,6 +215,7 @@ async def _settle(connection: Connection, present: Present) -> None:
     this fails, and so does the reading.
     """
     if not present.settled:
+        await connection.commit()  # a transaction of its own
         await log_state.touch(connection)
         await connection.commit()
 

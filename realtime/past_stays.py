@@ -5,7 +5,7 @@ that has ended only that is told which cannot have changed since: of the chat wh
 since when it exists, of a message its text and its reactions unless they changed afterwards.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -31,50 +31,63 @@ async def veiled(connection: Connection, user_id: UUID, events: Sequence[Event])
 
     Read after the events: what was loaded of a chat in which the person still is was theirs to see.
     """
-    of_chats = [event for event in events if isinstance(event, ChatEvent)]
-    present = await members.of_chats(connection, user_id, {event.chat.id for event in of_chats})
-    past = [
-        event
-        for event in of_chats
-        if (stay := present.get(event.chat.id)) is None or event.seq < stay.joined_seq
-    ]
+    chat_ids = {event.chat.id for event in events if isinstance(event, ChatEvent)}
+    present = await members.of_chats(connection, user_id, chat_ids)
+    past = of_past_stays(events, present)
     if not past:
         return events
-    changes = await _changes(connection, user_id, past)
-    veils = {
-        event.id: veil(event, user_id, changes[event.id], gone=event.chat.id not in present)
+    stays = await members.stays(connection, {(event.chat.id, user_id) for event in past})
+    leavings = {
+        (stay.chat_id, stay.left_seq)
         for event in past
+        if (stay := needs_changes(event, user_id, stays)) and stay.left_seq is not None
     }
+    changes = {place: await logged.changes_after(connection, *place) for place in leavings}
+    return with_veils(events, user_id, present, stays, changes)
+
+
+def of_past_stays(events: Sequence[Event], present: Mapping[UUID, Member]) -> Sequence[ChatEvent]:
+    """Return those events that are of no present stay; `present` is by chat."""
+    return [
+        event
+        for event in events
+        if isinstance(event, ChatEvent)
+        and ((stay := present.get(event.chat.id)) is None or event.seq < stay.joined_seq)
+    ]
+
+
+def needs_changes(event: ChatEvent, user_id: UUID, stays: Collection[Member]) -> Member | None:
+    """Return the past stay of an event that shows what may have changed after it."""
+    return _stay(event, stays) if _may_have_changed(event, user_id) else None
+
+
+def with_veils(
+    events: Sequence[Event],
+    user_id: UUID,
+    present: Mapping[UUID, Member],
+    stays: Collection[Member],
+    changes: Mapping[tuple[UUID, int], Changes | None],
+) -> Sequence[Event]:
+    """Return events, those of past stays veiled; `changes` is by chat and last event of a stay."""
+    veils: dict[int, Event] = {}
+    for event in of_past_stays(events, present):
+        stay = needs_changes(event, user_id, stays)
+        known = None
+        if stay is not None and stay.left_seq is not None:
+            known = changes[stay.chat_id, stay.left_seq]
+        gone = event.chat.id not in present
+        veils[event.id] = veil(event, user_id, known, gone=gone)
     return [veils.get(event.id, event) for event in events]
 
 
-async def _changes(
-    connection: Connection, user_id: UUID, events: Sequence[ChatEvent]
-) -> dict[int, Changes | None]:
-    """Return what changed in each event's chat after the stay that it belongs to, by event."""
-    stays = await members.stays(connection, {(event.chat.id, user_id) for event in events})
-    known: dict[tuple[UUID, int], Changes | None] = {}
-    found: dict[int, Changes | None] = {}
-    for event in events:
-        left_seq = _left_seq(event, stays)
-        if left_seq is None or not _may_have_changed(event, user_id):
-            found[event.id] = None
-            continue
-        place = (event.chat.id, left_seq)
-        if place not in known:
-            known[place] = await logged.changes_after(connection, *place)
-        found[event.id] = known[place]
-    return found
-
-
-def _left_seq(event: ChatEvent, stays: Collection[Member]) -> int | None:
+def _stay(event: ChatEvent, stays: Collection[Member]) -> Member | None:
     for stay in stays:
         if (
             stay.chat_id == event.chat.id
             and stay.left_seq is not None
             and stay.joined_seq <= event.seq <= stay.left_seq
         ):
-            return stay.left_seq
+            return stay
     return None
 
 

@@ -1,13 +1,16 @@
 """Feeds: a replay that takes its time while the log goes on."""
 
+import asyncio
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+import realtime.events
 from models import events
 from models.events import EventKind
+from realtime import log
 from realtime.events import CursorAdvanced, ResyncReason, ResyncRequired, SessionEnded
 from resolvers.services import utc_now
 from schema.ids import Kind, decode
@@ -131,3 +134,33 @@ async def test_what_was_pruned_right_after_the_cursor_was_checked_is_noticed(
         (only,) = await until_idle(deliveries)
     assert isinstance(only, ResyncRequired)
     assert only.reason is ResyncReason.EXPIRED
+
+
+async def test_who_leaves_while_a_batch_is_loaded_is_told_nothing_from_after_that(
+    server, monkeypatch
+):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    chat_id = await ana.group("Talk", ben)
+    load = realtime.events.load
+
+    async def leave_first(connection: Any, logged: Any) -> Any:
+        if any(event.kind == EventKind.MESSAGE_SENT for event in logged):
+            monkeypatch.undo()
+            (message_id,) = sent
+            await ben.done("leaveChat", "", chatId=chat_id)
+            await ana.done("editMessage", "", messageId=message_id, text="for those who stayed")
+        return await load(connection, logged)
+
+    async with ben.listening() as socket:
+        sent: list[str] = []
+        holding = asyncio.Event()
+
+        async def when_it_is_sent(connection: Any, logged: Any) -> Any:
+            await holding.wait()
+            return await leave_first(connection, logged)
+
+        monkeypatch.setattr(log, "load", when_it_is_sent)
+        sent.append((await ana.send(chat_id, "for all"))["id"])
+        holding.set()
+        assert (await socket.next())["message"]["text"] == "for all"
+        assert (await socket.next())["__typename"] == "MemberLeft"

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from models.catch_up import Missed, Range, take_off
 from models.chats import Chat
-from models.events import Batch, LoggedEvent
+from models.events import Batch, Changes, EventKind, LoggedEvent
 from models.log_state import Present
 from models.members import FIRST_EVENT_SEQ, Member
 from models.messages import Message
@@ -290,6 +290,32 @@ class Database:
         stays = {chat_id: state.present(user_id) for chat_id, state in self.chats.items()}
         return {chat_id: stay.joined_seq for chat_id, stay in stays.items() if stay is not None}
 
+    def stays_of(self, user_id: UUID, *, present: bool) -> list[Member]:
+        """Return somebody's stays, or only those that have not ended."""
+        return [
+            stay
+            for state in self.chats.values()
+            for stay in state.stays
+            if stay.user_id == user_id and not (present and stay.left_seq is not None)
+        ]
+
+    def changes_after(self, chat_id: UUID, seq: int) -> Changes | None:
+        """See `models/events.py: changes_after`."""
+        logged = [row.event for row in self.chats[chat_id].events if row.seq >= seq]
+        if not logged or logged[0].seq != seq:
+            return None
+        later = logged[1:]
+        edited, reacted = EventKind.MESSAGE_EDITED, EventKind.REACTIONS_CHANGED
+        return Changes(
+            {event.message_seq or 0 for event in later if event.kind == edited},
+            {event.message_seq or 0 for event in later if event.kind == reacted},
+            {
+                event.subject_id
+                for event in later
+                if event.kind == EventKind.MEMBER_ROLE_CHANGED and event.subject_id is not None
+            },
+        )
+
     def seen(self, position: str) -> Callable[[Row], bool]:
         """Return what tells whether a row was visible at a position."""
         if self.kind == "sqlite":
@@ -314,11 +340,15 @@ class Database:
 
     def prunable(self, newest_gone: int) -> set[Row]:
         """Return the events up to an id, without those that have to stay."""
-        horizon = parsed(self.position())[0] if self.kind == "postgresql" else 0
+        first_to_stay = FAR
+        if self.kind == "postgresql":
+            running = parsed(self.position())[0]
+            newer = (row.event.id for row in self.logged() if row.xid >= running)
+            first_to_stay = min(newer, default=FAR)
         return {
             row
             for row in self.logged()
-            if row.event.id <= newest_gone and (row.xid < horizon or self.kind == "sqlite")
+            if row.event.id <= newest_gone and row.event.id < first_to_stay
         }
 
     def forget(self, gone: set[Row]) -> None:

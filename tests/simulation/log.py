@@ -10,11 +10,13 @@ from typing import TypeVar
 from uuid import UUID
 
 from models.catch_up import Missed
-from models.events import LoggedEvent
+from models.events import Batch, LoggedEvent
 from models.log_state import Present
+from models.receipts import Receipt
 from realtime.cursor import Cursor
-from realtime.events import Event, ReceiptsAdvanced, ResyncReason, assembled
+from realtime.events import Event, ReceiptsAdvanced, ResyncReason, Rows, assembled
 from realtime.log import Lost, News, compare
+from realtime.past_stays import needs_changes, of_past_stays, with_veils
 from tests.simulation.chances import Chances
 from tests.simulation.clock import dice, pause
 from tests.simulation.database import ConnectionLost, Database
@@ -57,8 +59,7 @@ class MemoryLog:
     async def _ask(self, statement: Callable[[], T]) -> T:
         """Run a statement: it reads in one moment, somewhere on the way there and back."""
         generation = self._db.generation
-        pace = _CALM_PACE if self._calm.is_set() else self._chances.database_pace
-        await pause(pace)
+        await pause(self._pace())
         self._check(generation)
         if not self._calm.is_set():
             if dice.get().random() < self._chances.read_fails:
@@ -68,9 +69,12 @@ class MemoryLog:
                     await self._calm.wait()
                 raise ConnectionLost
         answer = statement()
-        await pause(pace)
+        await pause(self._pace())
         self._check(generation)
         return answer
+
+    def _pace(self) -> Sequence[int]:
+        return _CALM_PACE if self._calm.is_set() else self._chances.database_pace
 
     def _check(self, generation: int) -> None:
         if generation != self._db.generation:
@@ -103,13 +107,18 @@ class MemoryLog:
 
     async def since(self, place: Cursor) -> News:
         async with self._reading():
-            batch = await self._ask(lambda: self._db.since(place.start))
+            batch, rows, moved = await self._ask(lambda: self._read_since(place.start))
+            await pause(self._pace())
             present = batch.present
             compare(place.epoch, place.start, present)
-            loaded = await self._load(batch.events)
-            moved = await self._receipts(place.start, present.position, None, None)
             await self._settle(present)
-        return News(loaded, moved, present.position)
+        return News(assembled(batch.events, rows), moved, present.position)
+
+    def _read_since(self, position: str) -> tuple[Batch, Rows, list[ReceiptsAdvanced]]:
+        """Several statements of one moment."""
+        batch = self._db.since(position)
+        receipts = self._db.receipts(position, batch.present.position, None, None)
+        return batch, self._db.rows(), self._advanced(receipts)
 
     async def missed(
         self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: Cursor
@@ -143,35 +152,50 @@ class MemoryLog:
                 present = await self._ask(self._db.present)
                 compare(missed.present.epoch, missed.since, present)
                 raise Lost(ResyncReason.EXPIRED)
-            return await self._load(batch.events)
+            return await self._veiled(missed.user_id, await self._load(batch.events))
 
     async def receipts(
         self, missed: Missed, chat_ids: Collection[UUID] | None
     ) -> Sequence[ReceiptsAdvanced]:
         async with self._reading():
-            moved = await self._receipts(missed.since, missed.until, missed.user_id, chat_ids)
-            if moved:
+            moved = await self._ask(
+                lambda: self._db.receipts(missed.since, missed.until, missed.user_id, chat_ids)
+            )
+            advanced = await self._ask(lambda: self._advanced(moved))
+            if advanced:
                 present = await self._ask(self._db.present)
                 compare(missed.present.epoch, missed.since, present)
-            return moved
+            return advanced
 
-    async def _receipts(
-        self, since: str, until: str, user_id: UUID | None, chat_ids: Collection[UUID] | None
-    ) -> list[ReceiptsAdvanced]:
-        moved = await self._ask(lambda: self._db.receipts(since, until, user_id, chat_ids))
-        if not moved:
-            return []
-        chats, people = await self._ask(lambda: (self._db.rows().chats, self._db.users))
+    async def _veiled(self, user_id: UUID, events: Sequence[Event]) -> Sequence[Event]:
+        """See `realtime/past_stays.py: veiled`."""
+        present = await self._ask(lambda: self._db.stays_of(user_id, present=True))
+        by_chat = {stay.chat_id: stay for stay in present}
+        past = of_past_stays(events, by_chat)
+        if not past:
+            return events
+        stays = await self._ask(lambda: self._db.stays_of(user_id, present=False))
+        leavings = {
+            (stay.chat_id, stay.left_seq)
+            for event in past
+            if (stay := needs_changes(event, user_id, stays)) and stay.left_seq is not None
+        }
+        changes = {
+            each: await self._ask(lambda each=each: self._db.changes_after(*each))  # type: ignore[misc]
+            for each in leavings
+        }
+        return with_veils(events, user_id, by_chat, stays, changes)
+
+    def _advanced(self, receipts: Sequence[Receipt]) -> list[ReceiptsAdvanced]:
         return [
             ReceiptsAdvanced(
-                chats[each.chat_id],
-                people[each.user_id],
+                self._db.chats[each.chat_id].chat,
+                self._db.users[each.user_id],
                 each.delivered_seq,
                 each.read_seq,
                 each.moved_at,
             )
-            for each in moved
-            if each.chat_id in chats
+            for each in receipts
         ]
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:

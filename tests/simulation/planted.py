@@ -104,10 +104,10 @@ def unsettled() -> None:
 def another_log_unnoticed() -> None:
     """Reads of a database that was restored go on from the old place."""
 
-    def compare(epoch: str, position: str, present: Present) -> None:
+    def indifferent(epoch: str, position: str, present: Present) -> None:
         return None
 
-    _replace(log, "compare", compare)
+    _replace(log, "compare", indifferent)
 
 
 @fault(prune=True, hangs_up=0.3)
@@ -173,6 +173,20 @@ def _with_cursors(
         return [*(Delivery(each.event, cursor(start, end)) for each in batch[:-1]), *batch[-1:]]
 
     return deliveries
+
+
+# --- what is told of the past -------------------------------------------------------------------
+
+
+@fault()
+def nothing_is_veiled() -> None:
+    """Who left a chat is told of it as it is now."""
+
+    def with_veils(events: Sequence[Event], *_: object) -> Sequence[Event]:
+        return events
+
+    _replace(log, "with_veils", with_veils)
+    _replace(hub, "veil", lambda event, *_, **__: event)
 
 
 # --- the hub ------------------------------------------------------------------------------------

@@ -18,9 +18,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from uuid import UUID
 
-from realtime.events import MemberJoined, MemberLeft, MessageEvent, ReceiptsAdvanced
+from models.events import EventKind
+from realtime.events import (
+    ChatEvent,
+    Event,
+    MemberJoined,
+    MemberLeft,
+    MessageEvent,
+    ReceiptsAdvanced,
+)
 from tests.simulation.database import Life, Moved, Place, Row
-from tests.simulation.devices import Heard, Listening
+from tests.simulation.devices import Listening
 from tests.simulation.node import place
 from tests.simulation.world import World
 
@@ -86,8 +94,8 @@ def _events_wrong(world: World, life: Life, listening: Listening) -> Iterator[st
             yield f"{where} was heard after #{before[-1]}"
         if not _may_see(life, listening, row):
             yield f"{where} was heard, and is none of theirs"
-        if _version(each) < row.version:
-            yield f"{where} was heard in version {_version(each)}, and made version {row.version}"
+        for problem in _state_wrong(life, listening, row, each.event):
+            yield f"{where} {problem}"
         before.append(row.place[1])
 
 
@@ -188,9 +196,35 @@ def _may_see(life: Life, listening: Listening, row: Row) -> bool:
     )
 
 
-def _version(heard: Heard) -> int:
-    """Return the version of the message that an event came with."""
-    event = heard.event
-    if isinstance(event, MessageEvent) and event.message.text:
-        return int(event.message.text)
-    return 2**62  # it carries none, or is veiled because its reader has left the chat
+def _state_wrong(life: Life, listening: Listening, row: Row, event: Event) -> Iterator[str]:
+    """Yield what is wrong with the state that an event came with: older than it, or not theirs."""
+    if not isinstance(event, ChatEvent):
+        return
+    state = life.chats[event.chat.id]
+    stays = [stay for stay in state.stays if stay.user_id == listening.user_id]
+    left = min((stay.left_seq or 0 for stay in stays if (stay.left_seq or 0) >= row.seq), default=0)
+    back = any(stay.joined_seq > row.seq for stay in stays)
+    told = [each for each in life.history if isinstance(each, Row)]
+    theirs = [each for each in told if each.event.chat_id == event.chat.id]
+    if event.chat.title is not None:
+        renamed = [each.seq for each in theirs if each.event.kind == EventKind.CHAT_CHANGED]
+        if int(event.chat.title) < sum(seq <= row.seq for seq in renamed):
+            yield "came with an older title"
+        if left and not back and int(event.chat.title) > sum(seq <= left for seq in renamed):
+            yield "came with a title from after the leaving"
+    elif not left:
+        yield "came without a title"
+    if not isinstance(event, MessageEvent):
+        return
+    versions = [
+        each.version
+        for each in theirs
+        if each.event.message_seq == event.message.seq and (not left or each.seq <= left)
+    ]
+    if not event.message.text:
+        if not left:
+            yield "came without its text"
+    elif int(event.message.text) < row.version:
+        yield f"came in version {event.message.text}, and made version {row.version}"
+    elif event.message.deleted_at is None and int(event.message.text) > max(versions):
+        yield "came in a version from after the leaving"

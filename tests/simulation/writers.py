@@ -73,7 +73,7 @@ class Writer:
             return
         chat_id = self._db.new_key()
         self._world.names[chat_id] = f"chat{len(self._db.life.chats) + 1}"
-        chat = Chat(chat_id, "group", "T", None, people[0], BEGINNING, 0, 0, BEGINNING, len(people))
+        chat = Chat(chat_id, "group", "0", None, people[0], BEGINNING, 0, 0, BEGINNING, len(people))
         state = ChatState(chat)
         async with self._changing() as (transaction, _):
             transaction.write()
@@ -159,6 +159,8 @@ class Writer:
     async def change_chat(self) -> None:
         async with self._changing(self._some_chat()) as (transaction, (state, *_)):
             transaction.record(state, EventKind.CHAT_CHANGED, self._some_member(state).user_id)
+            chat = replace(state.chat, title=str(int(state.chat.title or 0) + 1))
+            transaction.then(lambda: setattr(state, "chat", chat))
 
     async def sign_in(self) -> None:
         """Let something happen that concerns one person alone."""

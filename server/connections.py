@@ -28,6 +28,7 @@ class HttpConnection(HttpToolsProtocol):
 
     _timer: asyncio.TimerHandle | None = None
     _refused = False
+    _upgraded = False  # what comes is a WebSocket's, and another object's
     _head = 0  # bytes of the head that is being read
     _loose = 0  # bytes since a head, a piece of a body or a message was complete
     _progress = False
@@ -52,7 +53,7 @@ class HttpConnection(HttpToolsProtocol):
         self._loose = 0 if self._progress else self._loose + len(data)
         if self._loose > MAX_HEAD:
             self._refuse(431)
-        elif self._idle and not self.transport.is_closing():
+        elif self._idle and not self._upgraded and not self.transport.is_closing():
             self._await_head()
 
     def on_message_begin(self) -> None:
@@ -94,6 +95,7 @@ class HttpConnection(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Become a WebSocket, unless the head was too large."""
         if not self._refused:
+            self._upgraded = True
             super().handle_websocket_upgrade()
 
     @property

@@ -67,6 +67,17 @@ async def test_a_head_that_is_never_finished_ends_the_connection(sqlite_server, 
         assert (await everything(reader)).startswith(b"HTTP/1.1 408 ")
 
 
+async def test_a_socket_lives_longer_than_a_head_may_take(sqlite_server, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.5)
+    ana = await sqlite_server.registered("ana")
+    loop = asyncio.get_running_loop()
+    async with ana.socket() as socket:
+        opened = loop.time()
+        while loop.time() < opened + 2 * connections.HEAD_TIMEOUT:
+            await socket.send(type="ping")
+            assert (await socket.receive())["type"] == "pong"
+
+
 async def test_the_next_head_of_a_connection_is_waited_for_no_longer_than_the_first(
     sqlite_server, monkeypatch
 ):

@@ -67,6 +67,7 @@ lock: .venv/.uv ## Resolve the dependencies again; ARGS=--upgrade takes newer on
 	$(COMPILE) $(ARGS) --group build -c requirements/runtime.txt -o requirements/build.txt
 	$(COMPILE) $(ARGS) --group dev --all-extras pyproject.toml -c requirements/runtime.txt \
 		-c requirements/build.txt -o requirements/dev.txt
+	$(COMPILE) $(ARGS) --group synapse -o requirements/synapse.txt
 
 wheel: .venv/.runtime $(PAGE)/dist/index.html ## Build the sdist, and of it the wheel, into dist/
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist

@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 
-from bench import fanout, processes, send_message
+from bench import fanout, processes, resume, send_message, synapse
 
-BENCHMARKS = {"send_message": send_message.main, "fanout": fanout.main}
+BENCHMARKS = {
+    "send_message": send_message.main,
+    "fanout": fanout.main,
+    "resume": resume.main,
+    "synapse": synapse.main,
+}
 
 
 def main(arguments: Sequence[str]) -> None:

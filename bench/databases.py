@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who is there, and the chats that all of them are in; the first one owns them."""
+    """Who is there, and the chats that they are in; the first one owns them."""
 
     people: list[Person]
     chat_ids: list[UUID]
@@ -77,8 +77,18 @@ def environment(url: str) -> dict[str, str]:
     }
 
 
-async def fill(url: str, directory: Path, *, people: int, chat_count: int) -> Cast:
-    """Make the tables, sign up people, and put all of them into every one of the chats."""
+async def fill(
+    url: str,
+    directory: Path,
+    *,
+    people: int,
+    chat_count: int = 0,
+    circles: Sequence[Sequence[int]] = (),
+) -> Cast:
+    """Make the tables, sign up people, and put all of them into every one of the chats.
+
+    With `circles` each chat has these people, by their numbers; the first one owns it.
+    """
     db = Database(url)
     try:
         await migrations.migrate(db)
@@ -89,9 +99,9 @@ async def fill(url: str, directory: Path, *, people: int, chat_count: int) -> Ca
         signed_in = await asyncio.gather(
             *(_register(services, registering, number) for number in range(people))
         )
-        owner, *others = [person.viewer for person in signed_in]
         chat_ids = []
-        for number in range(chat_count):
+        for number, circle in enumerate(circles or [range(people)] * chat_count):
+            owner, *others = [signed_in[each].viewer for each in circle]
             others_ids = [viewer.user_id for viewer in others]
             chat = await chat_cases.create(
                 services,
@@ -187,6 +197,11 @@ def durable_postgres(directory: Path) -> Iterator[Postgres]:
         yield server
     finally:
         server.stop()
+
+
+def vacuum(server: Postgres, database: str) -> None:
+    """Do to a database what autovacuum does to one that lives."""
+    server.sql("VACUUM (ANALYZE)", database)
 
 
 def require_disk(directory: Path) -> None:

@@ -1,7 +1,7 @@
 """Ways in for a message: the use-case in this process, and GraphQL over HTTP at a server."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,13 @@ async def opened(filled: Filled, directory: Path, cores: set[int]) -> AsyncItera
         stack.callback(server.stop)
         server.wait_ready()
         calling = _through_use_case(services, filled.cast)
-        posting = await stack.enter_async_context(_through_http(server.port, filled.cast))
+        cast = filled.cast
+        everywhere = [[cast.chat(number) for number in range(len(cast.chat_ids))]] * len(
+            cast.people
+        )
+        posting = await stack.enter_async_context(
+            through_http(server.port, requests(cast, everywhere), keepalive.stored)
+        )
         entrances = [
             Entrance(f"use-case, {filled.kind}", filled.use_case_url, calling, None),
             Entrance(f"HTTP, {filled.kind}", filled.http_url, posting, server.process.pid),
@@ -87,24 +93,35 @@ def _through_use_case(services: Services, cast: Cast) -> Send:
     return send
 
 
-@asynccontextmanager
-async def _through_http(port: int, cast: Cast) -> AsyncIterator[Send]:
-    """Yield a send over one connection per person that is kept alive."""
-    # Everything but a message's own id is put together before anything is measured.
+def requests(cast: Cast, chats: Sequence[Sequence[str]]) -> list[list[Sequence[bytes]]]:
+    """Return each person's requests into chats of theirs, in two parts, an id belongs between."""
     blank = str(UUID(int=0))
-    requests = [
+    return [
         [
             keepalive.send_request(person.token, chat, TEXT, blank).split(blank.encode())
-            for chat in map(cast.chat, range(len(cast.chat_ids)))
+            for chat in theirs
         ]
-        for person in cast.people
+        for person, theirs in zip(cast.people, chats, strict=True)
     ]
-    connections = [keepalive.Connection(port) for _ in cast.people]
+
+
+@asynccontextmanager
+async def through_http(
+    port: int,
+    requests: Sequence[Sequence[Sequence[bytes]]],
+    acknowledge: Callable[[keepalive.Answer], object],
+) -> AsyncIterator[Send]:
+    """Yield a send over one connection per person that is kept alive.
+
+    Everything but a message's own id has been put together before anything is measured;
+    `acknowledge` raises `keepalive.Failed` unless an answer says that the message is stored.
+    """
+    connections = [keepalive.Connection(port) for _ in requests]
 
     async def send(sender: int, chat: int) -> None:
         before, after = requests[sender][chat]
         id_ = str(uuid_utils.compat.uuid4()).encode()
-        keepalive.stored(await connections[sender].exchange(before + id_ + after))
+        acknowledge(await connections[sender].exchange(before + id_ + after))
 
     try:
         yield send

@@ -49,13 +49,30 @@ def parse(received: bytes | bytearray) -> Answer | None:
     if end < 0:
         return None
     head = bytes(received[:end]).lower()
+    status = int(head.split(maxsplit=2)[1])
     _, found, rest = head.partition(b"\r\ncontent-length:")
     if not found:
-        raise Failed(f"no content-length in {head!r}")
+        if b"\r\ntransfer-encoding: chunked" not in head:
+            raise Failed(f"no content-length in {head!r}")
+        return _chunked(status, received, end + 4)
     size = end + 4 + int(rest.partition(b"\r\n")[0])
     if len(received) < size:
         return None
-    return Answer(int(head.split(maxsplit=2)[1]), bytes(received[end + 4 : size]), size)
+    return Answer(status, bytes(received[end + 4 : size]), size)
+
+
+def _chunked(status: int, received: bytes | bytearray, start: int) -> Answer | None:
+    """Return an answer whose body comes in chunks (RFC 9112 §7.1), without trailers."""
+    body = b""
+    while (line := received.find(b"\r\n", start)) >= 0:
+        size = int(received[start:line].partition(b";")[0], 16)
+        start = line + 2 + size + 2
+        if len(received) < start:
+            break
+        if not size:
+            return Answer(status, body, start)
+        body += received[line + 2 : start - 2]
+    return None
 
 
 def stored(answer: Answer) -> dict[str, Any]:

@@ -14,9 +14,12 @@ def count(text: str) -> int:
 
 
 def parser(
-    module: str, description: str | None, *, rounds: int, seconds: float
+    module: str, description: str | None, *, rounds: int, seconds: float | None
 ) -> argparse.ArgumentParser:
-    """Return a parser that knows how many rounds, how long, where, and what to keep."""
+    """Return a parser that knows how many rounds, how long, where, and what to keep.
+
+    Without `seconds` a turn takes as long as it takes.
+    """
     made = argparse.ArgumentParser(
         prog=f"python -m {module}",
         description=description,
@@ -25,9 +28,10 @@ def parser(
     made.add_argument(
         "--rounds", type=count, default=rounds, help=f"turns of each contestant ({rounds})"
     )
-    made.add_argument(
-        "--seconds", type=float, default=seconds, help=f"that a turn takes ({seconds:g})"
-    )
+    if seconds is not None:
+        made.add_argument(
+            "--seconds", type=float, default=seconds, help=f"that a turn takes ({seconds:g})"
+        )
     made.add_argument(
         "--directory", type=Path, help="where to make a temporary folder for data, on a real disk"
     )
@@ -38,7 +42,7 @@ def parser(
 def parse(made: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options given, with the arguments themselves as `arguments`."""
     given = made.parse_args(arguments)
-    if given.seconds <= 0:
+    if getattr(given, "seconds", 1) <= 0:
         made.error("--seconds must be more than 0")
     given.arguments = list(arguments)
     return given

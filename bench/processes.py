@@ -32,6 +32,20 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
 
 
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that a process has held, since it started or `forget_peak`."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "VmHWM":
+            return int(value.removesuffix("kB")) * 1024
+    raise ProcessLookupError(f"process {pid} has ended")
+
+
+def forget_peak(pid: int) -> None:
+    """Let a process's peak begin at what it holds now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")  # proc_pid_clear_refs(5)
+
+
 class CannotRun(Exception):
     """Something is missing on this machine; the message says what to do."""
 

@@ -1,7 +1,8 @@
 """Acknowledged sends: what one costs in Python, how many a second, how long one takes.
 
 Two entrances, the use-case called in this process and GraphQL over HTTP at a server process; two
-databases that wait for the disk; one hot chat and many chats. They take turns.
+databases that wait for the disk; many senders in one hot chat or in many chats, and a sender who is
+alone. They take turns.
 """
 
 import argparse
@@ -36,19 +37,16 @@ class Sample:
 
 @dataclass(slots=True)
 class Contestant:
-    """A way in, and the chats over which the sends are spread."""
+    """A way in, how many send at a time, and the chats over which the sends are spread."""
 
+    name: str
     entrance: Entrance
+    senders: int
     chats: range
     samples: list[Sample] = field(default_factory=list)
 
-    @property
-    def name(self) -> str:
-        chats = "one hot chat" if len(self.chats) == 1 else f"{len(self.chats)} chats"
-        return f"{self.entrance.name}, {chats}"
 
-
-async def measure(contestant: Contestant, *, senders: int, seconds: float) -> Sample:
+async def measure(contestant: Contestant, *, seconds: float) -> Sample:
     """Let the senders send, each its next message when the last one is acknowledged."""
     entrance, chats = contestant.entrance, contestant.chats
     latencies: list[float] = []
@@ -62,7 +60,7 @@ async def measure(contestant: Contestant, *, senders: int, seconds: float) -> Sa
             entrance.acknowledged += 1
 
     async with asyncio.TaskGroup() as tasks:
-        for sender in range(senders):
+        for sender in range(contestant.senders):
             tasks.create_task(work(sender))
         await asyncio.sleep(WARM_UP)
         latencies.clear()
@@ -87,8 +85,39 @@ async def own_cost(senders: int) -> float:
     async def nothing(_sender: int, _chat: int) -> None:
         await asyncio.sleep(0)
 
-    empty = Contestant(Entrance("nothing", "", nothing, None), range(1))
-    return (await measure(empty, senders=senders, seconds=0.5)).cpu_us
+    empty = Contestant("nothing", Entrance("nothing", "", nothing, None), senders, range(1))
+    return (await measure(empty, seconds=0.5)).cpu_us
+
+
+async def measure_in_turn(
+    contestants: Sequence[Contestant], cores: processes.Cores, *, rounds: int, seconds: float
+) -> None:
+    """Take every contestant's samples."""
+    for number, contestant in in_turn(contestants, rounds):
+        here = contestant.entrance.server_pid is None
+        processes.keep_to(cores.measured if here else cores.others)
+        sample = await measure(contestant, seconds=seconds)
+        contestant.samples.append(sample)
+        print(
+            f"round {number} of {rounds}  {contestant.name:40}"
+            f"{short(sample.cpu_us):>8} µs {short(sample.per_second):>8}/s",
+            flush=True,
+        )
+
+
+def table(contestants: Sequence[Contestant]) -> results.Table:
+    """Return what was found, a row for each contestant."""
+    made = results.Table(["contestant", "CPU µs per send", "sends/s", "p50 ms", "p99 ms"])
+    for contestant in contestants:
+        figures = ("cpu_us", "per_second", "p50_ms", "p99_ms")
+        made.add(
+            contestant.name,
+            *(
+                Spread.of([getattr(one, figure) for one in contestant.samples])
+                for figure in figures
+            ),
+        )
+    return made
 
 
 @asynccontextmanager
@@ -119,7 +148,7 @@ DATABASES = {"sqlite": _sqlite, "postgresql": _postgresql}
 
 
 async def run(given: argparse.Namespace, directory: Path) -> results.Report:
-    """Take all measurements; about `rounds × 8 × seconds`, and half a minute to fill databases."""
+    """Take all measurements; about `rounds × 12 × seconds`, and half a minute to fill databases."""
     circumstances = [*machine.description(), machine.disk(directory)]
     cores = processes.Cores.shared() if given.unpinned else processes.Cores.apart()
     processes.keep_to(cores.others)  # and with it PostgreSQL
@@ -134,39 +163,24 @@ async def run(given: argparse.Namespace, directory: Path) -> results.Report:
             for entrance in entrances:
                 if not entrance.name.startswith(tuple(given.entrances)):
                     continue
-                contestants += [
-                    Contestant(entrance, range(chats)) for chats in sorted({1, given.chats})
-                ]
-        for number, contestant in in_turn(contestants, given.rounds):
-            here = contestant.entrance.server_pid is None
-            processes.keep_to(cores.measured if here else cores.others)
-            sample = await measure(contestant, senders=given.senders, seconds=given.seconds)
-            contestant.samples.append(sample)
-            print(
-                f"round {number} of {given.rounds}  {contestant.name:36}"
-                f"{short(sample.cpu_us):>8} µs {short(sample.per_second):>8}/s",
-                flush=True,
-            )
+                for chats in sorted({1, given.chats}):
+                    where = "one hot chat" if chats == 1 else f"{chats} chats"
+                    called = f"{entrance.name}, {where}"
+                    contestants.append(Contestant(called, entrance, given.senders, range(chats)))
+                contestants.append(
+                    Contestant(f"{entrance.name}, one sender", entrance, 1, range(1))
+                )
+        await measure_in_turn(contestants, cores, rounds=given.rounds, seconds=given.seconds)
         harness = await own_cost(given.senders)
-    table = results.Table(["contestant", "CPU µs per send", "sends/s", "p50 ms", "p99 ms"])
-    for contestant in contestants:
-        figures = ("cpu_us", "per_second", "p50_ms", "p99_ms")
-        table.add(
-            contestant.name,
-            *(
-                Spread.of([getattr(one, figure) for one in contestant.samples])
-                for figure in figures
-            ),
-        )
     placed = "all on any core" if given.unpinned else "Python on one core, the rest on the others"
     remark = (
-        f"{given.senders} senders at a time, {given.rounds} rounds of {given.seconds:g} s each, in "
-        f"turn, {placed}; median (lowest–highest). Every acknowledged message was found stored "
-        "once, without gaps in its chat's numbers. The use-case's cost includes "
+        f"{given.senders} senders at a time or one, {given.rounds} rounds of {given.seconds:g} s "
+        f"each, in turn, {placed}; median (lowest–highest). Every acknowledged message was found "
+        "stored once, without gaps in its chat's numbers. The use-case's cost includes "
         f"{short(harness)} µs of measuring."
     )
     command = processes.command("bench.send_message", given.arguments)
-    return results.Report("send_message", command, circumstances, table, [remark])
+    return results.Report("send_message", command, circumstances, table(contestants), [remark])
 
 
 def main(arguments: Sequence[str]) -> None:

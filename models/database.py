@@ -24,8 +24,7 @@ KEPT = 10  # of these, when they are not used
 # Connections: one for the tailer, one for who asks whether the database answers, one for the node's
 # lease and for the question which sessions have ended.
 ASIDE = 3
-# Who waits for a connection holds nothing but their own task, so the queue may be long: half a
-# minute of short reads.
+# Who waits for a connection holds nothing but their own task, so the queue may be long.
 MAY_WAIT = 20_000
 TURN_TIMEOUT = 30.0  # seconds
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -42,11 +41,15 @@ SQLITE_PRAGMAS = (
 )
 # A statement that runs this long on PostgreSQL is cut off: no request of ours needs it.
 STATEMENT_TIMEOUT = 30.0  # seconds
-# What PostgreSQL is asked to do about us, should we stand still or vanish in the middle of a
-# transaction, with locks that others wait for.
+# What every connection to PostgreSQL starts with.
 SERVER_SETTINGS = {
     "application_name": "hubbub",
-    # Shorter than a send waits for a chat (`resolvers/group_commit.py: PATIENCE`).
+    # Every look-up is by key. A plan made while a table was empty would scan it, and be kept for as
+    # long as nobody analyses the table that has filled meanwhile.
+    "enable_seqscan": "off",
+    "jit": "off",  # compiling costs more than any statement takes
+    # Should we stand still in the middle of a transaction, with locks that others wait for. Shorter
+    # than a send waits for a chat (`resolvers/group_commit.py: PATIENCE`).
     "idle_in_transaction_session_timeout": "10s",
     # A machine that lost its power or its network says nothing: 20 seconds, instead of two hours.
     "tcp_keepalives_idle": "10",

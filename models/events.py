@@ -189,9 +189,10 @@ async def batch_of(connection: Connection, rows: Sequence[sa.Row[Any]]) -> Batch
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Which of a chat's messages have another text, and which people another role."""
+    """Which messages of a chat have another text, which other reactions; who has another role."""
 
-    message_seqs: Collection[int]
+    edited_seqs: Collection[int]
+    reacted_seqs: Collection[int]
     user_ids: Collection[UUID]
 
 
@@ -212,13 +213,19 @@ async def changes_after(connection: Connection, chat_id: UUID, seq: int) -> Chan
     if not any(row.seq == seq for row in rows):
         return None
     later = [row for row in rows if row.seq > seq]
+    edited, reacted, roles = _CHANGING
     return Changes(
-        {row.message_seq for row in later if row.message_seq is not None},
-        {row.subject_id for row in later if row.subject_id is not None},
+        {row.message_seq for row in later if row.kind == edited},
+        {row.message_seq for row in later if row.kind == reacted},
+        {row.subject_id for row in later if row.kind == roles},
     )
 
 
-_CHANGING = [EventKind.MESSAGE_EDITED.value, EventKind.MEMBER_ROLE_CHANGED.value]
+_CHANGING = (
+    EventKind.MESSAGE_EDITED.value,
+    EventKind.REACTIONS_CHANGED.value,
+    EventKind.MEMBER_ROLE_CHANGED.value,
+)
 
 
 async def prune(connection: Connection, *, before: datetime, keep: int, limit: int) -> int:

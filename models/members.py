@@ -174,8 +174,11 @@ async def readable_by_ids(
 
 async def stays(connection: Connection, people: Iterable[tuple[UUID, UUID]]) -> list[Member]:
     """Return every stay, present or past, of these (chat id, user id) pairs."""
+    wanted = set(people)
+    if not wanted:
+        return []
     dialect = connection.dialect.name
-    rows = await connection.execute(_STAYS[dialect], pairs.parameters(dialect, people))
+    rows = await connection.execute(_STAYS[dialect], pairs.parameters(dialect, wanted))
     return [Member(*row) for row in rows]
 
 

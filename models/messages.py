@@ -97,8 +97,11 @@ async def by_key(connection: Connection, chat_id: UUID, seq: int) -> Message | N
 
 async def by_keys(connection: Connection, keys: Iterable[MessageKey]) -> dict[MessageKey, Message]:
     """Return messages by key whoever asks: for the log, which checks membership itself."""
+    wanted = set(keys)
+    if not wanted:
+        return {}
     dialect = connection.dialect.name
-    rows = await connection.execute(_BY_KEYS[dialect], pairs.parameters(dialect, keys))
+    rows = await connection.execute(_BY_KEYS[dialect], pairs.parameters(dialect, wanted))
     return {(row.chat_id, row.seq): Message(*row) for row in rows}
 
 
@@ -106,10 +109,13 @@ async def readable_by_keys(
     connection: Connection, viewer_id: UUID, keys: Iterable[MessageKey]
 ) -> dict[MessageKey, Message]:
     """Return those of the messages that the viewer may read now: present, and since joining."""
+    wanted = set(keys)
+    if not wanted:
+        return {}
     dialect = connection.dialect.name
     rows = await connection.execute(
         _READABLE_BY_KEYS[dialect],
-        {"viewer_id": viewer_id, **pairs.parameters(dialect, keys)},
+        {"viewer_id": viewer_id, **pairs.parameters(dialect, wanted)},
     )
     return {(row.chat_id, row.seq): Message(*row) for row in rows}
 

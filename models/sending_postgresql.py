@@ -38,15 +38,6 @@ SLOW_LOCK_TIMEOUT = 250
 # A batch takes milliseconds; a server that says nothing for so long is taken for lost.
 STATEMENT_TIMEOUT = 5.0  # seconds
 
-# Settings of the connection that a lane holds.
-SETTINGS = {
-    "application_name": "hubbub sends",
-    # Every look-up is by key. A plan made while the tables were empty would scan them, and be
-    # kept when they are full.
-    "enable_seqscan": "off",
-    "jit": "off",  # compiling costs more than any batch takes
-}
-
 # What is wrong is the server, not a row: 08 connection, 53 resources, 57 operator intervention,
 # 58 system; 25006 says that the server has become a standby.
 # PostgreSQL, Appendix A "PostgreSQL Error Codes".
@@ -160,7 +151,9 @@ class PostgresqlWriter:
 
     def __init__(self, db: Database, *, lock_timeout: int) -> None:
         """Connect when the first batch comes; a lock is waited for so many milliseconds."""
-        self._engine = db.apart(STATEMENT_TIMEOUT, **SETTINGS, lock_timeout=f"{lock_timeout}ms")
+        self._engine = db.apart(
+            STATEMENT_TIMEOUT, application_name="hubbub sends", lock_timeout=f"{lock_timeout}ms"
+        )
         self._connection: AsyncConnection | None = None
 
     async def store(self, batch: Sequence[Change]) -> list[Outcome | None]:

@@ -34,7 +34,7 @@ MAX_ROUNDS = 10
 # everybody comes at once, and those who are there already want to go on.
 READING = 8
 MAY_WAIT = 5000  # replays that wait for their first reading; beyond that, clients come back later
-TURN_TIMEOUT = 60.0  # seconds
+TURN_TIMEOUT = 300.0  # seconds; to wait for one is no error
 
 
 class Feeds:

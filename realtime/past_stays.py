@@ -2,7 +2,7 @@
 
 Events show the present, and the present of a chat is for its members. So of an event from a stay
 that has ended only that is told which cannot have changed since: of the chat which one it is and
-since when it exists, of a message its text unless it was edited afterwards, and no reactions.
+since when it exists, of a message its text and its reactions unless they changed afterwards.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -93,7 +93,7 @@ def _stay(event: ChatEvent, stays: Collection[Member]) -> Member | None:
 
 def _may_have_changed(event: ChatEvent, user_id: UUID) -> bool:
     if isinstance(event, MessageEvent):
-        return event.message.edited_at is not None
+        return event.message.edited_at is not None or bool(event.reactions)
     return isinstance(event, ABOUT_MEMBERS) and event.user.id != user_id
 
 
@@ -105,11 +105,11 @@ def veil(
     `changes` says what did, None that nobody knows; `gone` that the person is not in the chat now.
     """
     if isinstance(event, MessageEvent):
-        event = replace(event, reactions=())
-        if event.message.edited_at is not None and (
-            changes is None or event.message.seq in changes.message_seqs
-        ):
-            event = replace(event, message=replace(event.message, text="", edited_at=None))
+        seq, message = event.message.seq, event.message
+        if message.edited_at is not None and (changes is None or seq in changes.edited_seqs):
+            event = replace(event, message=replace(message, text="", edited_at=None))
+        if changes is None or seq in changes.reacted_seqs:
+            event = replace(event, reactions=())
     if not gone:
         return event
     if (

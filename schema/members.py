@@ -46,9 +46,7 @@ class Role(Enum):
 
 
 async def _users(objects: Sequence["Membership"], info: Info) -> list[User | None]:
-    unknown = [each.row.user_id for each in objects if each.known_user is None]
-    found = dict(zip(unknown, await users_by_ids(info.context, unknown), strict=True))
-    return [each.known_user or found[each.row.user_id] for each in objects]
+    return await users_by_ids(info.context, [each.row.user_id for each in objects])
 
 
 @strawberry.type(description="Somebody's place in a chat.")
@@ -67,7 +65,7 @@ class Membership(Node):
         description="How many messages the viewer has not read; told through `viewerMembership` "
         "only, else null."
     )
-    user: User = batched(_users, description="Who it is.")
+    user: User = batched(_users, known="known_user", description="Who it is.")
     row: strawberry.Private[members.Member]
     # With an event the person comes along, loaded once for everybody who hears of it.
     known_user: strawberry.Private[User | None] = None

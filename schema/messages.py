@@ -44,18 +44,14 @@ class MessageKind(Enum):
 
 
 async def _chats(objects: Sequence["Message"], info: Info) -> "list[chat_types.Chat | NotFound]":
-    unknown = [message.row.chat_id for message in objects if message.known_chat is None]
-    found = dict(zip(unknown, await chat_types.readable_chats(info.context, unknown), strict=True))
+    ids = [message.row.chat_id for message in objects]
     return [
-        message.known_chat or found[message.row.chat_id] or NotFound("The chat")
-        for message in objects
+        chat or NotFound("The chat") for chat in await chat_types.readable_chats(info.context, ids)
     ]
 
 
 async def _senders(objects: Sequence["Message"], info: Info) -> list[User | None]:
-    unknown = [message.row.sender_id for message in objects if message.known_sender is None]
-    found = dict(zip(unknown, await users_by_ids(info.context, unknown), strict=True))
-    return [message.known_sender or found[message.row.sender_id] for message in objects]
+    return await users_by_ids(info.context, [message.row.sender_id for message in objects])
 
 
 async def _replied_to(objects: Sequence["Message"], info: Info) -> "list[Message | None]":
@@ -106,9 +102,11 @@ class Message(Node):
     created_at: datetime = strawberry.field(description="When it was stored.")
     edited_at: datetime | None = strawberry.field(description="When its text last changed.")
     deleted_at: datetime | None = strawberry.field(description="When it was deleted.")
-    chat: LazyChat = batched(_chats, description="The chat it is in.")
+    chat: LazyChat = batched(_chats, known="known_chat", description="The chat it is in.")
     sender: User | None = batched(
-        _senders, description="Who wrote it; null when the account is gone."
+        _senders,
+        known="known_sender",
+        description="Who wrote it; null when the account is gone.",
     )
     reply_to: Annotated["Message", strawberry.lazy("schema.messages")] | None = batched(
         _replied_to,

@@ -7,7 +7,7 @@ A client notes `invoke` before it asks for something, and afterwards one of
 - `info`: nobody knows (no answer in time, a lost connection, an internal error): it may take effect
   once or not at all, never twice.
 
-What arrives on a subscription is a `receive` that is `ok` at once. All times are seconds since the
+What arrives on a subscription is `ok` at once. All times are seconds since the
 start of the run on the clock of the one process that runs all clients, so they can be compared.
 """
 
@@ -30,11 +30,21 @@ class Kind(StrEnum):
     SEND = "send"
     EDIT = "edit"
     DELETE = "delete"
-    READ = "read"  # moved the read pointer
+    REACT = "react"  # or took that back
+    READ = "read"  # moved both pointers
+    DELIVER = "deliver"  # moved the pointer of what has reached a device
     JOIN = "join"  # added somebody, named by `subject`
     LEAVE = "leave"
+    REMOVE = "remove"  # took somebody out, named by `subject`
+    SIGN_IN = "sign in"  # on one more device
     RESUME = "resume"
-    RECEIVE = "receive"
+    # What arrives on a subscription, and never fails.
+    RECEIVE = "receive"  # an event of a chat
+    RECEIPT = "receipt"  # how far somebody has got: `seq` were delivered, `about` read
+    PERSONAL = "personal"  # what concerns one person alone; `key` is a session
+
+
+HEARD = frozenset({Kind.RECEIVE, Kind.RECEIPT, Kind.PERSONAL})
 
 
 class State(StrEnum):
@@ -56,9 +66,8 @@ class Operation:
     kind: str
     state: str
     chat: str = ""
-    key: str = (
-        ""  # of a message its clientMessageId, else what ties the lines of one doing together
-    )
+    # Of a message its clientMessageId, else what ties the lines of one doing together.
+    key: str = ""
     seq: int = 0  # of the event for `receive`, else of the message
     event: str = ""  # the type of what was received
     about: int = 0  # the number of the message that an event, edit or deletion is about
@@ -82,9 +91,11 @@ class Writer:
         return time.monotonic() - self._started
 
     def add(self, client: str, node: int, kind: Kind, state: State, **more: Any) -> None:
-        """Append one operation with the time of this moment."""
-        operation = Operation(round(self.now, 6), client, node, kind.value, state.value, **more)
-        self._file.write(orjson.dumps(operation, option=orjson.OPT_APPEND_NEWLINE))
+        """Append one operation with the time of this moment; what is empty is left out."""
+        line = {"at": round(self.now, 6), "client": client, "node": node}
+        line |= {"kind": kind, "state": state}
+        line |= {name: value for name, value in more.items() if value}
+        self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         self.counts[kind, state] += 1
 
     def count(self, kind: Kind, state: State) -> int:
@@ -137,6 +148,18 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
+class Pointers:
+    """How far a present member has got, and what of that was to be told; 0 for nothing."""
+
+    chat: str
+    user: str
+    delivered: int
+    read: int
+    told_delivered: int = 0
+    told_read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A chat as the API showed it to a member at the end, from message number `since` on."""
 
@@ -157,8 +180,14 @@ class Final:
     log: dict[str, list[Logged]] = field(default_factory=dict)
     messages: dict[str, list[Stored]] = field(default_factory=dict)
     stays: list[Stay] = field(default_factory=list)
+    pointers: list[Pointers] = field(default_factory=list)
+    # What concerned each person alone since the start of the run: kinds of events, and sessions.
+    personal: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     views: list[View] = field(default_factory=list)
+    # Devices that asked for some chats only, by name, and which.
+    scopes: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)  # what did not heal
+    untold: list[str] = field(default_factory=list)  # what took a newcomer to be told
 
     def write(self, path: Path) -> None:
         path.write_bytes(orjson.dumps(self))
@@ -172,9 +201,16 @@ class Final:
             log={chat: [Logged(**row) for row in rows] for chat, rows in raw["log"].items()},
             messages={c: [Stored(**row) for row in rows] for c, rows in raw["messages"].items()},
             stays=[Stay(**row) for row in raw["stays"]],
+            pointers=[Pointers(**row) for row in raw["pointers"]],
+            personal={
+                user: [(kind, session) for kind, session in rows]
+                for user, rows in raw["personal"].items()
+            },
             views=[
                 View(**{**row, "messages": [Stored(**each) for each in row["messages"]]})
                 for row in raw["views"]
             ],
+            scopes=raw["scopes"],
             problems=raw["problems"],
+            untold=raw["untold"],
         )

@@ -7,13 +7,14 @@ network goes on side by side, as in bad weeks. In a lane, whoever ran least is n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.faults.clients import World
 from tests.faults.cluster import Cluster
+from tests.faults.world import World
 from tests.parts.hubbub import ORDERLY
 
 Nemesis = Callable[["Trouble"], Awaitable[str]]
@@ -45,22 +46,27 @@ class Episode:
 
 
 class Schedule:
-    """Runs nemeses until it is cancelled or told to stop."""
+    """Runs nemeses until it is told to stop."""
 
     def __init__(self, trouble: Trouble, pause: float, only: frozenset[str] = frozenset()) -> None:
         self._trouble = trouble
         self._pause = pause
         self._only = only
+        self._stopping = asyncio.Event()
         self.episodes: list[Episode] = []
-        self.counts: Counter[str] = Counter()
-        self.stopped = False
+        self.strikes: Counter[str] = Counter(dict.fromkeys(only or names(), 0))
 
     @property
     def active(self) -> list[str]:
+        """The nemeses at work now."""
         return [each.name for each in self.episodes if each.ended is None]
 
+    def stop(self) -> None:
+        """Let what is at work heal what it hurt, and begin nothing new."""
+        self._stopping.set()
+
     async def run(self) -> None:
-        """Return after `stopped` is set and every nemesis has healed what it hurt."""
+        """Return after `stop` was called and every nemesis has healed what it hurt."""
         async with asyncio.TaskGroup() as tasks:
             for lane, nemeses in LANES.items():
                 chosen = [each for each in nemeses if not self._only or name_of(each) in self._only]
@@ -69,22 +75,33 @@ class Schedule:
                     rng = random.Random(self._trouble.rng.random())
                     tasks.create_task(self._run_lane(lane, chosen, rng))
 
+    async def run_once(self, nemesis: Nemesis, after: float) -> None:
+        """Let one nemesis strike after some seconds of peace; return as `run` does."""
+        if not await self._stopped_within(after):
+            await self._strike("stores", nemesis, self._trouble)
+        await self._stopping.wait()
+
     async def _run_lane(self, lane: str, nemeses: list[Nemesis], rng: random.Random) -> None:
         trouble = Trouble(self._trouble.cluster, self._trouble.world, rng, self._trouble.hardness)
-        while True:
-            await asyncio.sleep(rng.uniform(0.5, 1.5) * self._pause * PAUSES[lane])
-            if self.stopped:
-                return
-            nemesis = min(nemeses, key=lambda each: (self.counts[name_of(each)], rng.random()))
-            name = name_of(nemesis)
-            history = trouble.world.history
-            episode = Episode(name, lane, history.now)
-            self.episodes.append(episode)
-            try:
-                episode.note = await nemesis(trouble)
-                self.counts[name] += 1
-            finally:
-                episode.ended = history.now
+        while not await self._stopped_within(rng.uniform(0.5, 1.5) * self._pause * PAUSES[lane]):
+            rarest = min(nemeses, key=lambda each: (self.strikes[name_of(each)], rng.random()))
+            await self._strike(lane, rarest, trouble)
+
+    async def _strike(self, lane: str, nemesis: Nemesis, trouble: Trouble) -> None:
+        name, history = name_of(nemesis), trouble.world.history
+        episode = Episode(name, lane, history.now)
+        self.episodes.append(episode)
+        try:
+            episode.note = await nemesis(trouble)
+            self.strikes[name] += 1
+        finally:
+            episode.ended = history.now
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        return self._stopping.is_set()
 
 
 def name_of(nemesis: Nemesis) -> str:

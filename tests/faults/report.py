@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
 from html import escape
 
+from tests.faults.goals import unknown_share
 from tests.faults.history import Kind, State
 from tests.faults.run import Run
 
@@ -31,7 +32,7 @@ def markdown(run: Run) -> str:
         "",
         (
             f"{options.nodes} nodes, {options.clients} clients, {options.seconds:g} s of nemeses"
-            f"{planted}."
+            f"{planted}; {_load(run)}."
         ),
         "",
         "![timeline](timeline.svg)",
@@ -45,10 +46,17 @@ def markdown(run: Run) -> str:
         )
         share = 100 * info / max(1, ok + fail + info)
         lines.append(f"| {kind} | {ok:,} | {fail:,} | {info:,} | {share:.1f} |")
+    lines += ["", f"Of all that clients did, {unknown_share(run.history.counts):.1%} is not known."]
     lines += ["", "| nemesis | times | longest, s |", "|---|--:|--:|"]
-    for name, count in sorted(counted(run).items()):
-        longest = max((e.ended or e.began) - e.began for e in run.episodes if e.name == name)
-        lines.append(f"| {name} | {count} | {longest:.1f} |")
+    for name, count in sorted(run.strikes.items()):
+        lasted = [(e.ended or e.began) - e.began for e in run.episodes if e.name == name]
+        lines.append(f"| {name} | {count} | {max(lasted, default=0):.1f} |")
+    if goals := run.goals:
+        lines += ["", "| goal | reached | came to |", "|---|---|---|"]
+        lines += [
+            f"| {each.what} | {'yes' if each.reached else 'NO'} | {each.came_to} |"
+            for each in goals
+        ]
     lines += ["", "## Findings", ""]
     if verdict.ok:
         lines.append("None.")
@@ -63,9 +71,9 @@ def markdown(run: Run) -> str:
     return "\n".join(lines)
 
 
-def counted(run: Run) -> Counter[str]:
-    """Return how often each nemesis struck and was healed."""
-    return Counter(episode.name for episode in run.episodes if episode.ended is not None)
+def _load(run: Run) -> str:
+    mean = sum(run.loads) / max(1, len(run.loads))
+    return f"{os.cpu_count()} cores, a mean load of {mean:.1f}"
 
 
 def timeline(run: Run) -> str:

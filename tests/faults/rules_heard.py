@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from bisect import bisect_left
 from collections import defaultdict
 
 from tests.faults.history import Final, Kind, Operation, State
@@ -13,22 +14,21 @@ class Hearing:
     """What one person is to hear of one chat: ranges of event numbers, both ends included."""
 
     def __init__(self, ranges: list[tuple[int, int]]) -> None:
-        self._ranges = sorted(ranges)
+        self._firsts, self._lasts = zip(*sorted(ranges), strict=True)
         self.last = 0
 
     def holds(self, seq: int) -> bool:
-        return any(first <= seq <= last for first, last in self._ranges)
+        place = bisect_left(self._lasts, seq)
+        return place < len(self._lasts) and self._firsts[place] <= seq
 
     def following(self, seq: int) -> int | None:
         """Return the lowest number above `seq` that is to be heard."""
-        for first, last in self._ranges:
-            if seq < last:
-                return max(seq + 1, first)
-        return None
+        place = bisect_left(self._lasts, seq + 1)
+        return max(seq + 1, self._firsts[place]) if place < len(self._lasts) else None
 
     @property
     def latest(self) -> tuple[int, int]:
-        return self._ranges[-1]
+        return self._firsts[-1], self._lasts[-1]
 
 
 class Heard:
@@ -40,19 +40,20 @@ class Heard:
         self._hearings = {
             (user, chat): Hearing(ranges[person_of(user), chat])
             for user in final.users
-            for chat in final.log
+            for chat in final.scopes.get(user, final.log)
             if (person_of(user), chat) in ranges
         }
-        # Per message, the texts that it may have had so far.
+        self._scopes = {user: set(chats) for user, chats in final.scopes.items()}
+        # Per message that was changed, the texts that it may have had so far.
         self._texts: dict[tuple[str, int], set[str]] = defaultdict(set)
         self._sent: dict[str, str] = {}
-        # Per subscriber and message, the last text heard, and the number of the event it came with.
-        self._shown: dict[tuple[str, str, int], tuple[str, int]] = {}
+        # Per subscriber and message, the last text heard, and the number of the event it came
+        # with, while that is not the text which is stored at the end.
+        self._old: dict[tuple[str, str, int], tuple[str, int]] = {}
         self._log = {chat: {event.seq: event for event in log} for chat, log in final.log.items()}
         self._stored = {
-            (chat, message.seq): message
+            chat: {message.seq: message for message in messages}
             for chat, messages in final.messages.items()
-            for message in messages
         }
 
     def see(self, operation: Operation) -> None:
@@ -77,6 +78,9 @@ class Heard:
         where = f"event {heard.seq} of {heard.chat} to {heard.client}"
         if heard.seq not in self._log.get(heard.chat, ()):
             self._findings.add("told what is not in the log", where, heard.at)
+            return
+        if heard.chat not in self._scopes.get(heard.client, (heard.chat,)):
+            self._findings.add("told what was not asked for", where, heard.at)
             return
         if hearing is None or not hearing.holds(heard.seq):
             self._findings.add("told outside membership", where, heard.at)
@@ -107,7 +111,7 @@ class Heard:
             return
         if not heard.about:
             return
-        message = self._stored.get((heard.chat, heard.about))
+        message = self._stored.get(heard.chat, {}).get(heard.about)
         if message is None:
             self._findings.add("told a message that is not stored", where, heard.at)
             return
@@ -116,12 +120,15 @@ class Heard:
                 self._findings.add(
                     "told another message", f"{where}: {heard.key}, not {message.key}", heard.at
                 )
-            elif (
-                heard.text != self._sent.get(heard.key)
-                and heard.text not in (self._texts[heard.chat, heard.about])
+            elif heard.text != self._sent.get(heard.key) and heard.text not in self._texts.get(
+                (heard.chat, heard.about), ()
             ):
                 self._findings.add("told a strange text", f"{where}: {heard.text!r}", heard.at)
-        self._shown[heard.client, heard.chat, heard.about] = (heard.text, heard.seq)
+        place = (heard.client, heard.chat, heard.about)
+        if heard.text == message.text:
+            self._old.pop(place, None)
+        else:
+            self._old[place] = (heard.text, heard.seq)
 
     def end(self) -> None:
         for (user, chat), hearing in self._hearings.items():
@@ -130,18 +137,17 @@ class Heard:
                 self._findings.add(
                     "never told", f"events {due} to {hearing.latest[1]} of {chat} to {user}"
                 )
-        for (user, chat, about), (text, seq) in self._shown.items():
+        for (user, chat, about), (text, seq) in self._old.items():
             hearing = self._hearings[user, chat]
             first, last = hearing.latest
             # Who is away does not hear of changes; what was never told is another finding.
             if seq < first or last < len(self._log[chat]) or hearing.last < last:
                 continue
-            stored = self._stored[chat, about].text
-            if text != stored:
-                self._findings.add(
-                    "told an old text last",
-                    f"message {about} of {chat} to {user}: {text!r}, stored is {stored!r}",
-                )
+            self._findings.add(
+                "told an old text last",
+                f"message {about} of {chat} to {user}: {text!r}, "
+                f"stored is {self._stored[chat][about].text!r}",
+            )
 
 
 def person_of(user: str) -> str:

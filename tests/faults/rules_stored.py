@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from tests.faults.history import Final, Kind, Logged, Operation, State
 from tests.faults.verdict import Findings
+
+_FAR = 1 << 62  # above every number
 
 
 class Stored:
@@ -38,7 +41,31 @@ class Stored:
                     "log and messages differ",
                     f"{chat}: {len(told)} message_sent, {len(held)} messages",
                 )
+        self._check_senders()
         self._check_views()
+
+    def _check_senders(self) -> None:
+        """Whoever sent a message was in the chat when it took its place in the log."""
+        stays: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+        for stay in self._final.stays:
+            stays[stay.chat, stay.user].append((stay.joined, stay.left or _FAR))
+        for each in stays.values():
+            each.sort()
+        for chat, log in self._final.log.items():
+            senders = {
+                message.seq: message.sender for message in self._final.messages.get(chat, [])
+            }
+            for event in log:
+                if event.kind != "message_sent" or event.about not in senders:
+                    continue
+                sender = senders[event.about]
+                theirs = stays[chat, sender]
+                place = bisect_right(theirs, (event.seq, _FAR))
+                if not place or event.seq > theirs[place - 1][1]:
+                    self._findings.add(
+                        "sent by an outsider",
+                        f"message {event.about} of {chat} by {sender}, event {event.seq}",
+                    )
 
     def _check_views(self) -> None:
         stays = {(stay.user, stay.chat): stay for stay in self._final.stays if not stay.left}
@@ -173,12 +200,14 @@ class _Tally:
 KINDS: dict[str, str] = {
     Kind.EDIT: "message_edited",
     Kind.DELETE: "message_deleted",
+    Kind.REACT: "reactions_changed",  # no reaction is like another, so that each is an event
     Kind.LEAVE: "member_left",
+    Kind.REMOVE: "member_left",
 }
 
 
 class Changes:
-    """Edits, deletions and leaves happened as often as they were acknowledged (rule 6)."""
+    """Edits, deletions, reactions, leaves and removals happened as acknowledged (rule 6)."""
 
     def __init__(self, final: Final, findings: Findings) -> None:
         self._final = final
@@ -189,7 +218,9 @@ class Changes:
         event = KINDS.get(operation.kind)
         if event is None:
             return
-        what: int | str = operation.client if operation.kind == Kind.LEAVE else operation.about
+        what: int | str = operation.about
+        if event == "member_left":
+            what = operation.subject or operation.client  # removed by somebody, or gone by oneself
         tally = self._tallies[event, operation.chat, what]
         # An invoke whose end was never written is open for good, and so not known either.
         if operation.state == State.INVOKE:

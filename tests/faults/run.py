@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
-import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import asyncpg
-
-from tests.faults import stored
 from tests.faults.checker import check
-from tests.faults.clients import Client, Room, World
+from tests.faults.clients import Device
 from tests.faults.cluster import Cluster, running_cluster
+from tests.faults.doings import Client
+from tests.faults.goals import Goal, Goals
 from tests.faults.history import Final, Kind, State, Writer, read
-from tests.faults.nemeses import Episode, Schedule, Trouble
+from tests.faults.nemeses import Episode, Nemesis, Schedule, Trouble
+from tests.faults.settling import SETTLING, Settling, Start
 from tests.faults.verdict import Verdict
-from tests.faults.views import views_of
+from tests.faults.world import Room, World
 from tests.parts.people import Person
 
 # After the last nemesis everybody should have heard everything soon; who has heard nothing new for
 # so long never will. No finding depends on it being short.
 QUIET = 15.0  # seconds; the tailer polls every one
-SETTLING = 180.0  # seconds, at most
-REPLAYS = 2  # devices that are told the whole run again at its end
+CALM = 3.0  # seconds of talking with everything healed, before all fall silent
+NARROW = 5  # devices that listen to some of their person's chats only
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,17 @@ class Options:
     nodes: int = 3
     clients: int = 50
     seed: int = 1
-    rate: float = 250  # doings per second, of all clients together, at most
+    rate: float = 320  # doings per second, of all clients together, at most
     pause: float = 5  # seconds between two nemeses of a lane, about
     hardness: float = 1.0
+    quiet: float = QUIET
+    replays: int = 2  # devices that are told the whole run again at its end
     fault: str = ""  # planted in the nodes
     only: frozenset[str] = frozenset()  # these nemeses
+    once: Nemesis | None = None  # this one alone, once, after some seconds
+    once_after: float = 0
+    mute: frozenset[int] = frozenset()  # nodes through which people only listen
+    goals: Goals = field(default_factory=Goals)
 
 
 @dataclass
@@ -55,11 +62,33 @@ class Run:
     schedule: Schedule | None = None
     verdict: Verdict | None = None
     timeline: list[tuple[float, int, int]] = field(default_factory=list)  # time, sends, receives
+    loads: list[float] = field(default_factory=list)  # the machine's, each second
+    talking_since: float = 0.0
     healed_at: float = 0.0
 
     @property
     def episodes(self) -> list[Episode]:
+        """Every time that a nemesis struck."""
         return self.schedule.episodes if self.schedule else []
+
+    @property
+    def strikes(self) -> Counter[str]:
+        """How often each nemesis struck and was healed; also those that did not yet."""
+        return self.schedule.strikes if self.schedule else Counter()
+
+    @property
+    def sends(self) -> int:
+        """How many sends were acknowledged."""
+        return self.history.count(Kind.SEND, State.OK)
+
+    @property
+    def goals(self) -> list[Goal]:
+        """The goals that were set, and how far the run came."""
+        return self.options.goals.of(self.history.counts, self.strikes)
+
+    def enter(self, phase: str) -> None:
+        """Say what the run is about now."""
+        self.phase = phase
 
 
 async def run(run_: Run) -> Verdict:
@@ -67,17 +96,18 @@ async def run(run_: Run) -> Verdict:
     options, history = run_.options, run_.history
     rng = random.Random(options.seed)
     async with running_cluster(run_.directory, options.nodes, options.fault) as cluster:
-        run_.phase = "setting up"
-        world = World(cluster.proxies, history, rate=options.rate / options.clients)
+        run_.enter("setting up")
+        rate = options.rate / options.clients
+        world = World(cluster.proxies, history, rate=rate, mute=options.mute)
         async with contextlib.AsyncExitStack() as stack:
             people = await _people(cluster, options.clients, stack, world)
             await _rooms(world, people, rng)
             final = await _talk(run_, cluster, world, people, rng)
-    run_.phase = "checking"
+    run_.enter("checking")
     history.close()
     final.write(run_.directory / "final.json")
     run_.verdict = await asyncio.to_thread(check, read(history.path), final)
-    run_.phase = "done"
+    run_.enter("done")
     return run_.verdict
 
 
@@ -103,43 +133,63 @@ async def _rooms(world: World, people: list[Person], rng: random.Random) -> None
         world.rooms[id_] = Room(name, id_, members[0].handle, [each.handle for each in members])
 
 
+def _narrow(world: World, people: Sequence[Person], rng: random.Random) -> list[Device]:
+    """Return devices that listen to chats which their person owns, and so is always in."""
+    devices: list[Device] = []
+    for person in people:
+        owned = [room for room in world.rooms.values() if room.owner == person.handle]
+        if owned and len(devices) < NARROW:
+            only = rng.sample(owned, rng.randint(1, len(owned)))
+            devices.append(Device(world, person, random.Random(rng.random()), "/narrow", only))
+    return devices
+
+
 async def _talk(
     run_: Run, cluster: Cluster, world: World, people: list[Person], rng: random.Random
 ) -> Final:
     options = run_.options
     clients = [Client(world, person, random.Random(rng.random())) for person in people]
-    replays = [Client(world, people[n], random.Random(0), "/replay") for n in range(REPLAYS)]
-    for client, person in zip([*clients, *replays], [*people, *people[:REPLAYS]], strict=True):
-        client.cursor = (await person.ask("{ viewer { cursor } }"))["viewer"]["cursor"]
-        client.inside = {id_ for id_, room in world.rooms.items() if client.handle in room.roster}
-    connection = await cluster.connect()
-    start = await stored.last_events(connection)
-    await connection.close()
-
-    listening = [asyncio.create_task(client.listen()) for client in clients]
+    narrow = _narrow(world, people, rng)
+    replays = [
+        Device(world, people[n], random.Random(0), "/replay") for n in range(options.replays)
+    ]
+    whose = {person.handle: person for person in people}
+    for device in [*clients, *narrow, *replays]:
+        viewer = (await whose[device.handle].ask("{ viewer { cursor } }"))["viewer"]
+        device.cursor = viewer["cursor"]
+        device.inside = {id_ for id_, room in world.rooms.items() if device.handle in room.roster}
+    start = await Start.read(cluster)
+    run_.talking_since = run_.history.now
+    listening = [asyncio.create_task(device.listen()) for device in [*clients, *narrow]]
     working = [asyncio.create_task(client.work()) for client in clients]
     watching = asyncio.create_task(_sample(run_))
     run_.schedule = Schedule(
         Trouble(cluster, world, rng, options.hardness), options.pause, options.only
     )
-    trouble = asyncio.create_task(run_.schedule.run())
+    trouble = asyncio.create_task(
+        run_.schedule.run_once(options.once, options.once_after)
+        if options.once
+        else run_.schedule.run()
+    )
     try:
-        run_.phase = "talking"
+        run_.enter("talking")
         await _sleep_unless_ended(options.seconds, [trouble, *listening, *working])
-        run_.phase = "healing"
-        run_.schedule.stopped = True
+        run_.enter("healing")
+        run_.schedule.stop()
         await trouble
         await cluster.heal()
         run_.healed_at = run_.history.now
         # After a rolling restart all are on one node: spread them, or nobody would need the others.
         for proxy in cluster.proxies:
             proxy.cut_all()
-        await asyncio.sleep(3)  # talk once more with everything healed, then fall silent
+        await asyncio.sleep(CALM)
         world.stopped = True
-        _, cut_off = await asyncio.wait(working, timeout=SETTLING)
+        done, cut_off = await asyncio.wait(working, timeout=SETTLING)
+        for task in done:
+            task.result()
         cluster.deaths += [f"{len(cut_off)} clients found no node any more"] if cut_off else []
-        run_.phase = "settling"
-        return await _settled(run_, cluster, world, clients, replays, start)
+        settling = Settling(run_.history, cluster, world, start, options.quiet)
+        return await settling.settled([*clients, *narrow], replays, run_.enter)
     finally:
         tasks = [*listening, *working, watching, trouble]
         for task in tasks:
@@ -157,81 +207,6 @@ async def _sleep_unless_ended(seconds: float, tasks: list[asyncio.Task[None]]) -
 async def _sample(run_: Run) -> None:
     while True:
         history = run_.history
-        sends = history.count(Kind.SEND, State.OK)
-        run_.timeline.append((history.now, sends, history.count(Kind.RECEIVE, State.OK)))
+        run_.timeline.append((history.now, run_.sends, history.count(Kind.RECEIVE, State.OK)))
+        run_.loads.append(os.getloadavg()[0])
         await asyncio.sleep(1)
-
-
-async def _settled(
-    run_: Run,
-    cluster: Cluster,
-    world: World,
-    clients: list[Client],
-    replays: list[Client],
-    start: dict[str, int],
-) -> Final:
-    """Wait until everybody has heard everything, and note how it ended.
-
-    Then some people's second devices are told all of the run from its start, once more.
-    """
-    connection = await cluster.connect()
-    replaying: list[asyncio.Task[None]] = []
-    try:
-        # Who subscribes anew rings the bell for all on the node: it has to be told by now.
-        silent = await _until_heard(run_, connection, clients, start)
-        run_.phase = "replaying"
-        replaying = [asyncio.create_task(client.listen()) for client in replays]
-        await _until_heard(run_, connection, [*clients, *replays], start)
-        final = Final(
-            users=[client.name for client in [*clients, *replays]],
-            start=start,
-            log=await stored.whole_log(connection),
-            messages=await stored.whole_messages(connection),
-            stays=await stored.all_stays(connection),
-            problems=[*cluster.deaths, *silent],
-        )
-    finally:
-        for task in replaying:
-            task.cancel()
-        await asyncio.gather(*replaying, return_exceptions=True)
-        await connection.close()
-    run_.phase = "reading histories"
-    final.views.extend(await views_of(clients, world, final, cluster))
-    return final
-
-
-async def _until_heard(
-    run_: Run, connection: asyncpg.Connection, clients: list[Client], start: dict[str, int]
-) -> list[str]:
-    """Return when everybody has heard everything, or nobody hears anything any more.
-
-    What is returned says who has not been told what.
-    """
-    missing: list[str] = []
-    for _ in _patiently(lambda: run_.history.count(Kind.RECEIVE, State.OK)):
-        last = await stored.last_events(connection)
-        due: dict[str, list[tuple[str, int]]] = {}
-        for stay in await stored.all_stays(connection):
-            seq = stay.left or last[stay.chat]
-            if seq > start[stay.chat]:
-                due.setdefault(stay.user, []).append((stay.chat, seq))
-        missing = [
-            f"{client.name} was not told event {seq} of {chat} before all fell silent"
-            for client in clients
-            for chat, seq in due.get(client.handle, ())
-            if client.last_heard.get(chat, 0) < seq
-        ]
-        if not missing:
-            break
-        await asyncio.sleep(0.25)
-    return missing
-
-
-def _patiently(progress: Callable[[], int]) -> Iterator[None]:
-    """Go on while there is progress, and not for ever."""
-    deadline = time.monotonic() + SETTLING
-    seen, changed = progress(), time.monotonic()
-    while time.monotonic() < deadline and time.monotonic() < changed + QUIET:
-        yield
-        if progress() != seen:
-            seen, changed = progress(), time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.faults.checker import check
-from tests.faults.history import Final, Kind, Logged, Operation, State, Stay, Stored
+from tests.faults.history import Final, Kind, Logged, Operation, Pointers, State, Stay, Stored
 
 INVOKE, OK = State.INVOKE, State.OK
 
@@ -60,6 +60,19 @@ class Story:
         for client in self.final.users:
             if client != but:
                 self.hear(client, *(event.seq for event in self.final.log["c"][1:]))
+
+    def mark(self, who: str, kind: Kind, seq: int, ending: State = OK):
+        """A mark with its end, asked for."""
+        self.note(who, kind, INVOKE, about=seq, key=f"{kind} {seq}")
+        self.note(who, kind, ending, about=seq, key=f"{kind} {seq}")
+
+    def stand(self, who: str, delivered: int, read: int, told: tuple[int, int] = (0, 0)):
+        """How far somebody is stored to have got in the end, and what of it was to be told."""
+        self.final.pointers.append(Pointers("c", who, delivered, read, *told))
+
+    def tell(self, client: str, subject: str, delivered: int, read: int):
+        """A receipt that arrives."""
+        self.note(client, Kind.RECEIPT, OK, subject=subject, seq=delivered, about=read)
 
     def found(self) -> dict[str, int]:
         return check(self.operations, self.final).totals

@@ -78,6 +78,21 @@ def _ben_is_away(story: Story) -> None:
     story.send("heard")
 
 
+def somebody_is_removed_and_comes_back(story: Story) -> None:
+    _ben_is_away(story)
+    gone = [dataclasses.replace(o, kind=Kind.REMOVE) for o in story.operations[:2]]
+    story.operations[:2] = [dataclasses.replace(o, client="ana", subject="ben") for o in gone]
+    story.hear("ana", 2, 3, 4, 5)
+    story.hear("ben", 2, 4, 5)
+
+
+def a_device_that_asked_for_another_chat(story: Story) -> None:
+    story.final.users.append("ana/narrow")
+    story.final.scopes["ana/narrow"] = ["d"]
+    two_sends(story)
+    story.operations = [o for o in story.operations if o.client != "ana/narrow"]
+
+
 @pytest.mark.parametrize(
     "tell",
     [
@@ -88,6 +103,8 @@ def _ben_is_away(story: Story) -> None:
         a_retry_that_gives_the_first_result,
         an_edit_and_a_deletion,
         somebody_leaves_and_comes_back,
+        somebody_is_removed_and_comes_back,
+        a_device_that_asked_for_another_chat,
     ],
 )
 def test_what_a_correct_server_does_is_accepted(tell):
@@ -182,6 +199,17 @@ def heard_while_away(story: Story) -> None:
     story.hear("ben", 2, 3, 4, 5)
 
 
+def sent_while_away(story: Story) -> None:
+    _ben_is_away(story)
+    story.final.messages["c"][0] = dataclasses.replace(story.final.messages["c"][0], sender="ben")
+
+
+def heard_from_a_chat_not_asked_for(story: Story) -> None:
+    story.final.users.append("ana/narrow")
+    story.final.scopes["ana/narrow"] = ["d"]
+    two_sends(story)
+
+
 def heard_before_commit(story: Story) -> None:
     story.hear("ana", 2)
 
@@ -222,6 +250,15 @@ def an_edit_that_is_in_the_log_twice(story: Story) -> None:
     story.hear("ben", 5)
 
 
+def a_removal_that_is_not_in_the_log(story: Story) -> None:
+    story.note("ana", Kind.REMOVE, INVOKE, subject="ben", key="remove")
+    story.note("ana", Kind.REMOVE, OK, subject="ben", key="remove")
+
+
+def somebody_was_told_only_when_a_newcomer_rang(story: Story) -> None:
+    story.final.untold.append("ben was not told event 2 of c before all fell silent")
+
+
 def a_cursor_is_refused(story: Story) -> None:
     story.note("ana", Kind.RESUME, INVOKE, key="r")
     story.note("ana", Kind.RESUME, FAIL, key="r", detail="INVALID_CURSOR")
@@ -252,6 +289,8 @@ def a_node_died(story: Story) -> None:
         (heard_twice, "told twice or out of order"),
         (heard_in_another_order, "told twice or out of order"),
         (heard_while_away, "told outside membership"),
+        (sent_while_away, "sent by an outsider"),
+        (heard_from_a_chat_not_asked_for, "told what was not asked for"),
         (heard_before_commit, "told what is not in the log"),
         (heard_another_message, "told another message"),
         (heard_another_event, "told something else"),
@@ -259,6 +298,8 @@ def a_node_died(story: Story) -> None:
         (heard_an_old_text_last, "told an old text last"),
         (an_edit_that_is_not_in_the_log, "change lost or doubled"),
         (an_edit_that_is_in_the_log_twice, "change lost or doubled"),
+        (a_removal_that_is_not_in_the_log, "change lost or doubled"),
+        (somebody_was_told_only_when_a_newcomer_rang, "not told until somebody rang"),
         (a_cursor_is_refused, "resume refused"),
         (a_cursor_expires, "resync required"),
         (a_node_died, "not healed"),
@@ -325,5 +366,8 @@ def test_a_history_and_its_end_survive_their_files(tmp_path):
     story = Story()
     somebody_leaves_and_comes_back(story)
     story.final.views.append(View("ana", "c", 1, list(story.final.messages["c"]), 0))
+    story.final.scopes["ana/narrow"] = ["c"]
+    story.final.problems.append("a node ended with 1")
+    story.final.untold.append("ben was not told event 5 of c before all fell silent")
     story.final.write(tmp_path / "final.json")
     assert Final.read(tmp_path / "final.json") == story.final

@@ -33,11 +33,15 @@ class Verdict:
     def ok(self) -> bool:
         return not self.totals
 
+    @property
+    def summary(self) -> str:
+        """How much was found of each kind, in one line."""
+        return (
+            ", ".join(f"{total} × {kind}" for kind, total in self.totals.items()) or "no findings"
+        )
+
     def __str__(self) -> str:
-        if self.ok:
-            return "no findings"
-        lines = [f"{total} × {kind}" for kind, total in self.totals.items()]
-        return "\n".join([*lines, *(f"  {finding}" for finding in self.findings)])
+        return "\n".join([self.summary, *(f"  {finding}" for finding in self.findings)])
 
 
 class Findings:

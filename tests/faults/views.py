@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from tests.faults.clients import Client, World
 from tests.faults.cluster import Cluster
 from tests.faults.history import Final, Stored, View
+from tests.faults.world import World
 from tests.parts.people import Person
 
 # A chat's owner reads all of it, the others the newest page.
@@ -21,15 +22,23 @@ HISTORY = """query History($id: ID!, $before: String) { chat(id: $id) {
 } }"""
 
 
-async def views_of(
-    clients: list[Client], world: World, final: Final, cluster: Cluster
-) -> list[View]:
-    """Return every chat of every client as the API shows it, each asked through another node."""
+async def views_of(world: World, final: Final, cluster: Cluster) -> list[View]:
+    """Return every chat of everybody as the API shows it, asked through all nodes at once."""
+    people = sorted(world.user_ids)
+    shares = [people[number :: len(cluster.nodes)] for number in range(len(cluster.nodes))]
+    asking = [
+        _views_through(node.url, share, world, final)
+        for node, share in zip(cluster.nodes, shares, strict=True)
+    ]
+    return [view for views in await asyncio.gather(*asking) for view in views]
+
+
+async def _views_through(url: str, handles: list[str], world: World, final: Final) -> list[View]:
     views = []
-    for number, client in enumerate(clients):
-        person = Person(cluster.nodes[number % len(cluster.nodes)].url)
+    for handle in handles:
+        person = Person(url)
         try:
-            await person.log_in(client.name)
+            await person.log_in(handle)
             views += await _views_of_one(person, world, final)
         finally:
             await person.close()
@@ -57,21 +66,24 @@ async def _views_of_one(person: Person, world: World, final: Final) -> list[View
 
 
 async def _history(person: Person, chat_id: str, *, whole: bool) -> list[Stored]:
-    messages: list[Stored] = []
+    """Return the newest messages of a chat, or all of them, in the order of their numbers."""
+    pages: list[list[Stored]] = []
     before: str | None = None
     while True:
         data: Any = await person.ask(HISTORY, id=chat_id, before=before)
         page = data["chat"]["messages"]
-        messages[:0] = [
-            Stored(
-                node["seq"],
-                node["sender"]["handle"],
-                node["clientMessageId"],
-                node["text"],
-                node["deletedAt"] is not None,
-            )
-            for node in page["nodes"]
-        ]
+        pages.append(
+            [
+                Stored(
+                    node["seq"],
+                    node["sender"]["handle"],
+                    node["clientMessageId"],
+                    node["text"],
+                    node["deletedAt"] is not None,
+                )
+                for node in page["nodes"]
+            ]
+        )
         if not whole or not page["pageInfo"]["hasPreviousPage"]:
-            return messages
+            return [message for messages in reversed(pages) for message in messages]
         before = page["pageInfo"]["startCursor"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import websockets
@@ -46,12 +48,18 @@ class Wire:
         self._listener: Listener | None = None
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._heard = asyncio.Event()
+        self._stalled = False
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, url: str, token: str) -> AsyncIterator[Wire]:
-        """Connect and sign in; raises `Lost`. The socket is read until the block ends."""
-        connection = await _connect(url, token)
+    async def open(
+        cls, url: str, token: str, receive_buffer: int | None = None
+    ) -> AsyncIterator[Wire]:
+        """Connect and sign in; raises `Lost`. The socket is read until the block ends.
+
+        The system may hold so many bytes that were not read, or as many as it likes.
+        """
+        connection = await _connect(url, token, receive_buffer)
         wire = cls(connection)
         tasks = [asyncio.create_task(wire._read()), asyncio.create_task(wire._watch())]
         try:
@@ -85,6 +93,15 @@ class Wire:
         await self._send("events", query, variables)
         return await asyncio.shield(self._ended)
 
+    def stall(self) -> None:
+        """Read nothing any more, and do not leave for hearing nothing."""
+        self._stalled = True
+        self._connection.transport.pause_reading()
+
+    def read_on(self) -> None:
+        """Read again after `stall`, and see what became of the socket."""
+        self._connection.transport.resume_reading()
+
     async def _send(self, id_: str, query: str, variables: dict[str, Any]) -> None:
         payload = {"query": query, "variables": variables}
         message = orjson.dumps({"id": id_, "type": "subscribe", "payload": payload}).decode()
@@ -116,6 +133,8 @@ class Wire:
         with contextlib.suppress(websockets.ConnectionClosed):
             while True:
                 await asyncio.sleep(SILENCE / 2)
+                if self._stalled:
+                    return
                 self._heard.clear()
                 await self._connection.send('{"type":"ping"}')
                 try:
@@ -160,11 +179,14 @@ class Wire:
             self._ended.exception()  # nobody may be listening
 
 
-async def _connect(url: str, token: str) -> ClientConnection:
+async def _connect(url: str, token: str, receive_buffer: int | None) -> ClientConnection:
     """Return an acknowledged connection; raises `Lost`."""
     connection = None
+    given: dict[str, Any] = {}
     try:
         async with asyncio.timeout(OPEN_TIMEOUT):
+            if receive_buffer is not None:
+                given["sock"] = await _small(url, receive_buffer)
             connection = await websockets.connect(
                 url,
                 subprotocols=["graphql-transport-ws"],  # type: ignore[list-item]
@@ -172,7 +194,9 @@ async def _connect(url: str, token: str) -> ClientConnection:
                 compression=None,
                 ping_interval=None,
                 max_size=None,
+                max_queue=None,
                 open_timeout=None,
+                **given,
             )
             init = {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}
             await connection.send(orjson.dumps(init).decode())
@@ -186,6 +210,16 @@ async def _connect(url: str, token: str) -> ClientConnection:
         if isinstance(error, (OSError, TimeoutError, EOFError, websockets.WebSocketException)):
             raise Lost(repr(error), code) from None
         raise
+
+
+async def _small(url: str, receive_buffer: int) -> socket.socket:
+    """Return a connected socket with a receive buffer of a fixed size."""
+    address = urlsplit(url)
+    small = socket.socket()
+    small.setblocking(False)
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    await asyncio.get_running_loop().sock_connect(small, (address.hostname, address.port))
+    return small
 
 
 def _code(errors: Any) -> str:

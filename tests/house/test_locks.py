@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from tests.house.checkout import ROOT, committed, pyproject
 
-LOCKS = ("bootstrap", "runtime", "build", "dev")
+LOCKS = ("bootstrap", "runtime", "build", "dev", "synapse")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 

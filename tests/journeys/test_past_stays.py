@@ -17,7 +17,10 @@ subscription Events($after: Cursor) {
       lastMessage { text }
       viewerMembership { id }
     }
-    ... on MessageSent { message { seq text editedAt chat { title memberCount } } }
+    ... on MessageSent {
+      message { seq text editedAt reactions { emoji count } chat { title memberCount } }
+    }
+    ... on ReactionsChanged { message { seq reactions { emoji count } } }
     ... on MessageEdited { message { seq text editedAt } }
     ... on MemberJoined { membership { role readSeq deliveredSeq user { handle } } }
     ... on MemberLeft { membership { role readSeq user { handle } } }
@@ -103,6 +106,24 @@ async def test_the_pointers_and_later_roles_of_others_do_not_show_either(people)
             "user": {"handle": handle},
         }
     assert left["membership"]["user"]["handle"] == "ben"
+
+
+async def test_reactions_show_as_far_as_they_are_from_before_the_leaving(people):
+    ana, ben, *_ = people
+    chat_id = await ana.group("Team", ben)
+    after = await cursor_of(ben)
+    for n in range(2):
+        message = await ana.send(chat_id, str(n))
+        await ana.done("addReaction", "message { id }", messageId=message["id"], emoji="👍")
+    await ben.done("leaveChat", "", chatId=chat_id)
+    await ana.done("addReaction", "message { id }", messageId=message["id"], emoji="🤫")
+    events = await hear(ben, after, 5)
+    assert [event["message"]["reactions"] for event in events if "message" in event] == [
+        [{"emoji": "👍", "count": 1}],
+        [{"emoji": "👍", "count": 1}],
+        [],
+        [],
+    ]
 
 
 async def test_who_came_back_sees_the_chat_but_not_what_was_edited_in_between(people):

@@ -33,7 +33,7 @@ TYPES = {
 )
 async def test_every_table_is_looked_up_by_key(migrated_postgresql_url, statement):
     db = Database(migrated_postgresql_url)
-    engine = db.apart(5, **sending.SETTINGS, plan_cache_mode="force_generic_plan")
+    engine = db.apart(5, plan_cache_mode="force_generic_plan")
     names = list(statement.compile().params)
     text = str(statement)
     for number, name in enumerate(names, 1):

@@ -304,11 +304,18 @@ class Database:
         logged = [row.event for row in self.chats[chat_id].events if row.seq >= seq]
         if not logged or logged[0].seq != seq:
             return None
-        changing = (EventKind.MESSAGE_EDITED, EventKind.MEMBER_ROLE_CHANGED)
-        later = [event for event in logged[1:] if event.kind in changing]
+        edited, reacted, roles = (
+            [event for event in logged[1:] if event.kind == kind]
+            for kind in (
+                EventKind.MESSAGE_EDITED,
+                EventKind.REACTIONS_CHANGED,
+                EventKind.MEMBER_ROLE_CHANGED,
+            )
+        )
         return Changes(
-            {event.message_seq for event in later if event.message_seq is not None},
-            {event.subject_id for event in later if event.subject_id is not None},
+            {event.message_seq for event in edited if event.message_seq},
+            {event.message_seq for event in reacted if event.message_seq},
+            {event.subject_id for event in roles if event.subject_id},
         )
 
     def seen(self, position: str) -> Callable[[Row], bool]:

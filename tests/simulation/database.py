@@ -304,16 +304,18 @@ class Database:
         logged = [row.event for row in self.chats[chat_id].events if row.seq >= seq]
         if not logged or logged[0].seq != seq:
             return None
-        later = logged[1:]
-        edited, reacted = EventKind.MESSAGE_EDITED, EventKind.REACTIONS_CHANGED
+        edited, reacted, roles = (
+            [event for event in logged[1:] if event.kind == kind]
+            for kind in (
+                EventKind.MESSAGE_EDITED,
+                EventKind.REACTIONS_CHANGED,
+                EventKind.MEMBER_ROLE_CHANGED,
+            )
+        )
         return Changes(
-            {event.message_seq or 0 for event in later if event.kind == edited},
-            {event.message_seq or 0 for event in later if event.kind == reacted},
-            {
-                event.subject_id
-                for event in later
-                if event.kind == EventKind.MEMBER_ROLE_CHANGED and event.subject_id is not None
-            },
+            {event.message_seq for event in edited if event.message_seq},
+            {event.message_seq for event in reacted if event.message_seq},
+            {event.subject_id for event in roles if event.subject_id},
         )
 
     def seen(self, position: str) -> Callable[[Row], bool]:

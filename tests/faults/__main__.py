@@ -131,9 +131,10 @@ async def _redis_away(console: Console, seed: int) -> int:
     moments = redis_away.Moments()
     run_ = Run(redis_away.options(seed, moments), *_place("redis-away"))
     await _shown(run_, console)
-    for line in redis_away.figures(run_.history.path, moments, until=run_.healed_at - 1):
-        console.print(line, highlight=False)
-    return 0 if run_.verdict and run_.verdict.ok else 1
+    lines, ended = redis_away.figures(run_.history.path, moments, until=run_.healed_at - 1)
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+    return 0 if run_.verdict and run_.verdict.ok and not ended else 1
 
 
 async def _shown(run_: Run, console: Console) -> None:

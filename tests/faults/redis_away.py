@@ -1,6 +1,7 @@
 """Redis dies under load and is away for ten seconds: how long events take before, then and after.
 
-Nothing may be lost, which the checker says; no node is started again, which would be a finding.
+Nothing may be lost, which the checker says; no node is started again, which would be a finding, and
+no socket ends.
 Without the bus a node notices other nodes' events when it reads the log: every second, and whenever
 something is sent through it. On one of the nodes people only listen, so it has the seconds alone.
 """
@@ -43,6 +44,7 @@ def options(seed: int, moments: Moments) -> Options:
         seed=seed,
         rate=RATE,
         mute=frozenset([MUTE]),
+        only=frozenset(["redis_away"]),
         once=_nemesis(moments),
         once_after=PEACE,
     )
@@ -69,16 +71,20 @@ def _nemesis(moments: Moments) -> Nemesis:
     return redis_away
 
 
-def figures(history: Path, moments: Moments, until: float) -> list[str]:
+def figures(history: Path, moments: Moments, until: float) -> tuple[list[str], int]:
     """Return a table of how long messages took from their sending to everybody who heard them.
 
-    What is sent later than `until` does not count: at the end of a run all sockets are cut once.
+    And how many sockets ended. What happens later than `until` does not count: at the end of a run
+    all are cut once.
     """
     taken: dict[tuple[str, str], list[float]] = defaultdict(list)
     sent: dict[str, Operation] = {}
+    ended = 0
     for operation in read(history):
         if operation.kind == Kind.SEND and operation.state == State.INVOKE:
             sent.setdefault(operation.key, operation)
+        elif operation.kind == Kind.RESUME and operation.state == State.INVOKE:
+            ended += moments.killed - PEACE + WARM <= operation.at < until
         elif operation.kind == Kind.RECEIVE and operation.event == "MessageSent":
             first = sent.get(operation.key)
             # A second device hears all of it once more at the end.
@@ -87,7 +93,8 @@ def figures(history: Path, moments: Moments, until: float) -> list[str]:
             if moments.killed - PEACE + WARM <= first.at < until:
                 place = _phase(first.at, moments), _where(first.node, operation.node)
                 taken[place].append(operation.at - first.at)
-    return [*_table(taken), f"Heard again {moments.heard - moments.back:.1f} s after it was back."]
+    heard = f"Heard again {moments.heard - moments.back:.1f} s after it was back."
+    return [*_table(taken), heard, f"Sockets that ended: {ended}."], ended
 
 
 def _phase(at: float, moments: Moments) -> str:

@@ -21,6 +21,11 @@ class Hearing:
         place = bisect_left(self._lasts, seq)
         return place < len(self._lasts) and self._firsts[place] <= seq
 
+    def end_of(self, seq: int) -> int:
+        """Return the last number of the stay that a number belongs to."""
+        last: int = self._lasts[bisect_left(self._lasts, seq)]
+        return last
+
     def following(self, seq: int) -> int | None:
         """Return the lowest number above `seq` that is to be heard."""
         place = bisect_left(self._lasts, seq + 1)
@@ -120,15 +125,27 @@ class Heard:
                 self._findings.add(
                     "told another message", f"{where}: {heard.key}, not {message.key}", heard.at
                 )
-            elif heard.text != self._sent.get(heard.key) and heard.text not in self._texts.get(
-                (heard.chat, heard.about), ()
-            ):
+            elif not self._may_be_told(heard):
                 self._findings.add("told a strange text", f"{where}: {heard.text!r}", heard.at)
         place = (heard.client, heard.chat, heard.about)
         if heard.text == message.text:
             self._old.pop(place, None)
         else:
             self._old[place] = (heard.text, heard.seq)
+
+    def _may_be_told(self, heard: Operation) -> bool:
+        """Whether a message had this text once, or none for those who had left by then."""
+        if heard.text == self._sent.get(heard.key):
+            return True
+        if heard.text in self._texts.get((heard.chat, heard.about), ()):
+            return True
+        return not heard.text and self._stay_has_ended(heard)
+
+    def _stay_has_ended(self, heard: Operation) -> bool:
+        log = self._log[heard.chat]
+        last = self._hearings[heard.client, heard.chat].end_of(heard.seq)
+        leaving = (type_name(log[last].kind), log[last].subject)
+        return last < len(log) or leaving == ("MemberLeft", person_of(heard.client))
 
     def end(self) -> None:
         for (user, chat), hearing in self._hearings.items():

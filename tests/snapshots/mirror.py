@@ -1,0 +1,260 @@
+"""What a client keeps of a person's state, and what each kind of event does to it.
+
+A kind of event is an entry of `KINDS`: what to ask for, and how to apply it. Events may come that
+the snapshot holds already, so applying one twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.parts.people import Person
+
+MESSAGE = """
+    id seq text editedAt deletedAt sender { id } replyTo { id }
+    reactions { emoji count } viewerReactions
+"""
+MEMBERSHIP = "id role deliveredSeq readSeq user { id }"
+DETAILS = ("title", "description", "memberCount", "lastActivityAt")
+CHAT = f"""
+    id {" ".join(DETAILS)} createdAt
+    viewerMembership {{ id role joinedAt deliveredSeq readSeq unreadCount }}
+    members(first: 100) {{ nodes {{ {MEMBERSHIP} }} }}
+    messages(last: 100) {{ nodes {{ {MESSAGE} }} }}
+    lastMessage {{ id }}
+"""
+SNAPSHOT = f"""
+    {{ viewer {{
+        cursor unreadCount user {{ id }} sessions {{ id deviceName }}
+        chats(first: 100) {{ nodes {{ {CHAT} }} }}
+    }} }}
+"""
+ONE_CHAT = f"query ($id: ID!) {{ chat(id: $id) {{ {CHAT} }} }}"
+
+State = dict[str, Any]
+
+
+def state_of(viewer: Any) -> State:
+    """Return a fetched snapshot in the form in which two of them can be compared."""
+    return {
+        "unreadCount": viewer["unreadCount"],
+        "sessions": {each["id"]: each["deviceName"] for each in viewer["sessions"]},
+        "chats": {chat["id"]: _chat_state(chat) for chat in viewer["chats"]["nodes"]},
+    }
+
+
+def _chat_state(chat: Any) -> State:
+    own = chat["viewerMembership"]
+    return {
+        **{name: chat[name] for name in DETAILS},
+        "viewerMembership": {name: own[name] for name in own if name != "joinedAt"},
+        "members": {each["id"]: each for each in chat["members"]["nodes"]},
+        "messages": {each["id"]: each for each in chat["messages"]["nodes"]},
+        "lastMessage": chat["lastMessage"] and chat["lastMessage"]["id"],
+    }
+
+
+@dataclass(slots=True)
+class ChatMirror:
+    """A chat during one stay of the person in it."""
+
+    details: State
+    own_id: str  # of the stay
+    members: dict[str, Any]
+    messages: dict[str, Any]
+
+    @classmethod
+    def of(cls, chat: Any) -> ChatMirror:
+        """Return what a client keeps of a chat that it fetched."""
+        return cls(
+            details={name: chat[name] for name in DETAILS},
+            own_id=chat["viewerMembership"]["id"],
+            members={each["id"]: each for each in chat["members"]["nodes"]},
+            messages={each["id"]: each for each in chat["messages"]["nodes"]},
+        )
+
+    def state(self) -> State:
+        """Return the same as `_chat_state` of the chat as it would be fetched now."""
+        own = self.members[self.own_id]
+        newest = max(self.messages.values(), key=lambda each: each["seq"], default=None)
+        last_seq = max(own["readSeq"], newest["seq"] if newest else 0)
+        names = ("id", "role", "deliveredSeq", "readSeq")
+        return {
+            **self.details,
+            "viewerMembership": {
+                **{name: own[name] for name in names},
+                "unreadCount": last_seq - own["readSeq"],
+            },
+            "members": self.members,
+            "messages": self.messages,
+            "lastMessage": newest and newest["id"],
+        }
+
+    def got_to(self, user_id: str, *, delivered: int, read: int) -> None:
+        """Somebody's pointers are this far, or further."""
+        for each in self.members.values():
+            if each["user"]["id"] == user_id:
+                each["deliveredSeq"] = max(each["deliveredSeq"], delivered)
+                each["readSeq"] = max(each["readSeq"], read)
+
+
+@dataclass(slots=True)
+class Mirror:
+    """What a client of a person knows, from a snapshot on."""
+
+    person: Person
+    user_id: str
+    cursor: str
+    chats: dict[str, ChatMirror] = field(default_factory=dict)
+    sessions: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    async def take(cls, person: Person) -> Mirror:
+        """Fetch a snapshot."""
+        viewer = (await person.ask(SNAPSHOT))["viewer"]
+        return cls(
+            person=person,
+            user_id=viewer["user"]["id"],
+            cursor=viewer["cursor"],
+            chats={chat["id"]: ChatMirror.of(chat) for chat in viewer["chats"]["nodes"]},
+            sessions={each["id"]: each["deviceName"] for each in viewer["sessions"]},
+        )
+
+    async def apply(self, event: Any) -> None:
+        """Change what is known by an event; the chat's details come with every one."""
+        chat = self.chats.get(event["chat"]["id"]) if event["chat"] else None
+        if chat is not None and event["seq"] is not None:
+            chat.details = {name: event["chat"][name] for name in DETAILS}
+        await KINDS[event["__typename"]].apply(self, chat, event)
+
+    def state(self) -> State:
+        """Return the same as `state_of` a snapshot that would be fetched now."""
+        chats = {chat_id: chat.state() for chat_id, chat in self.chats.items()}
+        return {
+            "unreadCount": sum(chat["viewerMembership"]["unreadCount"] for chat in chats.values()),
+            "sessions": self.sessions,
+            "chats": chats,
+        }
+
+    async def enter(self, chat_id: str, is_this_stay: Callable[[Any], bool]) -> None:
+        """Fetch a chat that the person has come into, unless they are gone or back by now."""
+        fetched = (await self.person.ask(ONE_CHAT, id=chat_id))["chat"]
+        if fetched is not None and is_this_stay(fetched["viewerMembership"]):
+            self.chats[chat_id] = ChatMirror.of(fetched)
+
+
+# --- what each kind of event does -----------------------------------------------------------------
+
+Apply = Callable[[Mirror, ChatMirror | None, Any], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What to ask of an event, and what it does."""
+
+    selection: str
+    apply: Apply
+
+
+async def _chat_created(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    if chat is None:
+        created_at = event["chat"]["createdAt"]
+        await mirror.enter(event["chat"]["id"], lambda own: own["joinedAt"] == created_at)
+
+
+async def _chat_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    """Nothing but the chat's details, which come with every event."""
+
+
+async def _member_joined(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    membership = event["membership"]
+    if chat is not None:
+        chat.members[membership["id"]] = membership
+    elif membership["user"]["id"] == mirror.user_id:
+        await mirror.enter(event["chat"]["id"], lambda own: own["id"] == membership["id"])
+
+
+async def _member_left(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    if chat is None:
+        return
+    if event["membership"]["id"] == chat.own_id:
+        del mirror.chats[event["chat"]["id"]]
+    else:
+        chat.members.pop(event["membership"]["id"], None)
+
+
+async def _member_role_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    membership = event["membership"]
+    if chat is not None and membership["id"] in chat.members:
+        chat.members[membership["id"]]["role"] = membership["role"]
+
+
+async def _message_sent(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    message = event["message"]
+    if chat is not None:
+        chat.messages[message["id"]] = message
+        chat.got_to(message["sender"]["id"], delivered=message["seq"], read=message["seq"])
+
+
+async def _message_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    message = event["message"]
+    if chat is not None and message["id"] in chat.messages:
+        chat.messages[message["id"]] = message
+
+
+async def _message_deleted(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    if chat is not None and event["messageId"] in chat.messages:
+        chat.messages[event["messageId"]] |= {
+            "text": "",
+            "deletedAt": event["occurredAt"],
+            "reactions": [],
+            "viewerReactions": [],
+        }
+
+
+async def _receipts_advanced(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    if chat is not None:
+        chat.got_to(event["user"]["id"], delivered=event["deliveredSeq"], read=event["readSeq"])
+
+
+async def _session_started(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    if event["session"] is not None:
+        mirror.sessions[event["session"]["id"]] = event["session"]["deviceName"]
+
+
+async def _session_ended(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    mirror.sessions.pop(event["sessionId"], None)
+
+
+_ABOUT_MEMBER = f"membership {{ {MEMBERSHIP} }}"
+_ABOUT_MESSAGE = f"message {{ {MESSAGE} }}"
+
+KINDS: dict[str, Kind] = {
+    "ChatCreated": Kind("", _chat_created),
+    "ChatChanged": Kind("", _chat_changed),
+    "MemberJoined": Kind(_ABOUT_MEMBER, _member_joined),
+    "MemberLeft": Kind(_ABOUT_MEMBER, _member_left),
+    "MemberRoleChanged": Kind(_ABOUT_MEMBER, _member_role_changed),
+    "MessageSent": Kind(_ABOUT_MESSAGE, _message_sent),
+    "MessageEdited": Kind(_ABOUT_MESSAGE, _message_changed),
+    "MessageDeleted": Kind("messageId", _message_deleted),
+    "ReactionsChanged": Kind(_ABOUT_MESSAGE, _message_changed),
+    "ReceiptsAdvanced": Kind("user { id } deliveredSeq readSeq", _receipts_advanced),
+    "SessionStarted": Kind("session { id deviceName }", _session_started),
+    "SessionEnded": Kind("sessionId", _session_ended),
+}
+# What changes nothing that a client keeps, besides its cursor.
+NO_CHANGE = {"CursorAdvanced", "ResyncRequired"}
+
+EVENTS = f"""
+    subscription ($after: Cursor) {{ events(after: $after) {{
+        __typename seq occurredAt chat {{ id {" ".join(DETAILS)} createdAt }}
+        {
+    " ".join(
+        f"... on {name} {{ {kind.selection} }}" for name, kind in KINDS.items() if kind.selection
+    )
+}
+    }} }}
+"""

@@ -38,14 +38,14 @@ async def two_nodes(urls):
 async def until_online(node, expected, patience=PATIENCE):
     """Wait until a node says that these people are online, with the names of their nodes."""
     keys = {decode(Kind.USER, person.user_id): names for person, names in expected.items()}
-    async with asyncio.timeout(patience):
-        while True:
-            found = await node.program.services.node.registry.online(list(keys))
-            if {key: {each.node_id for each in of} for key, of in found.items()} == {
-                key: names for key, names in keys.items() if names
-            }:
-                return
-            await asyncio.sleep(0.01)
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        found = await node.program.services.node.registry.online(list(keys))
+        seen = {key: {each.node_id for each in found.get(key, ())} for key in keys}
+        if seen == keys:
+            return
+        assert asyncio.get_running_loop().time() < deadline, seen
+        await asyncio.sleep(0.01)
 
 
 async def test_every_node_knows_who_is_connected_to_which(urls):

@@ -1,7 +1,7 @@
 """Build the schema and run operations on it, whatever transport they came by."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,18 +10,22 @@ from typing import Any
 import orjson
 import strawberry
 from graphql import (
+    DocumentNode,
+    ExecutionResult,
     GraphQLError,
+    OperationDefinitionNode,
     OperationType,
     Undefined,
+    execute,
     is_input_object_type,
     is_interface_type,
     is_object_type,
+    specified_rules,
+    subscribe,
 )
-from strawberry.extensions import SchemaExtension
+from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, validate_document
-from strawberry.types import ExecutionResult
-from strawberry.types.execution import PreExecutionError
 
 from models.errors import Refusal
 from models.viewer import Viewer
@@ -62,7 +66,7 @@ class OperationNotAllowed(Exception):
 
 
 class _Schema(strawberry.Schema):
-    """Strawberry's schema with our own logging of errors, and without `= null` defaults.
+    """Strawberry's schema without `= null` defaults.
 
     Absent and null mean the same wherever a default of None stands in the code; printing it would
     only be noise in the contract.
@@ -83,11 +87,8 @@ class _Schema(strawberry.Schema):
                 if input_.default_value is None:
                     input_.default_value = Undefined
 
-    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
-        """Do nothing: errors are logged where they are formatted, once."""
 
-
-class _ExecutionContext(StrawberryGraphQLCoreExecutionContext):
+class _Executor(StrawberryGraphQLCoreExecutionContext):
     """Executes each event of a subscription without keeping what it collected for the last one.
 
     graphql-core 3.3.2 lets the executors of all events share one cache of collected fields, keyed
@@ -102,58 +103,14 @@ class _ExecutionContext(StrawberryGraphQLCoreExecutionContext):
         return executor
 
 
-class _Prepared(SchemaExtension):
-    """Take the document as finding the operation has left it."""
-
-    def on_parse(self) -> Iterator[None]:
-        self.execution_context.graphql_document = self._document.node
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        context = self.execution_context
-        context.pre_execution_errors = self._document.errors(
-            lambda node: validate_document(context.schema._schema, node, context.validation_rules)
-        )
-        yield
-
-    @property
-    def _document(self) -> Document:
-        document: Document = self.execution_context.context.document
-        return document
-
-
-class _Observed(SchemaExtension):
-    """Tell the observer what was executed, for how long, and whether it failed."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-
-    def on_execute(self) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        context = self.execution_context
-        failed = bool(getattr(context.result, "errors", None))
-        self._observer(
-            context.operation_type.value,
-            context.operation_name,
-            time.perf_counter() - started,
-            failed,
-        )
-
-
-def build_schema(observer: Observer | None = None) -> strawberry.Schema:
+def build_schema() -> strawberry.Schema:
     """Return the executable schema."""
-    extensions: list[Callable[[], SchemaExtension]] = [_Prepared]
-    if observer is not None:
-        extensions.append(lambda: _Observed(observer))
     return _Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[*EVENT_TYPES, *USER_ERROR_TYPES],
-        execution_context_class=_ExecutionContext,
         config=StrawberryConfig(scalar_map={Cursor: SCALAR}),
-        extensions=extensions,
     )
 
 
@@ -162,13 +119,33 @@ def printed(schema: strawberry.Schema) -> str:
     return schema.as_str() + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """An operation that may be executed, and what it takes."""
+
+    document: Document
+    node: OperationDefinitionNode
+    request: OperationRequest
+    context: Context
+
+    @property
+    def kind(self) -> OperationType:
+        return self.node.operation
+
+
 class Engine:
-    """Runs operations for viewers; implements the socket endpoint's `Renderer`."""
+    """Runs operations for viewers; implements the socket endpoint's `Renderer`.
+
+    What Strawberry has made of the types is executed by graphql-core, without Strawberry's own
+    execution around it: its extensions and contexts took a fifth of the time of a small mutation.
+    """
 
     def __init__(self, services: Services, observer: Observer | None = None) -> None:
+        """Prepare; the observer is told kind, name, seconds and failure of what was executed."""
         self._services = services
-        self._schema = build_schema(observer)
+        self._schema = build_schema()._schema
         self._documents = Documents()
+        self._observer = observer
 
     async def execute(
         self,
@@ -183,21 +160,19 @@ class Engine:
         """
         try:
             document = self._documents.read(request.query)
-            kind = document.operation(request.operation_name).operation
+            node = document.operation(request.operation_name)
+            kind = node.operation
             if kind is OperationType.SUBSCRIPTION or (
                 kind is OperationType.MUTATION and not mutations
             ):
                 raise OperationNotAllowed(kind)
+            if errors := document.errors(self._validate):
+                return Answer({"errors": [formatted(each) for each in errors]}, executed=False)
             context = await self._context(document, asking)
         except GraphQLError as error:
             return Answer({"errors": [formatted(error)]}, executed=False)
-        result = await self._schema.execute(
-            request.query,
-            variable_values=request.variables,
-            context_value=context,
-            operation_name=request.operation_name,
-        )
-        return Answer(_payload(result), executed=_executed(result))
+        result = await self._executed(_Operation(document, node, request, context))
+        return Answer(_payload(result), executed=_began(result))
 
     async def stream(
         self, request: OperationRequest, viewer: Viewer | None
@@ -205,29 +180,82 @@ class Engine:
         """Yield the results of any operation; raises `SlowConsumer` and nothing else."""
         try:
             document = self._documents.read(request.query)
-            request = _kept(document, request)
+            node = document.operation(request.operation_name)
+            request = _kept(node, request)
+            if errors := document.errors(self._validate):
+                yield Rejected([formatted(each) for each in errors])
+                return
             context = await self._context(document, viewer)
         except GraphQLError as error:
             yield Rejected([formatted(error)])
             return
-        results = await self._schema.stream(
-            request.query,
-            variable_values=request.variables,
-            context_value=context,
-            operation_name=request.operation_name,
+        operation = _Operation(document, node, request, context)
+        if operation.kind is not OperationType.SUBSCRIPTION:
+            result = await self._executed(operation)
+            yield _shown(result)
+            return
+        results = await self._subscribed(operation)
+        if isinstance(results, ExecutionResult):
+            yield _shown(results)
+            return
+        try:
+            async with aclosing(results):  # type: ignore[type-var]
+                async for result in results:
+                    shown = _shown(result)
+                    yield shown
+                    if isinstance(shown, Rejected):
+                        return
+        except SlowConsumer:
+            raise
+        except Exception as error:  # noqa: BLE001 - the source's: a refusal, or a bug, to be told
+            yield Rejected([formatted(_as_graphql(error))])
+
+    async def _executed(self, operation: _Operation) -> ExecutionResult:
+        """Return the result of a query or a mutation."""
+        started = time.perf_counter()
+        try:
+            result = execute(
+                self._schema,
+                operation.document.node,
+                context_value=operation.context,
+                variable_values=operation.request.variables,
+                operation_name=operation.request.operation_name,
+                executor_class=_Executor,
+                is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
+            )
+            if not isinstance(result, ExecutionResult):
+                result = await result
+        except Exception as error:  # noqa: BLE001 - a bug beyond the fields, to be told like others
+            result = ExecutionResult(None, [_as_graphql(error)])
+        self._observe(operation, started, failed=bool(result.errors))
+        return result
+
+    async def _subscribed(
+        self, operation: _Operation
+    ) -> AsyncIterator[ExecutionResult] | ExecutionResult:
+        """Return the results of a subscription, or one if it cannot begin."""
+        started = time.perf_counter()
+        results = subscribe(
+            self._schema,
+            operation.document.node,
+            context_value=operation.context,
+            variable_values=operation.request.variables,
+            operation_name=operation.request.operation_name,
+            executor_class=_Executor,
         )
-        async with aclosing(results):
-            async for result in results:
-                if not isinstance(result, ExecutionResult):
-                    raise TypeError(f"incremental delivery is off, but got {type(result)}")
-                errors = result.errors or []
-                for each in errors:
-                    if isinstance(each.original_error, SlowConsumer):
-                        raise each.original_error
-                if not _executed(result):
-                    yield Rejected([formatted(each) for each in errors])
-                    return
-                yield Result(_payload(result))
+        if isinstance(results, Awaitable):
+            results = await results
+        self._observe(operation, started, failed=isinstance(results, ExecutionResult))
+        return results
+
+    def _validate(self, node: DocumentNode) -> list[GraphQLError]:
+        return validate_document(self._schema, node, tuple(specified_rules))
+
+    def _observe(self, operation: _Operation, started: float, *, failed: bool) -> None:
+        if self._observer is not None:
+            name = operation.node.name.value if operation.node.name else None
+            seconds = time.perf_counter() - started
+            self._observer(operation.kind.value, name, seconds, failed)
 
     async def _context(self, document: Document, asking: Viewer | Refusal | None) -> Context:
         """Return what an operation works with; raises `GraphQLError` with a refusal in it."""
@@ -242,13 +270,11 @@ class Engine:
         return context
 
 
-def _kept(document: Document, request: OperationRequest) -> OperationRequest:
+def _kept(operation: OperationDefinitionNode, request: OperationRequest) -> OperationRequest:
     """Return what of a request an operation needs for as long as it runs.
 
-    Raises `GraphQLError` when the document has no such operation, or a subscription more
-    variables than may be kept for it.
+    Raises `GraphQLError` when a subscription has more of them than may be kept for it.
     """
-    operation = document.operation(request.operation_name)
     variables = declared(operation, request.variables)
     if operation.operation is OperationType.SUBSCRIPTION:
         size = len(orjson.dumps(variables))
@@ -260,20 +286,28 @@ def _kept(document: Document, request: OperationRequest) -> OperationRequest:
     return replace(request, variables=variables)
 
 
-def _executed(result: ExecutionResult) -> bool:
-    """Whether execution began; what fails before it has no path into the response.
+def _as_graphql(error: Exception) -> GraphQLError:
+    if isinstance(error, GraphQLError):
+        return error
+    return GraphQLError(str(error), original_error=error)
 
-    A subscription whose source fails counts as not executed: it is the end of the operation.
-    """
-    if isinstance(result, PreExecutionError):
-        return False
+
+def _began(result: ExecutionResult) -> bool:
+    """Whether execution began; what fails before it has no path into the response."""
     return result.data is not None or any(error.path is not None for error in result.errors or [])
+
+
+def _shown(result: ExecutionResult) -> Result | Rejected:
+    """Return a result as an operation's, or as the end of one that never began."""
+    if _began(result):
+        return Result(_payload(result))
+    return Rejected([formatted(error) for error in result.errors or []])
 
 
 def _payload(result: ExecutionResult) -> dict[str, Any]:
     """Return a response as GraphQL §7.1 has it; `data` is absent when nothing was executed."""
     payload: dict[str, Any] = {}
-    if _executed(result):
+    if _began(result):
         payload["data"] = result.data
     if result.errors:
         payload["errors"] = [formatted(error) for error in result.errors]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from models import sending_postgresql
 from tests.faults import planted, report
+from tests.faults.__main__ import SCENARIOS
 from tests.faults.display import projected, rate_now
 from tests.faults.goals import Goal, Goals
 from tests.faults.history import Kind, State, Writer
@@ -61,6 +65,14 @@ def test_a_run_is_projected_from_what_it_came_to_so_far(tmp_path):
     run_.talking_since = 2.0
     run_.timeline = [(2.0 + second, 10 * second, 0) for second in range(11)]
     assert (rate_now(run_), projected(run_)) == (10, 1000)
+
+
+def test_the_page_names_every_nemesis_and_every_fault_and_scenario():
+    page = (Path(__file__).parents[2] / "docs/faults.md").read_text()
+    for name in [*names(), *planted.FAULTS]:
+        assert re.search(rf"^\| .*`{name}`", page, re.MULTILINE), name
+    for name in SCENARIOS:
+        assert f"--scenario {name}" in page, name
 
 
 def test_a_fault_whose_target_has_changed_is_not_planted():

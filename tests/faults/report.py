@@ -9,7 +9,7 @@ from tests.faults.goals import unknown_share
 from tests.faults.history import Kind, State
 from tests.faults.run import Run
 
-WIDTH, LANE, CHART, MARGIN = 1200, 26, 140, 110
+WIDTH, LANE, CHART, MARGIN = 1200, 26, 140, 130
 COLOURS = {
     "nodes": "#c0392b",
     "stores": "#8e44ad",

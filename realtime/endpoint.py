@@ -5,24 +5,23 @@ that ends with the socket. Writes go out one at a time; one that takes too long 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from models.errors import Unauthenticated
 from models.viewer import Viewer
 from realtime.hub import SlowConsumer
+from realtime.operations import Authenticator, OperationRequest, Rejected, Renderer
 from realtime.protocol import (
     SUBPROTOCOL,
     Authenticate,
     Close,
     CloseCode,
     Effect,
-    OperationRequest,
     Send,
     Start,
     Stop,
@@ -40,36 +39,6 @@ SEND_TIMEOUT = 20.0  # seconds a peer may leave one frame unread
 AUTHENTICATION_TIMEOUT = 10.0
 ANSWER_TIMEOUT = 5.0  # seconds a socket may outlive its session, to answer what ended it
 MAX_OPERATIONS = 100  # per socket; GraphiQL and Apollo use a handful
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One result of an operation, ready to be sent: `data`, `errors`, `extensions`."""
-
-    payload: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The operation never ran, or cannot go on: its last word."""
-
-    errors: list[dict[str, Any]]
-
-
-class Renderer(Protocol):
-    """Runs operations of every kind; `schema/engine.py` is the one."""
-
-    def stream(
-        self, request: OperationRequest, viewer: Viewer | None
-    ) -> AsyncGenerator[Result | Rejected, None]:
-        """Yield an operation's results; a query or mutation has one."""
-
-
-class Authenticator(Protocol):
-    """Turns an authorization header's value into a viewer; `server/` has the one."""
-
-    async def authenticate(self, authorization: str | None) -> Viewer | None:
-        """Return who that is, None for nobody; raises `Unauthenticated`, and `Overloaded`."""
 
 
 class Endpoint:
@@ -174,7 +143,7 @@ class _Socket:
         for effect in effects:
             match effect:
                 case Send(text):
-                    await self._write({"type": "websocket.send", "text": text})
+                    await self._write({"type": "websocket.send", "text": text.decode()})
                 case Close(code, reason):
                     for task in self._operations.values():
                         if task is not asyncio.current_task():  # it may be what closes the socket

@@ -19,6 +19,15 @@ from typing import Any
 
 import orjson
 
+from realtime.operations import (
+    BadRequest,
+    OperationRequest,
+    as_object,
+    operation_request,
+    optional_object,
+    text_of,
+)
+
 SUBPROTOCOL = "graphql-transport-ws"
 
 
@@ -42,7 +51,7 @@ class CloseCode(IntEnum):
 class Send:
     """Write this text frame."""
 
-    text: str
+    text: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +67,6 @@ class Authenticate:
     """Decide on a connection_init's payload, then call `accepted()` or close with FORBIDDEN."""
 
     payload: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class OperationRequest:
-    """A GraphQL request as a client made it, over any transport."""
-
-    query: str
-    variables: dict[str, Any] | None = None
-    operation_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,6 @@ class State(Enum):
     CLOSED = auto()
 
 
-class BadMessage(Exception):
-    """The text is not a message of the protocol."""
-
-
 class Protocol:
     """The server's side of one socket."""
 
@@ -115,10 +111,10 @@ class Protocol:
         if self.state is State.CLOSED:
             return []
         try:
-            message = _object(orjson.loads(text), "a message")
+            message = as_object(orjson.loads(text), "a message")
             match message.get("type"):
                 case "connection_init":
-                    return self._init(_optional_object(message.get("payload"), "payload") or {})
+                    return self._init(optional_object(message.get("payload"), "payload") or {})
                 case "ping":
                     return [Send(_encode("pong", payload=message.get("payload")))]
                 case "pong":
@@ -126,12 +122,12 @@ class Protocol:
                 case "subscribe":
                     return self._subscribe(message)
                 case "complete":
-                    return self._complete(_text(message.get("id"), "id"))
+                    return self._complete(text_of(message.get("id"), "id"))
                 case unknown:
-                    raise BadMessage(f"unknown message type {str(unknown)[:40]!r}")
+                    raise BadRequest(f"unknown message type {str(unknown)[:40]!r}")
         except orjson.JSONDecodeError:
             return self.close(CloseCode.BAD_MESSAGE, "Not JSON")
-        except BadMessage as error:
+        except BadRequest as error:
             return self.close(CloseCode.BAD_MESSAGE, str(error))
 
     def receive_binary(self) -> list[Effect]:
@@ -147,10 +143,10 @@ class Protocol:
     def _subscribe(self, message: dict[str, Any]) -> list[Effect]:
         if self.state is not State.READY:
             return self.close(CloseCode.SUBSCRIBED_BEFORE_INIT, "Unauthorized")
-        id_ = _text(message.get("id"), "id")
+        id_ = text_of(message.get("id"), "id")
         if not id_:
-            raise BadMessage("id must not be empty")
-        request = operation_request(message.get("payload"))
+            raise BadRequest("id must not be empty")
+        request = operation_request(message.get("payload"), name="payload")
         if id_ in self.operations:
             return self.close(
                 CloseCode.DUPLICATE_OPERATION, f"Subscriber for {id_[:60]} already exists"
@@ -200,9 +196,9 @@ class Protocol:
         """Ask whether the client is there."""
         return [] if self.state is State.CLOSED else [Send(_encode("ping"))]
 
-    def next(self, id_: str, payload: dict[str, Any]) -> list[Effect]:
-        """Send one result, unless the client completed the operation meanwhile."""
-        return [Send(_encode("next", id=id_, payload=payload))] if id_ in self.operations else []
+    def next(self, id_: str, payload: bytes) -> list[Effect]:
+        """Send one result, which is JSON, unless the client completed the operation meanwhile."""
+        return [Send(next_body(payload) + next_tail(id_))] if id_ in self.operations else []
 
     def error(self, id_: str, errors: list[dict[str, Any]]) -> list[Effect]:
         """End an operation that could not run, or could not go on."""
@@ -228,40 +224,20 @@ class Protocol:
         return [Close(code, reason.encode()[:123].decode(errors="ignore"))]
 
 
-def operation_request(fields: object, *, name: str = "payload") -> OperationRequest:
-    """Return the request of a JSON object; raises `BadMessage` saying what is wrong with it."""
-    fields = _object(fields, name)
-    return OperationRequest(
-        query=_text(fields.get("query"), "query"),
-        variables=_optional_object(fields.get("variables"), "variables"),
-        operation_name=_optional_text(fields.get("operationName"), "operationName"),
-    )
+def next_body(payload: bytes) -> bytes:
+    """Return the part of a `next` message that all who get a result have in common."""
+    return b'{"payload":' + payload
 
 
-def _encode(type_: str, **fields: Any) -> str:
+def next_tail(id_: str) -> bytes:
+    """Return the rest of a `next` message: the id, which is each operation's own."""
+    return b',"id":' + orjson.dumps(id_) + b',"type":"next"}'
+
+
+def _encode(type_: str, **fields: Any) -> bytes:
     """Return a message, without the fields that are None."""
     message = {
         "type": type_,
         **{name: value for name, value in fields.items() if value is not None},
     }
-    return orjson.dumps(message).decode()
-
-
-def _object(value: object, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise BadMessage(f"{name} must be an object")
-    return value
-
-
-def _optional_object(value: object, name: str) -> dict[str, Any] | None:
-    return None if value is None else _object(value, name)
-
-
-def _text(value: object, name: str) -> str:
-    if not isinstance(value, str):
-        raise BadMessage(f"{name} must be a string")
-    return value
-
-
-def _optional_text(value: object, name: str) -> str | None:
-    return None if value is None else _text(value, name)
+    return orjson.dumps(message)

@@ -1,11 +1,11 @@
 """Build the schema and run operations on it, whatever transport they came by."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import strawberry
@@ -16,12 +16,12 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     Undefined,
+    create_source_event_stream,
     execute,
     is_input_object_type,
     is_interface_type,
     is_object_type,
     specified_rules,
-    subscribe,
 )
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
@@ -29,9 +29,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, vali
 
 from models.errors import Refusal
 from models.viewer import Viewer
-from realtime.endpoint import Rejected, Result
 from realtime.hub import SlowConsumer
-from realtime.protocol import OperationRequest
+from realtime.operations import OperationRequest, Rejected, Result
 from resolvers.services import Services
 from schema.context import Context
 from schema.cursor import SCALAR, Cursor
@@ -194,17 +193,18 @@ class Engine:
             result = await self._executed(operation)
             yield _shown(result)
             return
-        results = await self._subscribed(operation)
-        if isinstance(results, ExecutionResult):
-            yield _shown(results)
+        subscribed = await self._subscribed(operation)
+        if isinstance(subscribed, ExecutionResult):
+            yield _shown(subscribed)
             return
+        executor, source = subscribed
         try:
-            async with aclosing(results):  # type: ignore[type-var]
-                async for result in results:
-                    shown = _shown(result)
-                    yield shown
-                    if isinstance(shown, Rejected):
-                        return
+            async with aclosing(source) as events:  # type: ignore[type-var]
+                async for event in events:
+                    result = executor.build_per_event_executor(event).execute_operation(False)
+                    if isinstance(result, Awaitable):
+                        result = await result
+                    yield _shown(result, cursor=getattr(event, "cursor", None))
         except SlowConsumer:
             raise
         except Exception as error:  # noqa: BLE001 - the source's: a refusal, or a bug, to be told
@@ -232,21 +232,27 @@ class Engine:
 
     async def _subscribed(
         self, operation: _Operation
-    ) -> AsyncIterator[ExecutionResult] | ExecutionResult:
-        """Return the results of a subscription, or one if it cannot begin."""
+    ) -> tuple[_Executor, AsyncIterable[Any]] | ExecutionResult:
+        """Return what executes a subscription's events, and these; or why it cannot begin."""
         started = time.perf_counter()
-        results = subscribe(
+        executor = _Executor.build(
             self._schema,
             operation.document.node,
             context_value=operation.context,
-            variable_values=operation.request.variables,
+            raw_variable_values=operation.request.variables,
             operation_name=operation.request.operation_name,
-            executor_class=_Executor,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
         )
-        if isinstance(results, Awaitable):
-            results = await results
-        self._observe(operation, started, failed=isinstance(results, ExecutionResult))
-        return results
+        if isinstance(executor, list):
+            self._observe(operation, started, failed=True)
+            return ExecutionResult(None, executor)
+        source = create_source_event_stream(executor)
+        if isinstance(source, Awaitable):
+            source = await source
+        self._observe(operation, started, failed=isinstance(source, ExecutionResult))
+        if isinstance(source, ExecutionResult):
+            return source
+        return cast("_Executor", executor), source
 
     def _validate(self, node: DocumentNode) -> list[GraphQLError]:
         return validate_document(self._schema, node, tuple(specified_rules))
@@ -297,10 +303,10 @@ def _began(result: ExecutionResult) -> bool:
     return result.data is not None or any(error.path is not None for error in result.errors or [])
 
 
-def _shown(result: ExecutionResult) -> Result | Rejected:
+def _shown(result: ExecutionResult, cursor: str | None = None) -> Result | Rejected:
     """Return a result as an operation's, or as the end of one that never began."""
     if _began(result):
-        return Result(_payload(result))
+        return Result(orjson.dumps(_payload(result)), cursor)
     return Rejected([formatted(error) for error in result.errors or []])
 
 

@@ -12,8 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from models.errors import Refusal
 from models.viewer import Viewer
-from realtime.endpoint import Authenticator
-from realtime.protocol import BadMessage, OperationRequest, operation_request
+from realtime.operations import Authenticator, BadRequest, OperationRequest, operation_request
 from schema.engine import Engine, OperationNotAllowed
 
 MAX_BODY = 1024 * 1024  # bytes; the longest message is 40 kB
@@ -141,7 +140,7 @@ def _operation(fields: object) -> OperationRequest:
         raise HttpError(400, "BAD_REQUEST", "Batches are not accepted; send requests one by one.")
     try:
         return operation_request(fields, name="the request")
-    except BadMessage as error:
+    except BadRequest as error:
         raise HttpError(400, "BAD_REQUEST", f"{error}.") from None
 
 

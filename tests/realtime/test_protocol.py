@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from realtime.operations import OperationRequest
 from realtime.protocol import (
     Authenticate,
     Close,
     CloseCode,
-    OperationRequest,
     Protocol,
     Send,
     Start,
@@ -61,7 +61,7 @@ def test_an_operation_runs_and_completes():
     assert protocol.receive(text({**SUBSCRIBE, "payload": payload})) == [
         Start("1", OperationRequest("query A($x: Int) { a }", {"x": 1}, "A"))
     ]
-    assert sent(protocol.next("1", {"data": {"a": 1}})) == [
+    assert sent(protocol.next("1", b'{"data":{"a":1}}')) == [
         {"id": "1", "type": "next", "payload": {"data": {"a": 1}}}
     ]
     assert sent(protocol.complete("1")) == [{"id": "1", "type": "complete"}]
@@ -82,7 +82,7 @@ def test_nothing_is_sent_for_an_operation_the_client_has_completed():
     protocol = ready()
     protocol.receive(text(SUBSCRIBE))
     assert protocol.receive(text({"type": "complete", "id": "1"})) == [Stop("1")]
-    assert protocol.next("1", {"data": None}) == []
+    assert protocol.next("1", b"{}") == []
     assert protocol.error("1", []) == []
     assert protocol.complete("1") == []
 
@@ -97,7 +97,7 @@ def test_one_operation_too_many_is_refused_and_the_others_go_on():
     (refusal,) = sent(protocol.receive(text({**SUBSCRIBE, "id": "2"})))
     assert (refusal["type"], refusal["id"]) == ("error", "2")
     assert refusal["payload"][0]["extensions"]["code"] == "TOO_MANY_OPERATIONS"
-    assert protocol.next("1", {"data": {}}) != []
+    assert protocol.next("1", b"{}") != []
 
 
 @pytest.mark.parametrize("state", ["connected", "ready"])
@@ -188,7 +188,7 @@ def test_a_closed_socket_does_nothing_any_more():
     assert protocol.close(CloseCode.BAD_MESSAGE, "again") == []
     assert protocol.receive(text(SUBSCRIBE)) == []
     assert protocol.ping() == []
-    assert protocol.next("1", {}) == []
+    assert protocol.next("1", b"{}") == []
 
 
 def test_a_long_reason_is_cut_to_what_a_close_frame_holds():

@@ -8,8 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from models.viewer import Viewer
-from realtime.endpoint import Result
-from realtime.protocol import OperationRequest
+from realtime.operations import OperationRequest, Result
 from resolvers.services import utc_now
 from schema.engine import Engine
 from schema.ids import Kind, decode

@@ -1,0 +1,89 @@
+"""What transports and the executor say to each other: requests, results, refusals."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from models.viewer import Viewer
+
+
+class BadRequest(Exception):
+    """What a client sent is not a request; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRequest:
+    """A GraphQL request as a client made it, over any transport.
+
+    `query` is empty only where `extensions` name a document that the server may know.
+    """
+
+    query: str
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+    extensions: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result of an operation: the response as JSON, and where to resume after it."""
+
+    payload: bytes
+    cursor: str | None = None  # of an event that has one
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The operation never ran, or cannot go on: its last word."""
+
+    errors: list[dict[str, Any]]
+
+
+class Renderer(Protocol):
+    """Runs operations of every kind; `schema/engine.py` is the one."""
+
+    def stream(
+        self, request: OperationRequest, viewer: Viewer | None
+    ) -> AsyncGenerator[Result | Rejected, None]:
+        """Yield an operation's results; a query or mutation has one."""
+
+
+class Authenticator(Protocol):
+    """Turns an authorization header's value into a viewer; `server/` has the one."""
+
+    async def authenticate(self, authorization: str | None) -> Viewer | None:
+        """Return who that is, None for nobody; raises `Unauthenticated`, and `Overloaded`."""
+
+
+def operation_request(fields: object, *, name: str) -> OperationRequest:
+    """Return the request of a JSON object; raises `BadRequest` saying what is wrong with it."""
+    fields = as_object(fields, name)
+    return OperationRequest(
+        query=text_of(fields.get("query"), "query"),
+        variables=optional_object(fields.get("variables"), "variables"),
+        operation_name=_optional_text(fields.get("operationName"), "operationName"),
+        extensions=optional_object(fields.get("extensions"), "extensions"),
+    )
+
+
+def as_object(value: object, name: str) -> dict[str, Any]:
+    """Return a JSON object; raises `BadRequest` for anything else."""
+    if not isinstance(value, dict):
+        raise BadRequest(f"{name} must be an object")
+    return value
+
+
+def optional_object(value: object, name: str) -> dict[str, Any] | None:
+    """Return a JSON object or null; raises `BadRequest` for anything else."""
+    return None if value is None else as_object(value, name)
+
+
+def text_of(value: object, name: str) -> str:
+    """Return a string; raises `BadRequest` for anything else."""
+    if not isinstance(value, str):
+        raise BadRequest(f"{name} must be a string")
+    return value
+
+
+def _optional_text(value: object, name: str) -> str | None:
+    return None if value is None else text_of(value, name)

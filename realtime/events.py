@@ -1,7 +1,7 @@
 """Events as they are delivered: what happened, with the present state of what it happened to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -19,6 +19,7 @@ from models.receipts import SHOWN_UP_TO, Receipt
 from models.sessions import Session
 from models.users import User
 from realtime.cursor import Cursor
+from realtime.groups import Renderings
 
 log = structlog.get_logger(__name__)
 
@@ -174,6 +175,8 @@ class Delivery:
 
     event: Told | CursorAdvanced | ResyncRequired
     cursor: Cursor
+    # What groups of subscribers have made of it: see `realtime/groups.py`.
+    renderings: Renderings = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 _ABOUT_MEMBER = {

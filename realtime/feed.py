@@ -6,28 +6,23 @@ mailbox; the boundary is later than the replay's last position, so the part betw
 replayed as well, exactly up to the boundary, before the mailbox is opened.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from models.catch_up import Missed
 from models.turns import Turns
 from realtime.cursor import Cursor
-from realtime.events import (
-    CursorAdvanced,
-    Delivery,
-    Event,
-    ResyncReason,
-    ResyncRequired,
-    Told,
-)
+from realtime.events import Delivery, Event, ResyncReason, ResyncRequired, Told
 from realtime.hub import EventSubscription, Hub
 from realtime.log import Log, Lost
+from realtime.mailbox import Mailbox
 from realtime.tailer import Tailer
 
+T = TypeVar("T")
+
 PAGE = 500  # events loaded at a time while catching up; who stops reading stops the loading
-IDLE = 60.0  # seconds without an event after which a fresh cursor is worth sending
 # Rounds of catching up with what happened during the last one, before going live all the same.
 MAX_ROUNDS = 10
 # Replays that read at the same moment, well below the connections that there are: after a restart
@@ -35,6 +30,38 @@ MAX_ROUNDS = 10
 READING = 8
 MAY_WAIT = 5000  # replays that wait for their first reading; beyond that, clients come back later
 TURN_TIMEOUT = 300.0  # seconds; to wait for one is no error
+
+
+class Feed(Protocol[T]):
+    """What a subscription is told, wherever that comes from: what was missed, then the mailbox."""
+
+    @property
+    def mailbox(self) -> Mailbox[T]:
+        """What happens from where `missed` ends."""
+
+    def missed(self) -> AsyncGenerator[T, None]:
+        """Yield what comes before the mailbox's first; raises a refusal, or what `last_word` takes.
+
+        It may be read as slowly as one likes.
+        """
+
+    async def last_word(self, reason: Exception) -> T:
+        """Return what is told last when the feed ended for a reason, or raise that."""
+
+    def leave(self) -> None:
+        """Give the subscription up."""
+
+
+async def told_by(feed: Feed[T]) -> AsyncGenerator[T, None]:
+    """Yield everything that a feed tells until it ends; raises why, unless it has a last word."""
+    try:
+        async with aclosing(feed.missed()) as missed:
+            async for item in missed:
+                yield item
+        while True:
+            yield await feed.mailbox.get()
+    except Exception as reason:  # noqa: BLE001 - raised again, or told
+        yield await feed.last_word(reason)
 
 
 class Feeds:
@@ -46,62 +73,58 @@ class Feeds:
         self.hub = hub
         self.turns = Turns(READING, waiting=MAY_WAIT, timeout=TURN_TIMEOUT)
 
-    @asynccontextmanager
-    async def open(
+    def open(
         self, user_id: UUID, chat_ids: Collection[UUID] | None, after: Cursor | None
-    ) -> AsyncIterator["Feed"]:
-        """Yield the feed of a person's chats, or of some of them, after a cursor or from now on."""
-        async with self.hub.joining(user_id, chat_ids) as subscription:
-            yield Feed(self, subscription, after)
+    ) -> "EventFeed":
+        """Return a person's feed, of some chats or all, after a cursor or from now on."""
+        return EventFeed(self, self.hub.join(user_id, chat_ids), after)
 
     async def present(self) -> Cursor:
         """Return the cursor after everything that is committed by now."""
         return await self.log.present()
 
 
-class Feed:
-    """One subscription's events, in order."""
+class EventFeed:
+    """One subscription's events, in order; a `Feed`."""
+
+    __slots__ = ("_after", "_feeds", "_subscription")
 
     def __init__(self, feeds: Feeds, subscription: EventSubscription, after: Cursor | None) -> None:
-        self._log = feeds.log
-        self._tailer = feeds.tailer
-        self._hub = feeds.hub
-        self._turns = feeds.turns
+        self._feeds = feeds
         self._subscription = subscription
         self._after = after
 
-    async def deliveries(self) -> AsyncGenerator[Delivery, None]:
-        """Yield events until the subscription is given up.
+    @property
+    def mailbox(self) -> Mailbox[Delivery]:
+        """See `Feed.mailbox`."""
+        return self._subscription.mailbox
 
-        Ends with `ResyncRequired` when what follows the cursor is not known any more. Raises
-        `NotFound` when one of the chats is not the person's, `SlowConsumer`, and `Overloaded`.
+    def leave(self) -> None:
+        """See `Feed.leave`."""
+        self._feeds.hub.leave(self._subscription)
+
+    async def missed(self) -> AsyncGenerator[Delivery, None]:
+        """See `Feed.missed`.
+
+        Raises `NotFound` when one of the chats is not the person's, `Overloaded`, and `Lost`.
         """
-        try:
-            if self._after is None:
-                await self._hub.go_live(self._subscription)
-            else:
-                async for delivery in self._missed(self._after):
-                    yield delivery
-            while True:
-                yield await self._next()
-        except Lost as lost:
-            yield Delivery(ResyncRequired(lost.reason), await self._log.present())
+        if self._after is None:
+            await self._feeds.hub.go_live(self._subscription)
+            return
+        async with aclosing(self._missed(self._after)) as missed:
+            async for delivery in missed:
+                yield delivery
 
-    async def _next(self) -> Delivery:
-        mailbox = self._subscription.mailbox
-        while True:
-            try:
-                async with asyncio.timeout(IDLE):
-                    return await mailbox.get()
-            except TimeoutError:
-                # In the same moment an event may have come, and the tailer's place is behind it.
-                if mailbox.empty:
-                    return Delivery(CursorAdvanced(), self._tailer.place)
+    async def last_word(self, reason: Exception) -> Delivery:
+        """Return `ResyncRequired` if what follows is not known any more; see `Feed.last_word`."""
+        if isinstance(reason, Lost):
+            return Delivery(ResyncRequired(reason.reason), await self._feeds.log.present())
+        raise reason
 
     async def _missed(self, after: Cursor) -> AsyncGenerator[Delivery, None]:
         """Yield everything after a cursor, and leave the subscription live where that ends."""
-        async with self._turns.turn():
-            await self._log.check(after)
+        async with self._feeds.turns.turn():
+            await self._feeds.log.check(after)
         since = Cursor(after.epoch, after.start)
         if after.end:  # a batch that was cut off is finished first, exactly as it was
             until = Cursor(after.epoch, after.end)
@@ -109,8 +132,8 @@ class Feed:
                 yield delivery
             since = until
         for _ in range(MAX_ROUNDS):
-            async with self._turns.turn(newcomer=False):
-                missed = await self._log.missed(
+            async with self._feeds.turns.turn(newcomer=False):
+                missed = await self._feeds.log.missed(
                     self._subscription.user_id, self._subscription.wanted, since=since
                 )
             until = Cursor(after.epoch, missed.until)
@@ -120,7 +143,7 @@ class Feed:
             since = until
             if few:
                 break
-        boundary = await self._hub.go_live(self._subscription)
+        boundary = await self._feeds.hub.go_live(self._subscription)
         if boundary.epoch != after.epoch:
             raise Lost(ResyncReason.LOG_REPLACED)
         async for delivery in self._between(since, boundary):
@@ -130,8 +153,8 @@ class Feed:
         self, since: Cursor, until: Cursor, *, after_id: int = 0
     ) -> AsyncGenerator[Delivery, None]:
         """Yield the person's part of the log between two places, from an event on."""
-        async with self._turns.turn(newcomer=False):
-            missed = await self._log.missed_between(
+        async with self._feeds.turns.turn(newcomer=False):
+            missed = await self._feeds.log.missed_between(
                 self._subscription.user_id,
                 self._subscription.wanted,
                 since=since,
@@ -161,11 +184,11 @@ class Feed:
         """Yield events page by page, then receipts."""
         while missed.left:
             # Only for the reading: whoever takes what was read slowly keeps nobody waiting.
-            async with self._turns.turn(newcomer=False):
-                loaded = await self._log.page(missed, PAGE)
+            async with self._feeds.turns.turn(newcomer=False):
+                loaded = await self._feeds.log.page(missed, PAGE)
             for event in loaded:
                 yield event
-        async with self._turns.turn(newcomer=False):
-            receipts = await self._log.receipts(missed, self._subscription.wanted)
+        async with self._feeds.turns.turn(newcomer=False):
+            receipts = await self._feeds.log.receipts(missed, self._subscription.wanted)
         for receipt in receipts:
             yield receipt

@@ -1,24 +1,24 @@
 """The hub: who hears what on this node.
 
-Delivery is synchronous. Each subscriber has a bounded mailbox; one that does not empty it is cut
-off and told to come back, and nobody else notices. Membership follows the log: an event that says
-that somebody joined or left changes who hears the events after it.
+Delivery is synchronous. Each subscriber has a mailbox, which hands on or keeps what comes; one that
+does not keep up is cut off and told to come back, and nobody else notices. Membership follows the
+log: an event that says that somebody joined or left changes who hears the events after it.
 """
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Generic, TypeVar
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from uuid import UUID
+
+import structlog
 
 from models.errors import NotFound, Overloaded
 from realtime.cursor import Cursor
 from realtime.events import (
     ChatCreated,
     ChatEvent,
+    CursorAdvanced,
     Delivery,
     MemberJoined,
     MemberLeft,
@@ -27,70 +27,22 @@ from realtime.events import (
     ReceiptsAdvanced,
 )
 from realtime.log import Log
+from realtime.mailbox import Mailbox, SlowConsumer
 from realtime.past_stays import veil
 from realtime.tailer import Tailer
 
-T = TypeVar("T")
-
-# What may wait for one subscriber. An event there is a reference to what all share, so that many
-# may: one batch of the tailer can hold a second of a whole node. But somebody who reads nothing
-# keeps them alive alone, so there is a limit to what they hold as well.
-MAILBOX = 2048  # events; a kilobyte each, and their text
-MAILBOX_TEXT = 1_000_000  # characters of the messages among them
+log = structlog.get_logger(__name__)
 
 LIVE_TIMEOUT = 30.0  # seconds; the log cannot be read for so long only while the database is away
-
-
-class SlowConsumer(Exception):
-    """The subscriber's mailbox overflowed: close its socket, it may come back."""
-
-
-class Mailbox(Generic[T]):
-    """A bounded queue from the hub to one subscriber."""
-
-    def __init__(self) -> None:
-        self._items: deque[tuple[T, int]] = deque()
-        self._text = 0  # characters that wait
-        self._filled = asyncio.Event()
-        self._end: Exception | None = None
-
-    def put(self, item: T, text: int = 0) -> None:
-        """Add an item with so many characters, or end the subscription when there is no room."""
-        if self._end is not None:
-            return
-        if len(self._items) >= MAILBOX or self._text + text > MAILBOX_TEXT:
-            self._items.clear()  # what is unread is lost to this socket anyway
-            self.end(SlowConsumer())
-            return
-        self._items.append((item, text))
-        self._text += text
-        self._filled.set()
-
-    def end(self, reason: Exception) -> None:
-        """Let the subscriber read what is there, then raise `reason`."""
-        if self._end is None:
-            self._end = reason
-            self._filled.set()
-
-    @property
-    def empty(self) -> bool:
-        """Whether everything has been taken, and more may come."""
-        return not self._items and self._end is None
-
-    async def get(self) -> T:
-        """Wait for the next item; raises the reason once the subscription has ended."""
-        while not self._items:
-            if self._end is not None:
-                raise self._end
-            self._filled.clear()
-            await self._filled.wait()
-        item, text = self._items.popleft()
-        self._text -= text
-        return item
+IDLE = 60.0  # seconds without an event, and up to as many more, after which a fresh cursor is sent
+BUSY = 0.02  # seconds of delivering after which everything else on the node has its turn
 
 
 class EventSubscription:
     """One person's place in the hub: the chats they are in, each from an event number on."""
+
+    # There is one for every socket.
+    __slots__ = ("joined", "live", "mailbox", "meanwhile", "quiet", "user_id", "wanted")
 
     def __init__(self, user_id: UUID, chat_ids: Collection[UUID] | None) -> None:
         self.user_id = user_id
@@ -101,33 +53,26 @@ class EventSubscription:
         # number from which they are in one, None once they left it.
         self.meanwhile: dict[UUID, int | None] = {}
         self.live = False
+        self.quiet = False  # nothing was delivered since the last look for idle ones
 
     def wants(self, chat_id: UUID) -> bool:
         """Whether the subscriber asked for this chat."""
         return self.wanted is None or chat_id in self.wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Typing:
-    """Somebody started or stopped typing."""
-
-    chat_id: UUID
-    user_id: UUID
-    typing: bool
-    expires_at: datetime
-
-
 class Hub:
-    """Subscribers by chat and by person; fed by the tailer and the bus."""
+    """Subscribers by chat and by person; fed by the tailer."""
 
     def __init__(self, source: Log, tailer: Tailer) -> None:
         self._log = source
         self._tailer = tailer
         tailer.on_batch(self.deliver)
+        tailer.on_read(self._advance_idle)
         tailer.on_lost(self.end_all)
         self._by_user: dict[UUID, set[EventSubscription]] = defaultdict(set)
         self._by_chat: dict[UUID, set[EventSubscription]] = defaultdict(set)
-        self._typing: dict[UUID, dict[Mailbox[Typing], UUID]] = defaultdict(dict)
+        self._left_listeners: list[Callable[[UUID, UUID], None]] = []
+        self._looked_for_idle: float | None = None
         # Who leaves which chat in the batch that is delivered, and with which event.
         self._leaving: dict[tuple[UUID, UUID], int] = {}
         self.delivered = 0
@@ -137,47 +82,63 @@ class Hub:
         """How many event subscriptions are live: whatever is committed now will reach them."""
         return sum(sub.live for group in self._by_user.values() for sub in group)
 
-    # --- events -------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def joining(
-        self, user_id: UUID, chat_ids: Collection[UUID] | None
-    ) -> AsyncIterator[EventSubscription]:
-        """Yield a subscription that is not live yet; `go_live` makes it so."""
+    def join(self, user_id: UUID, chat_ids: Collection[UUID] | None) -> EventSubscription:
+        """Return a subscription that is not live yet; `go_live` makes it so, `leave` ends it."""
         subscription = EventSubscription(user_id, chat_ids)
         # Known before memberships are read, so that whatever changes meanwhile is noticed.
         self._by_user[user_id].add(subscription)
-        try:
-            yield subscription
-        finally:
-            self._remove(subscription)
+        return subscription
 
-    def deliver(self, batch: Sequence[Delivery]) -> None:
+    def on_left(self, listener: Callable[[UUID, UUID], None]) -> None:
+        """Call a function with the person and the chat when somebody has left one."""
+        self._left_listeners.append(listener)
+
+    async def deliver(self, batch: Sequence[Delivery]) -> None:
         """Hand events to everybody who may see them, in the order of the log."""
         self._leaving = {
             (delivery.event.chat.id, delivery.event.membership.user_id): delivery.event.seq
             for delivery in batch
             if isinstance(delivery.event, MemberLeft)
         }
+        loop = asyncio.get_running_loop()
+        due = loop.time() + BUSY
         for delivery in batch:
-            match delivery.event:
-                case ChatEvent() as event:
-                    self._deliver_to_chat(delivery, event)
-                case PersonalEvent(user_id=user_id):
-                    for subscription in self._by_user.get(user_id, ()):
-                        if subscription.live and subscription.wanted is None:
-                            self._put(subscription, delivery)
-                case ReceiptsAdvanced() as receipt:
-                    self._deliver_receipt(delivery, receipt)
+            if loop.time() > due:
+                await asyncio.sleep(0)
+                due = loop.time() + BUSY
+            try:
+                self._deliver(delivery)
+            except Exception:
+                # Somebody may have heard it and somebody not: all of them come back and resume.
+                log.exception("delivery_failed")
+                self.end_all(SlowConsumer())
+
+    def _deliver(self, delivery: Delivery) -> None:
+        match delivery.event:
+            case ChatEvent() as event:
+                self._deliver_to_chat(delivery, event)
+            case PersonalEvent(user_id=user_id):
+                for subscription in self._by_user.get(user_id, ()):
+                    if subscription.live and subscription.wanted is None:
+                        self._put(subscription, delivery)
+            case ReceiptsAdvanced() as receipt:
+                self._deliver_receipt(delivery, receipt)
 
     def _deliver_to_chat(self, delivery: Delivery, event: ChatEvent) -> None:
         chat_id = event.chat.id
         for user_id in _who_enters(event):
             for subscription in self._by_user.get(user_id, ()):
                 self._enter(subscription, chat_id, event.seq)
+        seq, text, leaving = event.seq, _text_of(event), self._leaving
+        # The one loop that is run for every event and subscriber.
         for subscription in self._by_chat.get(chat_id, ()):
-            if event.seq >= subscription.joined[chat_id]:
-                self._put(subscription, self._seen_by(subscription.user_id, delivery, event))
+            if seq >= subscription.joined[chat_id]:
+                seen = delivery
+                if leaving:
+                    seen = self._seen_by(subscription.user_id, delivery, event)
+                subscription.quiet = False
+                subscription.mailbox.put(seen, text)
+                self.delivered += 1
         if isinstance(event, MemberLeft):
             self._evict(event.membership.user_id, chat_id)
 
@@ -186,7 +147,7 @@ class Hub:
 
         The batch was loaded as it was after they had left.
         """
-        if not self._leaving or event.seq > self._leaving.get((event.chat.id, user_id), 0):
+        if event.seq > self._leaving.get((event.chat.id, user_id), 0):
             return delivery
         return replace(delivery, event=veil(event, user_id, None))
 
@@ -201,10 +162,22 @@ class Hub:
                 self._put(subscription, delivery)
 
     def _put(self, subscription: EventSubscription, delivery: Delivery) -> None:
-        event = delivery.event
-        text = len(event.message.text) if isinstance(event, MessageEvent) else 0
-        subscription.mailbox.put(delivery, text)
+        subscription.quiet = False
+        subscription.mailbox.put(delivery)
         self.delivered += 1
+
+    def _advance_idle(self) -> None:
+        """Give a fresh cursor to those who have heard nothing for a while, between two batches."""
+        now = asyncio.get_running_loop().time()
+        if self._looked_for_idle is not None and now - self._looked_for_idle < IDLE:
+            return
+        self._looked_for_idle = now
+        advanced = Delivery(CursorAdvanced(), self._tailer.place)
+        for group in self._by_user.values():
+            for subscription in group:
+                if subscription.live and subscription.quiet:
+                    subscription.mailbox.put(advanced)
+                subscription.quiet = True
 
     async def go_live(self, subscription: EventSubscription) -> Cursor:
         """Enter a subscriber's chats right after what is committed by now was delivered.
@@ -254,36 +227,14 @@ class Hub:
                 subscription.meanwhile[chat_id] = None
             subscription.joined.pop(chat_id, None)
             _discard(self._by_chat, chat_id, subscription)
-        for mailbox, owner in list(self._typing.get(chat_id, {}).items()):
-            if owner == user_id:
-                mailbox.end(NotFound("The chat", path=["chatId"]))
+        for listener in self._left_listeners:
+            listener(user_id, chat_id)
 
-    def _remove(self, subscription: EventSubscription) -> None:
+    def leave(self, subscription: EventSubscription) -> None:
+        """End a subscription; what waits for it is forgotten."""
         _discard(self._by_user, subscription.user_id, subscription)
         for chat_id in subscription.joined:
             _discard(self._by_chat, chat_id, subscription)
-
-    # --- typing -------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def typing(self, user_id: UUID, chat_id: UUID) -> AsyncIterator[Mailbox[Typing]]:
-        """Yield a mailbox with who types in a chat; raises `NotFound` unless it is theirs."""
-        mailbox: Mailbox[Typing] = Mailbox()
-        self._typing[chat_id][mailbox] = user_id
-        try:
-            if not await self._log.is_member(user_id, chat_id):
-                raise NotFound("The chat", path=["chatId"])
-            yield mailbox
-        finally:
-            del self._typing[chat_id][mailbox]
-            if not self._typing[chat_id]:
-                del self._typing[chat_id]
-
-    def deliver_typing(self, typing: Typing) -> None:
-        """Tell everybody who listens in the chat, but not the one who types."""
-        for mailbox, owner in self._typing.get(typing.chat_id, {}).items():
-            if owner != typing.user_id:
-                mailbox.put(typing)
 
 
 def _who_enters(event: ChatEvent) -> Sequence[UUID]:
@@ -291,6 +242,11 @@ def _who_enters(event: ChatEvent) -> Sequence[UUID]:
     if isinstance(event, MemberJoined):
         return [event.membership.user_id]
     return event.founder_ids if isinstance(event, ChatCreated) else ()
+
+
+def _text_of(event: ChatEvent) -> int:
+    """Return how many characters an event holds on to, the few that all have aside."""
+    return len(event.message.text) if isinstance(event, MessageEvent) else 0
 
 
 def _discard(

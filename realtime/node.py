@@ -13,7 +13,7 @@ from realtime.bus import Bus, Hint
 from realtime.events import Delivery, SessionEnded
 from realtime.feed import Feeds
 from realtime.file_watch import FileWatch
-from realtime.hub import Hub, Typing
+from realtime.hub import Hub
 from realtime.leases import DatabaseLeases, Leases
 from realtime.leases_redis import RedisLeases
 from realtime.log import DatabaseLog
@@ -22,6 +22,7 @@ from realtime.session_watch import SessionWatch
 from realtime.sockets import Sockets
 from realtime.tailer import Tailer
 from realtime.tasks import end
+from realtime.typing import TypingHint, TypingListeners
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,8 @@ class Node:
         self.tailer = Tailer(DatabaseLog(db.aside))
         self.hub = Hub(source, self.tailer)
         self.feeds = Feeds(source, self.tailer, self.hub)
+        self.typing = TypingListeners(db, source)
+        self.hub.on_left(self.typing.left)
         self.sockets = Sockets()
         self.bus = Bus(bus_url)
         self._leases: Leases = (
@@ -76,6 +79,7 @@ class Node:
             if self._receipts_timer is not None:
                 self._receipts_timer.cancel()
             await end(tasks)
+            await self.typing.close()
             await self.registry.leave()
         for task in tasks:
             if not task.cancelled():
@@ -100,7 +104,7 @@ class Node:
         self._receipts_timer = None
         self.announce_log()
 
-    def announce_typing(self, typing: Typing) -> None:
+    def announce_typing(self, typing: TypingHint) -> None:
         """Somebody types; told once, stored nowhere."""
         self.bus.say(
             "typing",
@@ -131,8 +135,8 @@ class Node:
             return None
 
     def _typing(self, hint: Hint) -> None:
-        self.hub.deliver_typing(
-            Typing(
+        self.typing.hear(
+            TypingHint(
                 chat_id=UUID(hint["chat"]),
                 user_id=UUID(hint["user"]),
                 typing=hint["typing"],

@@ -1,10 +1,11 @@
 """What transports and the executor say to each other: requests, results, refusals."""
 
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from models.viewer import Viewer
+from realtime.feed import Feed
+from realtime.groups import Group
 
 
 class BadRequest(Exception):
@@ -39,13 +40,24 @@ class Rejected:
     errors: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A subscription that may begin: what it is told, and with whom it shares what comes of it."""
+
+    feed: Feed[Any]
+    group: Group
+
+
 class Renderer(Protocol):
     """Runs operations of every kind; `schema/engine.py` is the one."""
 
-    def stream(
+    async def begin(
         self, request: OperationRequest, viewer: Viewer | None
-    ) -> AsyncGenerator[Result | Rejected, None]:
-        """Yield an operation's results; a query or mutation has one."""
+    ) -> Result | Rejected | Subscribed:
+        """Run a query or a mutation, or prepare a subscription; never raises for its content."""
+
+    def rejected(self, error: Exception) -> Rejected:
+        """Return what a subscriber is told of a refusal, or of a bug, that ended it."""
 
 
 class Authenticator(Protocol):

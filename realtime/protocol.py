@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from realtime.groups import BODY_START
 from realtime.operations import (
     BadRequest,
     OperationRequest,
@@ -98,6 +99,8 @@ class State(Enum):
 
 class Protocol:
     """The server's side of one socket."""
+
+    __slots__ = ("_max_operations", "operations", "state")
 
     def __init__(self, *, max_operations: int) -> None:
         self.state = State.CONNECTED
@@ -198,7 +201,7 @@ class Protocol:
 
     def next(self, id_: str, payload: bytes) -> list[Effect]:
         """Send one result, which is JSON, unless the client completed the operation meanwhile."""
-        return [Send(next_body(payload) + next_tail(id_))] if id_ in self.operations else []
+        return [Send(BODY_START + payload + next_tail(id_))] if id_ in self.operations else []
 
     def error(self, id_: str, errors: list[dict[str, Any]]) -> list[Effect]:
         """End an operation that could not run, or could not go on."""
@@ -224,13 +227,8 @@ class Protocol:
         return [Close(code, reason.encode()[:123].decode(errors="ignore"))]
 
 
-def next_body(payload: bytes) -> bytes:
-    """Return the part of a `next` message that all who get a result have in common."""
-    return b'{"payload":' + payload
-
-
 def next_tail(id_: str) -> bytes:
-    """Return the rest of a `next` message: the id, which is each operation's own."""
+    """Return the end of a `next` message: the id, which is each operation's own, comes last."""
     return b',"id":' + orjson.dumps(id_) + b',"type":"next"}'
 
 

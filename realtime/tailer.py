@@ -1,7 +1,7 @@
 """One reader of the event log per node: doorbell or not, nothing committed stays unseen."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -22,7 +22,8 @@ class Tailer:
 
     def __init__(self, source: Log) -> None:
         self._log = source
-        self._listeners: list[Callable[[Sequence[Delivery]], None]] = []
+        self._listeners: list[Callable[[Sequence[Delivery]], Awaitable[None] | None]] = []
+        self._read_listeners: list[Callable[[], None]] = []
         self._lost_listeners: list[Callable[[Lost], None]] = []
         self._at_boundary: list[Callable[[], None]] = []
         self._doorbell = asyncio.Event()
@@ -36,9 +37,13 @@ class Tailer:
             raise RuntimeError("start the tailer first")
         return self._place
 
-    def on_batch(self, listener: Callable[[Sequence[Delivery]], None]) -> None:
-        """Hand every batch to a function, which must not block."""
+    def on_batch(self, listener: Callable[[Sequence[Delivery]], Awaitable[None] | None]) -> None:
+        """Hand every batch to a function, which must neither block nor fail."""
         self._listeners.append(listener)
+
+    def on_read(self, listener: Callable[[], None]) -> None:
+        """Call a function after each read, when everything up to the place has been delivered."""
+        self._read_listeners.append(listener)
 
     def on_lost(self, listener: Callable[[Lost], None]) -> None:
         """Call a function when what followed the place cannot be told, and the place is another."""
@@ -75,8 +80,7 @@ class Tailer:
                 pass
             self._doorbell.clear()
             try:
-                async with asyncio.timeout(READ_TIMEOUT):
-                    await self.read()
+                await self.read()
                 self._working = True
             except Exception:
                 heed_cancellation()
@@ -88,26 +92,33 @@ class Tailer:
         """Deliver what became visible since the last read."""
         actions, self._at_boundary = self._at_boundary, []
         try:
-            await self._read(self.place)
+            await self._hand_on(*await self._news(self.place))
         except BaseException:
             self._at_boundary[:0] = actions
             raise
-        for action in actions:
+        for action in (*actions, *self._read_listeners):
             action()
 
-    async def _read(self, place: Cursor) -> None:
+    async def _hand_on(self, batch: Sequence[Delivery], place: Cursor) -> None:
         try:
-            news = await self._log.since(place)
-        except Lost as lost:
-            log.warning("log_lost", reason=lost.reason.value)
-            self._place = await self._log.present()
-            for notify in self._lost_listeners:
-                notify(lost)
-            return
-        # Nothing awaits between delivery and the new place: a batch is never handed on twice.
-        self._place = Cursor(place.epoch, news.position)
+            for listener in self._listeners if batch else ():
+                if (delivering := listener(batch)) is not None:
+                    await delivering
+        finally:
+            # Whatever happens, a batch is never handed on twice.
+            self._place = place
+
+    async def _news(self, place: Cursor) -> tuple[Sequence[Delivery], Cursor]:
+        """Return what became visible since a place, and the place after it."""
+        async with asyncio.timeout(READ_TIMEOUT):
+            try:
+                news = await self._log.since(place)
+            except Lost as lost:
+                log.warning("log_lost", reason=lost.reason.value)
+                present = await self._log.present()
+                for notify in self._lost_listeners:
+                    notify(lost)
+                return [], present
+        end = Cursor(place.epoch, news.position)
         told: list[Told] = [*news.events, *news.receipts]
-        if told:
-            batch = deliveries(told, place, self._place)
-            for listener in self._listeners:
-                listener(batch)
+        return deliveries(told, place, end), end

@@ -1,7 +1,8 @@
 """What a resolver function of the schema finds in `info.context`."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from enum import Enum, auto
+from typing import Any, Final, Literal
 
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
@@ -11,25 +12,30 @@ from models.errors import Refusal, Unauthenticated
 from models.viewer import Viewer
 from realtime.cursor import Cursor
 from resolvers.services import Services
-from schema.documents import Document
 
 BatchFunction = Callable[..., Awaitable[list[Any]]]
+
+
+class _NoViewer(Enum):
+    NO_VIEWER = auto()
+
+
+# In place of who asks, for what is rendered once for several people: see `schema/sharing.py`.
+NO_VIEWER: Final = _NoViewer.NO_VIEWER
+Asking = Viewer | Refusal | Literal[_NoViewer.NO_VIEWER] | None
 
 
 class Context:
     """One operation's context: who asks, and what answering takes."""
 
-    def __init__(
-        self, services: Services, asking: Viewer | Refusal | None, document: Document
-    ) -> None:
+    def __init__(self, services: Services, asking: Asking) -> None:
         """Prepare for who asks: somebody, nobody, or somebody whose token was not accepted.
 
         The last is refused by the first field that needs a viewer and not before: the operation
         may be the one that renews the session.
         """
         self.services = services
-        self.document = document
-        self._asking = asking
+        self.asking = asking
         # Taken before anything else is read, if the operation asks for it: see `Engine`.
         self.present: Cursor | None = None
         # One per batch field and set of arguments, for one operation.
@@ -43,9 +49,11 @@ class Context:
     @property
     def viewer(self) -> Viewer | None:
         """The viewer, None when nobody is signed in; raises why a token was not accepted."""
-        if isinstance(self._asking, Refusal):
-            raise self._asking
-        return self._asking
+        if isinstance(self.asking, Refusal):
+            raise self.asking
+        if self.asking is NO_VIEWER:
+            raise RuntimeError("a field that is shared has asked who is looking")
+        return self.asking
 
     @property
     def signed_in(self) -> Viewer:

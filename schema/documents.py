@@ -8,7 +8,7 @@ import functools
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import (
     DocumentNode,
@@ -23,6 +23,9 @@ from graphql import (
     parse,
     visit,
 )
+
+if TYPE_CHECKING:
+    from schema.sharing import Sharing
 
 # Of a document. GraphiQL's introspection query has about 300 tokens in 2 KB. A comment of any
 # length is one token, so tokens alone bound nothing.
@@ -49,10 +52,13 @@ class Document:
                 f"The document may have {MAX_BYTES} bytes at most.",
                 extensions={"code": "GRAPHQL_PARSE_FAILED"},
             )
+        self.text = text
         self.node: DocumentNode = parse(text, max_tokens=MAX_TOKENS)
         # Comments and strings are kept twice: in the text, and as the value of a token.
         self.size = 2 * sys.getsizeof(text) + _BYTES_PER_TOKEN * (self.node.token_count or 0)
         self._valid = False
+        # What its subscriptions share, by name: see `schema/sharing.py`.
+        self.sharing: dict[str | None, Sharing] = {}
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Return the operation that a request means; raises `GraphQLError` if it means none.

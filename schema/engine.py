@@ -1,11 +1,11 @@
 """Build the schema and run operations on it, whatever transport they came by."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import strawberry
@@ -16,7 +16,6 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     Undefined,
-    create_source_event_stream,
     execute,
     is_input_object_type,
     is_interface_type,
@@ -25,19 +24,22 @@ from graphql import (
 )
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, validate_document
+from strawberry.schema.schema import validate_document
 
 from models.errors import Refusal
 from models.viewer import Viewer
-from realtime.hub import SlowConsumer
-from realtime.operations import OperationRequest, Rejected, Result
+from realtime.feed import told_by
+from realtime.mailbox import SlowConsumer
+from realtime.operations import OperationRequest, Rejected, Result, Subscribed
 from resolvers.services import Services
 from schema.context import Context
 from schema.cursor import SCALAR, Cursor
 from schema.documents import Document, Documents, declared
 from schema.errors import USER_ERROR_TYPES, formatted
 from schema.events import EVENT_TYPES
+from schema.responses import as_graphql, began, response
 from schema.root import Mutation, Query, Subscription
+from schema.subscriptions import Executor, Subscriptions
 
 # Of a subscription, as JSON: 2,000 ids. They stay for as long as it does.
 MAX_VARIABLES = 64 * 1024  # bytes
@@ -87,21 +89,6 @@ class _Schema(strawberry.Schema):
                     input_.default_value = Undefined
 
 
-class _Executor(StrawberryGraphQLCoreExecutionContext):
-    """Executes each event of a subscription without keeping what it collected for the last one.
-
-    graphql-core 3.3.2 lets the executors of all events share one cache of collected fields, keyed
-    by the identity of lists that it keeps alive for that: 4 KB stayed of every event for as long as
-    the subscription lived.
-    """
-
-    def build_per_event_executor(self, payload: Any) -> Any:
-        """Return the executor of one event, with a cache of its own."""
-        executor = super().build_per_event_executor(payload)
-        executor._relevant_sub_fields = {}
-        return executor
-
-
 def build_schema() -> strawberry.Schema:
     """Return the executable schema."""
     return _Schema(
@@ -144,6 +131,7 @@ class Engine:
         self._services = services
         self._schema = build_schema()._schema
         self._documents = Documents()
+        self._subscriptions = Subscriptions(services, self._schema)
         self._observer = observer
 
     async def execute(
@@ -171,44 +159,53 @@ class Engine:
         except GraphQLError as error:
             return Answer({"errors": [formatted(error)]}, executed=False)
         result = await self._executed(_Operation(document, node, request, context))
-        return Answer(_payload(result), executed=_began(result))
+        return Answer(response(result), executed=began(result))
 
-    async def stream(
-        self, request: OperationRequest, viewer: Viewer | None
-    ) -> AsyncGenerator[Result | Rejected, None]:
-        """Yield the results of any operation; raises `SlowConsumer` and nothing else."""
+    async def begin(
+        self, request: OperationRequest, viewer: Viewer | None, *, with_cursor: bool = False
+    ) -> Result | Rejected | Subscribed:
+        """See `Renderer.begin`; `with_cursor` has results say where to resume after them."""
         try:
             document = self._documents.read(request.query)
             node = document.operation(request.operation_name)
             request = _kept(node, request)
             if errors := document.errors(self._validate):
-                yield Rejected([formatted(each) for each in errors])
-                return
+                return Rejected([formatted(each) for each in errors])
             context = await self._context(document, viewer)
         except GraphQLError as error:
-            yield Rejected([formatted(error)])
-            return
+            return Rejected([formatted(error)])
         operation = _Operation(document, node, request, context)
         if operation.kind is not OperationType.SUBSCRIPTION:
-            result = await self._executed(operation)
-            yield _shown(result)
+            return _shown(await self._executed(operation))
+        return await self._subscribed(operation, with_cursor)
+
+    async def stream(
+        self, request: OperationRequest, viewer: Viewer | None
+    ) -> AsyncGenerator[Result | Rejected, None]:
+        """Yield the results of any operation; raises `SlowConsumer` and nothing else."""
+        begun = await self.begin(request, viewer, with_cursor=True)
+        if not isinstance(begun, Subscribed):
+            yield begun
             return
-        subscribed = await self._subscribed(operation)
-        if isinstance(subscribed, ExecutionResult):
-            yield _shown(subscribed)
-            return
-        executor, source = subscribed
         try:
-            async with aclosing(source) as events:  # type: ignore[type-var]
-                async for event in events:
-                    result = executor.build_per_event_executor(event).execute_operation(False)
-                    if isinstance(result, Awaitable):
-                        result = await result
-                    yield _shown(result, cursor=getattr(event, "cursor", None))
+            async with aclosing(told_by(begun.feed)) as items:
+                async for item in items:
+                    rendered = await begun.group.later(item)
+                    yield Result(rendered.payload, rendered.cursor)
         except SlowConsumer:
             raise
-        except Exception as error:  # noqa: BLE001 - the source's: a refusal, or a bug, to be told
-            yield Rejected([formatted(_as_graphql(error))])
+        except Exception as error:  # noqa: BLE001 - the feed's: a refusal, or a bug, to be told
+            yield self.rejected(error)
+        finally:
+            begun.feed.leave()
+
+    def rejected(self, error: Exception) -> Rejected:
+        """See `Renderer.rejected`."""
+        return Rejected([formatted(as_graphql(error))])
+
+    async def close(self) -> None:
+        """End what is still being rendered."""
+        await self._subscriptions.groups.close()
 
     async def _executed(self, operation: _Operation) -> ExecutionResult:
         """Return the result of a query or a mutation."""
@@ -220,39 +217,31 @@ class Engine:
                 context_value=operation.context,
                 variable_values=operation.request.variables,
                 operation_name=operation.request.operation_name,
-                executor_class=_Executor,
+                executor_class=Executor,
                 is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
             )
             if not isinstance(result, ExecutionResult):
                 result = await result
         except Exception as error:  # noqa: BLE001 - a bug beyond the fields, to be told like others
-            result = ExecutionResult(None, [_as_graphql(error)])
+            result = ExecutionResult(None, [as_graphql(error)])
         self._observe(operation, started, failed=bool(result.errors))
         return result
 
-    async def _subscribed(
-        self, operation: _Operation
-    ) -> tuple[_Executor, AsyncIterable[Any]] | ExecutionResult:
-        """Return what executes a subscription's events, and these; or why it cannot begin."""
+    async def _subscribed(self, operation: _Operation, with_cursor: bool) -> Subscribed | Rejected:
         started = time.perf_counter()
-        executor = _Executor.build(
-            self._schema,
-            operation.document.node,
-            context_value=operation.context,
-            raw_variable_values=operation.request.variables,
-            operation_name=operation.request.operation_name,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
+        begun = await self._subscriptions.begin(
+            operation.document,
+            operation.node,
+            operation.request,
+            operation.context,
+            with_cursor=with_cursor,
         )
-        if isinstance(executor, list):
-            self._observe(operation, started, failed=True)
-            return ExecutionResult(None, executor)
-        source = create_source_event_stream(executor)
-        if isinstance(source, Awaitable):
-            source = await source
-        self._observe(operation, started, failed=isinstance(source, ExecutionResult))
-        if isinstance(source, ExecutionResult):
-            return source
-        return cast("_Executor", executor), source
+        self._observe(operation, started, failed=isinstance(begun, ExecutionResult))
+        if isinstance(begun, Subscribed):
+            return begun
+        # There is no response that a path could point into.
+        errors = [error.original_error or error for error in begun.errors or []]
+        return Rejected([formatted(as_graphql(error)) for error in errors])
 
     def _validate(self, node: DocumentNode) -> list[GraphQLError]:
         return validate_document(self._schema, node, tuple(specified_rules))
@@ -265,7 +254,7 @@ class Engine:
 
     async def _context(self, document: Document, asking: Viewer | Refusal | None) -> Context:
         """Return what an operation works with; raises `GraphQLError` with a refusal in it."""
-        context = Context(self._services, asking, document)
+        context = Context(self._services, asking)
         if isinstance(asking, Viewer) and document.asks_for_cursor:
             # Before every other read: the state that is fetched may be newer than the cursor, but
             # never older, or what happened in between would be missed.
@@ -292,29 +281,8 @@ def _kept(operation: OperationDefinitionNode, request: OperationRequest) -> Oper
     return replace(request, variables=variables)
 
 
-def _as_graphql(error: Exception) -> GraphQLError:
-    if isinstance(error, GraphQLError):
-        return error
-    return GraphQLError(str(error), original_error=error)
-
-
-def _began(result: ExecutionResult) -> bool:
-    """Whether execution began; what fails before it has no path into the response."""
-    return result.data is not None or any(error.path is not None for error in result.errors or [])
-
-
-def _shown(result: ExecutionResult, cursor: str | None = None) -> Result | Rejected:
+def _shown(result: ExecutionResult) -> Result | Rejected:
     """Return a result as an operation's, or as the end of one that never began."""
-    if _began(result):
-        return Result(orjson.dumps(_payload(result)), cursor)
+    if began(result):
+        return Result(orjson.dumps(response(result)))
     return Rejected([formatted(error) for error in result.errors or []])
-
-
-def _payload(result: ExecutionResult) -> dict[str, Any]:
-    """Return a response as GraphQL §7.1 has it; `data` is absent when nothing was executed."""
-    payload: dict[str, Any] = {}
-    if _began(result):
-        payload["data"] = result.data
-    if result.errors:
-        payload["errors"] = [formatted(error) for error in result.errors]
-    return payload

@@ -1,7 +1,6 @@
 """Events as the schema shows them, and the subscription to them."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ from schema.ids import Kind, decode, encode, encode_message
 from schema.members import Membership
 from schema.messages import Message
 from schema.sessions import Session
+from schema.sources import source
 from schema.users import User
 
 
@@ -248,7 +248,7 @@ _AFTER = strawberry.argument(
 )
 
 
-async def subscribe_events(
+def subscribe_events(
     info: Info,
     after: Annotated[Cursor | None, _AFTER] = None,
     chat_ids: Annotated[list[strawberry.ID] | None, _CHAT_IDS] = None,
@@ -263,9 +263,10 @@ async def subscribe_events(
     services, scope = info.context.services, scope_of(keys)
     cursors = services.credentials.cursors
     start = cursors.decode(after, scope) if after is not None else None
-    async with (
-        services.node.feeds.open(viewer.user_id, keys, start) as feed,
-        aclosing(feed.deliveries()) as deliveries,
-    ):
-        async for delivery in deliveries:
-            yield shown(delivery, Cursor(cursors.encode(delivery.cursor, scope)))
+    subscribed: AsyncGenerator[Event, None] = source(
+        open=lambda: services.node.feeds.open(viewer.user_id, keys, start),
+        show=lambda delivery, cursor: shown(delivery, Cursor(cursor or "")),
+        cursor_after=lambda delivery: cursors.encode(delivery.cursor, scope),
+        scope=scope,
+    )
+    return subscribed

@@ -1,27 +1,19 @@
 """Who is typing: the mutation that says so and the subscription that hears it."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Annotated, Self
 
 import strawberry
 
-from realtime.hub import Typing
+from realtime.typing import Typing
 from resolvers import typing as use_cases
-from schema.batching import batched
-from schema.chats import Chat, readable_chats
+from schema.chats import Chat
 from schema.context import Info
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode
-from schema.users import User, users_by_ids
-
-
-async def _chats(objects: Sequence["TypingChanged"], info: Info) -> list[Chat | None]:
-    return await readable_chats(info.context, [change.change.chat_id for change in objects])
-
-
-async def _users(objects: Sequence["TypingChanged"], info: Info) -> list[User | None]:
-    return await users_by_ids(info.context, [change.change.user_id for change in objects])
+from schema.sources import source
+from schema.users import User
 
 
 @strawberry.type(description="Somebody started or stopped typing.")
@@ -30,14 +22,18 @@ class TypingChanged:
     expires_at: datetime = strawberry.field(
         description="When to stop showing it unless it is renewed."
     )
-    user: User = batched(_users, description="Who.")
-    chat: Chat | None = batched(_chats, description="Where.")
-    change: strawberry.Private[Typing]
+    user: User = strawberry.field(description="Who.")
+    chat: Chat | None = strawberry.field(description="Where.")
 
     @classmethod
-    def of(cls, change: Typing) -> Self:
+    def of(cls, told: Typing) -> Self:
         """Return a change as the schema shows it."""
-        return cls(typing=change.typing, expires_at=change.expires_at, change=change)
+        return cls(
+            typing=told.hint.typing,
+            expires_at=told.hint.expires_at,
+            user=User.of(told.user),
+            chat=Chat.of(told.chat),
+        )
 
 
 @strawberry.input(description="Whether the viewer is typing in a chat.")
@@ -73,12 +69,15 @@ async def set_typing(info: Info, input: Annotated[SetTypingInput, _TYPING]) -> S
     return SetTypingPayload(expires_at=change.expires_at)
 
 
-async def typing(
+def typing(
     info: Info, chat_id: Annotated[strawberry.ID, _CHAT_ID]
 ) -> AsyncGenerator[TypingChanged, None]:
     """Resolve `Subscription.typing`."""
     viewer = info.context.signed_in
     key = decode(Kind.CHAT, chat_id, path="chatId")
-    async with info.context.services.node.hub.typing(viewer.user_id, key) as mailbox:
-        while True:
-            yield TypingChanged.of(await mailbox.get())
+    listeners = info.context.services.node.typing
+    subscribed: AsyncGenerator[TypingChanged, None] = source(
+        open=lambda: listeners.listen(viewer.user_id, key),
+        show=lambda told, _: TypingChanged.of(told),
+    )
+    return subscribed

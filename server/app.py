@@ -8,8 +8,8 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from accounts.passwords import Passwords
 from accounts.tokens import AccessTokens, RefreshTokens, derive_key
@@ -25,7 +25,7 @@ from server.authentication import SessionAuthenticator
 from server.graphql_http import GraphQLOverHttp
 from server.health import Health
 from server.metrics import Metrics
-from server.middleware import RequestLog, origin_allowed
+from server.middleware import RequestLog, name_request, origin_allowed
 from server.settings import Settings
 
 
@@ -37,7 +37,7 @@ class NotMigrated(Exception):
 class Program:
     """The parts of one running server that its owner may need to reach."""
 
-    app: Starlette
+    app: ASGIApp
     services: Services
 
 
@@ -80,25 +80,27 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 @asynccontextmanager
 async def open_program(settings: Settings) -> AsyncIterator[Program]:
     """Yield the ASGI application with its real-time side running."""
-    async with open_services(settings) as services, services.node.running():
-        yield Program(_application(settings, services), services)
+    async with open_services(settings) as services:
+        metrics = Metrics(services.node)
+        engine = Engine(services, metrics.observe)
+        try:
+            async with services.node.running():
+                yield Program(_application(settings, services, engine, metrics), services)
+        finally:
+            await engine.close()
 
 
-def _application(settings: Settings, services: Services) -> Starlette:
+def _application(
+    settings: Settings, services: Services, engine: Engine, metrics: Metrics
+) -> ASGIApp:
     node = services.node
-    metrics = Metrics(node)
-    engine = Engine(services, metrics.observe)
     authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens)
     node.revoked_listeners.append(authenticator.forget)
     http = GraphQLOverHttp(engine, authenticator)
     health = Health(services.db, node)
-    return Starlette(
+    pages_and_requests = Starlette(
         routes=[
             Route("/graphql", http.answer, methods=["GET", "POST"]),
-            WebSocketRoute(
-                "/graphql",
-                _Sockets(Endpoint(engine, authenticator, node.sockets), settings.allowed_origins),
-            ),
             Route("/healthz", health.live),
             Route("/readyz", health.ready),
             Route("/metrics", metrics.page),
@@ -106,6 +108,8 @@ def _application(settings: Settings, services: Services) -> Starlette:
         ],
         middleware=[Middleware(RequestLog, metrics=metrics), *_cors(settings.allowed_origins)],
     )
+    endpoint = Endpoint(engine, authenticator, node.sockets)
+    return _Entrance(pages_and_requests, endpoint, settings.allowed_origins)
 
 
 def _cors(origins: Sequence[str]) -> list[Middleware]:
@@ -123,16 +127,27 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
     ]
 
 
-class _Sockets:
-    """The WebSocket route: looks at the origin, then leaves the socket to its endpoint."""
+class _Entrance:
+    """What comes first: it leaves requests to Starlette, and sockets to their endpoint.
 
-    def __init__(self, endpoint: Endpoint, allowed_origins: list[str]) -> None:
+    Every layer around a socket takes memory for as long as it is open, so there is none.
+    """
+
+    def __init__(self, requests: ASGIApp, endpoint: Endpoint, allowed_origins: list[str]) -> None:
+        self._requests = requests
         self._endpoint = endpoint
         self._allowed_origins = allowed_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not origin_allowed(Headers(scope=scope), self._allowed_origins):
+        """Serve a request or a socket."""
+        if scope["type"] != "websocket":
+            await self._requests(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if scope["path"] != "/graphql" or not origin_allowed(headers, self._allowed_origins):
             await receive()
             await send({"type": "websocket.close", "code": 1008})  # before accepting: HTTP 403
             return
-        await self._endpoint.serve(scope["subprotocols"], receive, send)
+        name_request(headers)
+        del headers
+        await self._endpoint.serve(scope, receive, send)

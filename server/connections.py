@@ -6,16 +6,21 @@ here are its protocols with a limit on each; `server/run.py` hands them to it.
 """
 
 import asyncio
+from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
+
+from realtime.wire import EXTENSION
 
 # Of a request's head; NGINX takes 32 KB by default, and the longest token of ours is below 1 KB.
 MAX_HEAD = 64 * 1024  # bytes
 HEAD_TIMEOUT = 20.0  # seconds
 # Browsers cut the largest frame there may be into pieces of 16 KB and more.
 MAX_FRAGMENTS = 1024
+LINGER = 20.0  # seconds in which a peer may take what was sent before its socket was closed
 
 _ANSWERS = {
     408: b"HTTP/1.1 408 Request Timeout\r\n",
@@ -129,6 +134,20 @@ class SocketConnection(WebSocketsSansIOProtocol):
     """A WebSocket whose peer cannot make the server keep more than it takes."""
 
     _owed_pong: bytes | None = None
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin to serve; the application may write frames of its own to the transport."""
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            # The application starts in a later turn of the loop.
+            extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
+            extensions[EXTENSION] = self
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """Wait a while for the peer to take what is left, and then no more."""
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self.loop.call_later(LINGER, self.transport.abort)
 
     def handle_ping(self) -> None:
         """Answer a ping; while the peer takes nothing, remember to answer the last one only.

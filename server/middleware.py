@@ -29,17 +29,11 @@ class RequestLog:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or socket."""
-        if scope["type"] not in ("http", "websocket"):
+        """Serve one request."""
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        brought = Headers(scope=scope).get("x-request-id", "")
-        request_id = brought if _USABLE_ID.fullmatch(brought) else secrets.token_hex(8)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            if scope["type"] == "websocket":
-                await self._app(scope, receive, send)
-            else:
-                await self._serve(scope, receive, send, request_id)
+        await self._serve(scope, receive, send, name_request(Headers(scope=scope)))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started = time.perf_counter()
@@ -69,6 +63,14 @@ class RequestLog:
                 status=status,
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )
+
+
+def name_request(headers: Headers) -> str:
+    """Return the id of what the present task serves; what it logs from now on bears it."""
+    brought = headers.get("x-request-id", "")
+    request_id = brought if _USABLE_ID.fullmatch(brought) else secrets.token_hex(8)
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    return request_id
 
 
 def origin_allowed(headers: Headers, allowed: list[str]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import typer
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from realtime.tasks import end
 from server import worker
@@ -79,10 +79,11 @@ def _print_welcome(address: str, port: int) -> None:
     )
 
 
-def configuration(app: Starlette) -> uvicorn.Config:
+def configuration(app: ASGIApp) -> uvicorn.Config:
     """Return how uvicorn serves the application."""
     return uvicorn.Config(
         app,
+        interface="asgi3",
         loop="none",  # it runs in the loop that is there
         http=HttpConnection,
         ws=SocketConnection,

@@ -12,7 +12,7 @@ import pytest
 from accounts import tokens
 from models import errors, events
 from models.reactions import MAX_KINDS
-from realtime import endpoint, feed, hub, protocol
+from realtime import connection, feed, hub, mailbox, protocol, wire
 from realtime.protocol import CloseCode
 from resolvers import chats, messages, reactions, typing
 from resolvers.services import utc_now
@@ -83,17 +83,17 @@ def test_the_table_has_every_close_code_that_is_sent_and_its_reasons():
 def test_the_table_has_the_limits_of_the_code():
     told = {limit: number for limit, number, _ in PAGE.table("Limits")}
     assert told == {
-        "`connection_init` after opening": f"{endpoint.INIT_TIMEOUT:.0f} s",
-        "checking the token": f"{endpoint.AUTHENTICATION_TIMEOUT:.0f} s",
-        "time between the server's pings": f"{endpoint.PING_INTERVAL:.0f} s",
-        "one frame not taken by the client": f"{endpoint.SEND_TIMEOUT:.0f} s",
-        "events waiting for one subscription": str(hub.MAILBOX),
-        "characters of the messages among them": str(hub.MAILBOX_TEXT),
-        "operations on one socket": str(endpoint.MAX_OPERATIONS),
+        "`connection_init` after opening": f"{connection.INIT_TIMEOUT:.0f} s",
+        "checking the token": f"{connection.AUTHENTICATION_TIMEOUT:.0f} s",
+        "time between the server's pings": f"{connection.PING_INTERVAL:.0f} s",
+        "one frame not taken by the client": f"{wire.SEND_TIMEOUT:.0f} s",
+        "events waiting for one subscription": str(mailbox.MAILBOX),
+        "characters of the messages among them": str(mailbox.MAILBOX_TEXT),
+        "operations on one socket": str(connection.MAX_OPERATIONS),
         "`events` subscriptions that wait on one node to catch up": str(feed.MAY_WAIT),
         "waiting for one's turn to catch up": f"{feed.TURN_TIMEOUT:.0f} s",
         "an `events` subscription becoming live": f"{hub.LIVE_TIMEOUT:.0f} s",
-        "`events` without an event": f"{feed.IDLE:.0f} s",
+        "`events` without an event": f"{hub.IDLE:.0f} s",
         "bytes of a frame, or of an HTTP body": str(graphql_http.MAX_BODY),
         "an HTTP body arriving": f"{graphql_http.BODY_TIMEOUT:.0f} s",
         "bytes of an HTTP request's address and headers": str(connections.MAX_HEAD),
@@ -119,7 +119,7 @@ def test_the_table_has_the_limits_of_the_code():
         ("Signing in", "not refreshed for {} days", tokens.REFRESH_LIFETIME / timedelta(days=1)),
         ("Signing in", "Within {} seconds", tokens.REFRESH_GRACE / timedelta(seconds=1)),
         ("Signing in", "after {} seconds in any case", authentication.RECHECK_AFTER),
-        ("Pings", "every {} seconds", endpoint.PING_INTERVAL),
+        ("Pings", "every {} seconds", connection.PING_INTERVAL),
         ("Resuming", "by default {} days", Settings.model_fields["log_days"].default),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
     ],

@@ -26,7 +26,7 @@ from models.sending_postgresql import PostgresqlWriter
 from realtime import bus, tailer
 from realtime.cursor import Cursor
 from realtime.events import Delivery, ReceiptsAdvanced
-from realtime.feed import Feed
+from realtime.feed import EventFeed
 from realtime.hub import Hub
 
 
@@ -143,16 +143,16 @@ def deaf_bus() -> Sequence[Replacement]:
 @fault("gap", under=["herd", "cut_mid_frame"])
 def resume_gap() -> Sequence[Replacement]:
     """A resumed subscription skips what came between its replay and the boundary of going live."""
-    between = Feed._between
+    between = EventFeed._between
 
     async def skipping(
-        self: Feed, since: Cursor, until: Cursor, *, after_id: int = 0
+        self: EventFeed, since: Cursor, until: Cursor, *, after_id: int = 0
     ) -> AsyncIterator[Delivery]:
         if after_id:  # the rest of a batch that was cut off
             async for delivery in between(self, since, until, after_id=after_id):
                 yield delivery
 
-    return [Replacement(Feed, "_between", skipping)]
+    return [Replacement(EventFeed, "_between", skipping)]
 
 
 # --- the hub --------------------------------------------------------------------------------------
@@ -173,8 +173,8 @@ def newest_first() -> Sequence[Replacement]:
     """A batch is delivered from its end."""
     deliver = Hub.deliver
 
-    def backwards(self: Hub, batch: Sequence[Delivery]) -> None:
-        deliver(self, batch[::-1])
+    async def backwards(self: Hub, batch: Sequence[Delivery]) -> None:
+        await deliver(self, batch[::-1])
 
     return [Replacement(Hub, "deliver", backwards)]
 

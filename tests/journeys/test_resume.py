@@ -237,7 +237,7 @@ async def test_a_cursor_from_before_what_was_pruned_asks_to_fetch_afresh(server)
 
 
 async def test_somebody_idle_gets_a_fresh_cursor_now_and_then(server, monkeypatch):
-    monkeypatch.setattr("realtime.feed.IDLE", 0.05)
+    monkeypatch.setattr("realtime.hub.IDLE", 0.05)
     ana = await server.registered("ana")
     async with ana.socket() as socket:
         await socket.subscribe("events", RESUMABLE)

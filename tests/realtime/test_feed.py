@@ -12,6 +12,7 @@ from models import events
 from models.events import EventKind
 from realtime import log
 from realtime.events import CursorAdvanced, ResyncReason, ResyncRequired, SessionEnded
+from realtime.feed import told_by
 from resolvers.services import utc_now
 from schema.ids import Kind, decode
 
@@ -20,7 +21,7 @@ from schema.ids import Kind, decode
 async def talk(server, monkeypatch):
     """Ana and Ben in a chat, and replays that take three events at a time."""
     monkeypatch.setattr("realtime.feed.PAGE", 3)
-    monkeypatch.setattr("realtime.feed.IDLE", 0.05)
+    monkeypatch.setattr("realtime.hub.IDLE", 0.05)
     ana, ben = await server.registered("ana"), await server.registered("ben")
     return ana, ben, await ana.group("Talk", ben)
 
@@ -30,8 +31,12 @@ async def replay(server, person, after):
     """Yield a person's events after a cursor, read no faster than they are taken."""
     feeds = server.program.services.node.feeds
     user_id = decode(Kind.USER, person.user_id)
-    async with feeds.open(user_id, None, after) as feed, aclosing(feed.deliveries()) as deliveries:
-        yield deliveries
+    feed = feeds.open(user_id, None, after)
+    try:
+        async with aclosing(told_by(feed)) as deliveries:
+            yield deliveries
+    finally:
+        feed.leave()
 
 
 async def taken(deliveries, count):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from models.errors import NotFound, Overloaded
 from realtime.cursor import Cursor, scope_of
-from realtime.endpoint import SEND_TIMEOUT
 from realtime.events import CursorAdvanced, Delivery, Event, ReceiptsAdvanced, ResyncRequired
-from realtime.hub import SlowConsumer
+from realtime.feed import EventFeed, told_by
+from realtime.mailbox import SlowConsumer
+from realtime.wire import SEND_TIMEOUT
 from tests.simulation.clock import TICK, dice, now, pause
 from tests.simulation.log import committed_at_present
 from tests.simulation.node import Node, on_live, place
@@ -164,21 +166,35 @@ class Device:
     # --- the node's side ----------------------------------------------------------------------
 
     async def _serve(self, node: Node, listening: Listening, wire: Wire) -> str:
-        """Do what `schema/events.py` and `realtime/endpoint.py` do; returns why it ended."""
+        """Do what transports do; returns why it ended."""
         cursors = self._world.cursors
         after = listening.cursor
         start = None if after is None else cursors.decode(after, listening.scope)
         self._world.note(self.name, "subscribes at", node.name, "after", start or "nothing")
         on_live.set(lambda at: self._live(listening, at))
         try:
-            async with (
-                node.feeds.open(self.user_id, listening.chat_ids, start) as feed,
-                aclosing(feed.deliveries()) as deliveries,
-            ):
-                async for delivery in deliveries:
-                    text = cursors.encode(delivery.cursor, listening.scope)
-                    async with asyncio.timeout(SEND_TIMEOUT):
-                        await wire.put((delivery, text))
+            feed = node.feeds.open(self.user_id, listening.chat_ids, start)
+
+            def framed(delivery: Delivery) -> tuple[Delivery, str]:
+                return delivery, cursors.encode(delivery.cursor, listening.scope)
+
+            async def tell(delivery: Delivery) -> None:
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    await wire.put(framed(delivery))
+
+            def take(delivery: Delivery) -> bool:
+                if wire.full():
+                    return False
+                wire.put_nowait(framed(delivery))
+                return True
+
+            try:
+                if dice.get().random() < 0.5:
+                    await _as_stream(feed, tell)
+                else:
+                    await _as_socket(feed, tell, take)
+            finally:
+                feed.leave()
             async with asyncio.timeout(SEND_TIMEOUT):
                 await wire.put(None)
         except SlowConsumer:
@@ -248,3 +264,32 @@ class Device:
             self.name, "hears", f"{self._world.title(place(event))} {type(event).__name__}"
         )
         listening.heard.append(Heard(now(), event, text))
+
+
+async def _as_stream(feed: EventFeed, tell: Callable[[Delivery], Awaitable[None]]) -> None:
+    """Tell what `schema/engine.py: Engine.stream` tells, to whom waits for each."""
+    async with aclosing(told_by(feed)) as deliveries:
+        async for delivery in deliveries:
+            await tell(delivery)
+
+
+async def _as_socket(
+    feed: EventFeed,
+    tell: Callable[[Delivery], Awaitable[None]],
+    take: Callable[[Delivery], bool],
+) -> None:
+    """Tell what `realtime/connection.py` tells: straight from the hub, if the wire takes it."""
+    woken = asyncio.Event()
+    try:
+        async with aclosing(feed.missed()) as missed:
+            async for delivery in missed:
+                await tell(delivery)
+        feed.mailbox.attach(take, woken.set)
+        while True:
+            await woken.wait()
+            woken.clear()
+            while (waiting := feed.mailbox.first()) is not None:
+                await tell(waiting)
+                feed.mailbox.drop_first()
+    except Exception as reason:  # noqa: BLE001 - raised again, or told
+        await tell(await feed.last_word(reason))

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from realtime import hub
+from realtime import mailbox
 from realtime.cursor import Cursor
 from realtime.events import ChatEvent, Delivery, PersonalEvent, ReceiptsAdvanced
 from realtime.feed import Feeds
@@ -109,7 +109,7 @@ class Node:
         told = (self._world.title(place(each.event)) for each in batch)
         self._world.note(self.name, "delivers", *told, "and is at", self.tailer.place.start)
         for subscription in set().union(*self.hub._by_user.values()):
-            if len(subscription.mailbox._items) > hub.MAILBOX:
+            if len(subscription.mailbox._items or ()) > mailbox.MAILBOX:
                 self._world.problem("a mailbox holds more than it may")
 
     async def stop(self) -> None:

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from uuid import UUID
 
 from models.log_state import Present
-from realtime import events, feed, hub, tailer
+from realtime import events, feed, hub, mailbox, tailer
 from realtime.cursor import Cursor
 from realtime.events import Delivery, Event, Told
 from tests.simulation import database, log
@@ -221,25 +221,27 @@ def no_eviction() -> None:
 @fault(mailbox=2)
 def mailbox_drops() -> None:
     """A mailbox that is full drops its oldest event instead of ending the subscription."""
+    put = mailbox.Mailbox.put
 
-    def put(self: hub.Mailbox[Any], item: Any) -> None:
-        if len(self._items) >= hub.MAILBOX:
-            self._items.popleft()
-        self._items.append(item)
-        self._filled.set()
+    def dropping(self: mailbox.Mailbox[Any], item: Any, text: int = 0) -> None:
+        if len(self._items or ()) >= mailbox.MAILBOX:
+            self.drop_first()
+        put(self, item, text)
 
-    _replace(hub.Mailbox, "put", put)
+    _replace(mailbox.Mailbox, "put", dropping)
 
 
 @fault(mailbox=2)
 def mailbox_grows() -> None:
     """A mailbox has no bounds."""
+    put = mailbox.Mailbox.put
 
-    def put(self: hub.Mailbox[Any], item: Any) -> None:
-        self._items.append(item)
-        self._filled.set()
+    def growing(self: mailbox.Mailbox[Any], item: Any, text: int = 0) -> None:
+        limit, mailbox.MAILBOX = mailbox.MAILBOX, 1_000_000
+        put(self, item, text)
+        mailbox.MAILBOX = limit
 
-    _replace(hub.Mailbox, "put", put)
+    _replace(mailbox.Mailbox, "put", growing)
 
 
 @fault()
@@ -254,31 +256,30 @@ def nobody_is_removed() -> None:
 @fault(hangs_up=0.3)
 def resume_gap() -> None:
     """A resumed subscription skips what came between its replay and its going live."""
-    between = feed.Feed._between
+    between = feed.EventFeed._between
 
     def skipping(
-        self: feed.Feed, since: Cursor, until: Cursor, *, after_id: int = 0
+        self: feed.EventFeed, since: Cursor, until: Cursor, *, after_id: int = 0
     ) -> AsyncIterator[Delivery]:
         if not after_id:  # not the rest of a batch that was cut off
             return _nothing()
         return between(self, since, until, after_id=after_id)
 
-    _replace(feed.Feed, "_between", skipping)
+    _replace(feed.EventFeed, "_between", skipping)
 
 
-# The read has to be under way for longer than the idle time, to end in its last moment.
-@fault(
-    idle=1 / 128,
-    hangs_up=0.3,
-    stalls=0.0,
-    read_hangs=0.0,
-    database_pace=(8, 9, 10),
-    wire_pace=(0,),
-    doings=12,
-)
+@fault(idle=1 / 128, hangs_up=0.3, doings=12)
 def idle_cursor_first() -> None:
-    """A fresh cursor goes out before the event that came in the same moment."""
-    _replace(hub.Mailbox, "empty", property(lambda self: True))
+    """A fresh cursor goes out before the batch that it is behind."""
+    hand_on = tailer.Tailer._hand_on
+
+    async def hasty(self: tailer.Tailer, batch: Sequence[Delivery], place: Cursor) -> None:
+        self._place = place
+        for listener in self._read_listeners:
+            listener()
+        await hand_on(self, batch, place)
+
+    _replace(tailer.Tailer, "_hand_on", hasty)
 
 
 async def _nothing() -> AsyncIterator[Any]:

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 
 from models.users import User
-from realtime import feed, hub
+from realtime import feed, hub, mailbox
 from realtime.tailer import POLL_INTERVAL
 from tests.simulation import rules
 from tests.simulation.chances import Chances, Kind
@@ -101,8 +101,8 @@ async def _heal(world: World, devices: list[Device]) -> None:
     """From here on nothing goes wrong, except that the bell may be as deaf as it was."""
     world.note("world", "is well from here on")
     world.calm.set()
-    hub.MAILBOX = ROOMY
-    feed.IDLE = 60.0
+    mailbox.MAILBOX = ROOMY
+    hub.IDLE = 60.0
     for node in world.nodes:
         if not node.running:
             node.start()
@@ -170,10 +170,10 @@ def _judge(world: World, devices: list[Device]) -> None:
 def _limits(chances: Chances) -> Iterator[None]:
     """Inside the block the product's constants are such that a short run gets to feel them."""
     values: list[tuple[ModuleType, str, object]] = [
-        (hub, "MAILBOX", chances.mailbox),
+        (mailbox, "MAILBOX", chances.mailbox),
         (feed, "PAGE", chances.page),
         (feed, "MAX_ROUNDS", chances.rounds),
-        (feed, "IDLE", chances.idle),
+        (hub, "IDLE", chances.idle),
         (hub, "EventSubscription", NumberedSubscription),
     ]
     before = [getattr(module, name) for module, name, _ in values]

@@ -43,7 +43,7 @@ def test_every_type_of_event_is_applied_or_known_to_change_nothing():
 )
 @given(doings=EXAMPLE)
 async def test_events_applied_to_a_stale_snapshot_equal_a_fresh_query(server, monkeypatch, doings):
-    monkeypatch.setattr("realtime.feed.IDLE", 0.05)
+    monkeypatch.setattr("realtime.hub.IDLE", 0.05)
     scene = await Scene.begin(server, PEOPLE)
     for person in scene.people:
         scene.mirrors.append(await Mirror.take(person))

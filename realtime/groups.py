@@ -1,0 +1,142 @@
+"""Groups: subscribers who get the same bytes, which are made once.
+
+Executing and serialising an event costs twenty times what writing it to a socket does. So those
+who asked for the same share what comes of it: the response, and of the WebSocket frame around it
+everything but the operation's id, which therefore comes last.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from realtime.tasks import end
+
+BODY_START = b'{"payload":'  # … and `protocol.next_tail` ends the message
+
+RENDER_TIMEOUT = 30.0  # seconds; as long as the database lets a statement wait
+
+
+Renderings = dict["Group", "Rendered | asyncio.Task[Rendered]"]
+
+
+class Item(Protocol):
+    """What subscribers are told: it remembers what each group has made of it."""
+
+    @property
+    def renderings(self) -> Renderings:
+        """What has been made of it so far, for as long as somebody is to be told."""
+
+
+class Rendered:
+    """A response to a subscription, made once for a group."""
+
+    __slots__ = ("_body", "_frames", "cursor")
+
+    def __init__(self, payload: bytes, cursor: str | None = None) -> None:
+        """Take the response as JSON, and where to resume after it if the group needs to know."""
+        self._body = BODY_START + payload
+        self.cursor = cursor
+        self._frames: dict[int, bytes] = {}
+
+    @property
+    def payload(self) -> bytes:
+        """The response as JSON."""
+        return self._body[len(BODY_START) :]
+
+    def message(self, tail: bytes) -> bytes:
+        """Return the whole `next` message, with `protocol.next_tail` of an operation."""
+        return self._body + tail
+
+    def frame(self, tail: bytes) -> bytes:
+        """Return the WebSocket frame of that message."""
+        size = len(tail)
+        start = self._frames.get(size)
+        if start is None:
+            start = self._frames[size] = frame_header(len(self._body) + size) + self._body
+        return start + tail
+
+
+class Group:
+    """Those who get the same, and what makes it."""
+
+    __slots__ = ("__weakref__", "_render", "_tasks")
+
+    def __init__(
+        self,
+        render: Callable[[Item], Rendered | Awaitable[Rendered]],
+        tasks: set[asyncio.Task[Rendered]],
+    ) -> None:
+        self._render = render
+        self._tasks = tasks
+
+    def now(self, item: Item) -> Rendered | None:
+        """Return what is told of an item if that takes no waiting; else begin to make it."""
+        rendered = item.renderings.get(self)
+        if rendered is None:
+            rendered = self._begin(item)
+        return rendered if type(rendered) is Rendered else None
+
+    async def later(self, item: Item) -> Rendered:
+        """Return what is told of an item; raises `TimeoutError`."""
+        rendered = item.renderings.get(self)
+        if rendered is None:
+            rendered = self._begin(item)
+        if isinstance(rendered, Rendered):
+            return rendered
+        # Others wait for it as well: it goes on when this one does not want it any more.
+        return await asyncio.shield(rendered)
+
+    def _begin(self, item: Item) -> "Rendered | asyncio.Task[Rendered]":
+        rendered = self._render(item)
+        if isinstance(rendered, Awaitable):
+            rendered = asyncio.create_task(self._awaited(item, rendered), name="rendering")
+            self._tasks.add(rendered)
+            rendered.add_done_callback(self._forget)
+        item.renderings[self] = rendered
+        return rendered
+
+    def _forget(self, task: asyncio.Task[Rendered]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits for it sees it; perhaps nobody does any more
+
+    async def _awaited(self, item: Item, rendering: Awaitable[Rendered]) -> Rendered:
+        async with asyncio.timeout(RENDER_TIMEOUT):
+            rendered = item.renderings[self] = await rendering
+        return rendered
+
+
+class Groups:
+    """The groups of one node, each for as long as somebody is in it."""
+
+    def __init__(self) -> None:
+        self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[Rendered]] = set()
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def of(
+        self,
+        key: Hashable,
+        renderer: Callable[[], Callable[[Item], Rendered | Awaitable[Rendered]]],
+    ) -> Group:
+        """Return the group with a key; if there is none, `renderer` makes what renders for it."""
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(renderer(), self._tasks)
+        return group
+
+    async def close(self) -> None:
+        """End what is still being made."""
+        await end(list(self._tasks))
+
+
+def frame_header(size: int) -> bytes:
+    """Return the header of a text frame with so many bytes, as servers send it (RFC 6455 §5.2)."""
+    if size < 126:
+        return bytes((0x81, size))
+    if size < 1 << 16:
+        return b"\x81\x7e" + size.to_bytes(2, "big")
+    return b"\x81\x7f" + size.to_bytes(8, "big")

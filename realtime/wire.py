@@ -1,0 +1,208 @@
+"""The last step of a message to one socket: written straight to its connection, or through ASGI.
+
+ASGI's `send` costs as much as everything before it, and a socket whose peer reads nothing would
+hold up whoever awaits it. So where the server lets it, frames go straight to the transport, which
+takes them without waiting; who lets too much pile up there is not written to for a while.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+import structlog
+
+from realtime.groups import Rendered, frame_header
+from realtime.tasks import end
+
+log = structlog.get_logger(__name__)
+
+# Bytes that may wait in one socket's transport. Above the 64 KB at which transports ask writers to
+# pause, so that a burst goes out in one turn of the loop; below what hurts in thousands.
+LAG_LIMIT = 256 * 1024
+SEND_TIMEOUT = 20.0  # seconds a peer may leave what waits for it unread
+
+EXTENSION = "hubbub.connection"  # of the ASGI scope: see `server/connections.py`
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Gone(Exception):
+    """The peer is not there any more, or takes nothing."""
+
+
+class Wire(Protocol):
+    """Where one socket's messages go, in the order in which they are given."""
+
+    def next(self, rendered: Rendered, tail: bytes) -> bool:
+        """Send a `next` message; returns false, having sent nothing, when too much waits."""
+
+    def send(self, message: bytes) -> None:
+        """Send any other message, however much waits."""
+
+    async def drained(self) -> None:
+        """Wait until little waits; raises `Gone` when the peer takes nothing."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the socket after everything before; raises `Gone`."""
+
+    def abort(self) -> None:
+        """Let go of the connection at once."""
+
+
+class Transport(Protocol):
+    """The part of `asyncio.Transport` that is written to."""
+
+    def write(self, data: bytes) -> None:
+        """Take bytes without waiting."""
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes wait."""
+
+    def abort(self) -> None:
+        """Close without waiting for anything."""
+
+
+class ServerConnection(Protocol):
+    """What the server under the application offers in the ASGI scope, under `EXTENSION`."""
+
+    @property
+    def transport(self) -> Transport:
+        """What takes frames; nothing of ASGI's may be half written when it does."""
+
+    @property
+    def writable(self) -> asyncio.Event:
+        """Set while little waits in the transport, and once the connection is lost."""
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the connection is lost."""
+
+
+class DirectWire:
+    """Writes frames to the transport under ASGI."""
+
+    __slots__ = ("_connection", "_lag", "_send", "_write")
+
+    def __init__(self, connection: ServerConnection, send: Send) -> None:
+        self._connection = connection
+        self._send = send
+        self._write = connection.transport.write
+        self._lag = connection.transport.get_write_buffer_size
+
+    def next(self, rendered: Rendered, tail: bytes) -> bool:
+        """See `Wire.next`."""
+        try:
+            if self._lag() > LAG_LIMIT:
+                return False
+            self._write(rendered.frame(tail))
+        except RuntimeError:  # uvloop's way to say that the connection is closed
+            return False
+        return True
+
+    def send(self, message: bytes) -> None:
+        """See `Wire.send`."""
+        try:
+            self._write(frame_header(len(message)) + message)
+        except RuntimeError:
+            return  # closed: whoever waits for the socket hears of it
+
+    async def drained(self) -> None:
+        """See `Wire.drained`."""
+        if self._connection.writable.is_set() and not self._connection.disconnected:
+            if self._lag() <= LAG_LIMIT:
+                return
+            await asyncio.sleep(0)  # uvloop writes, and says to pause, at the end of a turn
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await self._connection.writable.wait()
+        except TimeoutError:
+            log.info("socket_stalled")
+            raise Gone from None
+        if self._connection.disconnected:
+            raise Gone
+
+    async def close(self, code: int, reason: str) -> None:
+        """See `Wire.close`."""
+        await _close(self._send, code, reason)
+
+    def abort(self) -> None:
+        """See `Wire.abort`."""
+        self._connection.transport.abort()
+
+
+class AsgiWire:
+    """Sends messages through ASGI, one at a time, from a queue."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._queue: deque[bytes] = deque()
+        self._size = 0  # bytes in it
+        self._emptied = asyncio.Event()
+        self._emptied.set()
+        self._sending: asyncio.Task[None] | None = None
+        self._gone = False
+
+    def next(self, rendered: Rendered, tail: bytes) -> bool:
+        """See `Wire.next`."""
+        if self._size > LAG_LIMIT:
+            return False
+        self.send(rendered.message(tail))
+        return True
+
+    def send(self, message: bytes) -> None:
+        """See `Wire.send`."""
+        if self._gone:
+            return
+        self._queue.append(message)
+        self._size += len(message)
+        self._emptied.clear()
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_all(), name="sending")
+
+    async def drained(self) -> None:
+        """See `Wire.drained`."""
+        await self._emptied.wait()
+        if self._gone:
+            raise Gone
+
+    async def close(self, code: int, reason: str) -> None:
+        """See `Wire.close`."""
+        await self.drained()
+        await _close(self._send, code, reason)
+
+    def abort(self) -> None:
+        """See `Wire.abort`: ASGI knows no way, so what is being sent is given up."""
+        self._gone = True
+        if self._sending is not None:
+            self._sending.cancel()
+
+    async def ended(self) -> None:
+        """Give up what is being sent, and wait for the end of it."""
+        if self._sending is not None:
+            await end([self._sending])
+
+    async def _send_all(self) -> None:
+        try:
+            while self._queue:
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    text = self._queue[0].decode()
+                    await self._send({"type": "websocket.send", "text": text})
+                self._size -= len(self._queue.popleft())
+        except TimeoutError:
+            log.info("socket_stalled")
+            self._gone = True
+        except (OSError, RuntimeError):  # servers' ways to say that the peer has gone
+            self._gone = True
+        finally:
+            self._sending = None
+            self._emptied.set()
+
+
+async def _close(send: Send, code: int, reason: str) -> None:
+    try:
+        async with asyncio.timeout(SEND_TIMEOUT):
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+    except (TimeoutError, OSError, RuntimeError):
+        raise Gone from None

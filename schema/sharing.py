@@ -1,0 +1,160 @@
+"""Which subscriptions may be answered once for many people, and what they have to agree on.
+
+What is rendered once is seen by everybody in the group, so it may hold nothing that differs between
+them. That is decided here, before anything runs, by a list of the fields that are known to show the
+same to all who get an event. A field that is not listed is rendered for each viewer. And a shared
+rendering has no viewer at all: a field that is listed by mistake, and asks for one, fails.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    SKIP,
+    ArgumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    TypeInfo,
+    TypeInfoVisitor,
+    VariableDefinitionNode,
+    VariableNode,
+    Visitor,
+    VisitorAction,
+    visit,
+)
+
+from schema.documents import Document
+
+_EVENT = frozenset({"cursor", "chat", "seq", "occurredAt", "actor"})
+
+# Of each type, the fields that show the same to everybody who is told an event with it.
+# `Message.replyTo` and `Chat.lastMessage` are not among them: they may be older than somebody's
+# joining. `Message.chat` is: with an event, it is the chat that all of them are in.
+SHAREABLE: dict[str, frozenset[str]] = {
+    "Event": _EVENT,
+    "ChatCreated": _EVENT,
+    "ChatChanged": _EVENT,
+    "MemberJoined": _EVENT | {"membership"},
+    "MemberLeft": _EVENT | {"membership"},
+    "MemberRoleChanged": _EVENT | {"membership"},
+    "MessageSent": _EVENT | {"message"},
+    "MessageEdited": _EVENT | {"message"},
+    "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
+    "ReactionsChanged": _EVENT | {"message"},
+    "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},
+    # Told to one person alone.
+    "SessionStarted": _EVENT | {"session"},
+    "SessionEnded": _EVENT | {"sessionId"},
+    "CursorAdvanced": _EVENT,
+    "ResyncRequired": _EVENT | {"reason"},
+    "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
+    "Chat": frozenset(
+        {
+            "id",
+            "kind",
+            "title",
+            "description",
+            "memberCount",
+            "createdAt",
+            "lastActivityAt",
+        }
+    ),
+    "Membership": frozenset({"id", "role", "joinedAt", "deliveredSeq", "readSeq", "user"}),
+    "Message": frozenset(
+        {
+            "id",
+            "seq",
+            "kind",
+            "text",
+            "clientMessageId",
+            "createdAt",
+            "editedAt",
+            "deletedAt",
+            "chat",
+            "sender",
+            "reactions",
+        }
+    ),
+    "ReactionGroup": frozenset({"emoji", "count"}),
+    "Session": frozenset({"id", "deviceName", "createdAt", "lastSeenAt", "expiresAt", "user"}),
+    "User": frozenset({"id", "handle", "displayName", "createdAt"}),
+    "Node": frozenset({"id"}),
+}
+
+
+@dataclass(slots=True)
+class Sharing:
+    """What decides with whom a subscription shares its results."""
+
+    shareable: bool = True
+    # The variables that its results depend on. Those of the root field alone say what is heard,
+    # which each subscriber's feed sees to.
+    variables: set[str] = field(default_factory=set)
+    shows_cursor: bool = False
+
+
+def sharing(
+    schema: GraphQLSchema, document: Document, operation: OperationDefinitionNode
+) -> Sharing:
+    """Return what a valid subscription shares; worked out once for each of a document."""
+    name = operation.name.value if operation.name else None
+    found = document.sharing.get(name)
+    if found is None:
+        found = document.sharing[name] = _worked_out(schema, document, operation)
+    return found
+
+
+def _worked_out(
+    schema: GraphQLSchema, document: Document, operation: OperationDefinitionNode
+) -> Sharing:
+    found = Sharing()
+    fragments = {
+        definition.name.value: definition
+        for definition in document.node.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    left: list[OperationDefinitionNode | FragmentDefinitionNode] = [operation]
+    while left:
+        looker = _Looker(schema, found)
+        visit(left.pop(), TypeInfoVisitor(looker.types, looker))
+        # A fragment is looked at once, however often it is spread.
+        left += [fragments.pop(name) for name in looker.spreads if name in fragments]
+    return found
+
+
+class _Looker(Visitor):
+    """Looks at everything that an operation, or one of its fragments, selects."""
+
+    def __init__(self, schema: GraphQLSchema, found: Sharing) -> None:
+        super().__init__()
+        self.types = TypeInfo(schema)
+        self.spreads: set[str] = set()
+        self._root = schema.subscription_type
+        self._events = schema.get_type("Event")
+        self._found = found
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        parent, name = self.types.get_parent_type(), node.name.value
+        if parent is None or parent is self._root or name == "__typename":
+            return
+        if name not in SHAREABLE.get(parent.name, ()):
+            self._found.shareable = False
+        interfaces = parent.interfaces if isinstance(parent, GraphQLObjectType) else ()
+        if name == "cursor" and (parent is self._events or self._events in interfaces):
+            self._found.shows_cursor = True
+
+    def enter_argument(self, _node: ArgumentNode, *_: Any) -> VisitorAction:
+        return SKIP if self.types.get_parent_type() is self._root else None
+
+    def enter_variable_definition(self, _node: VariableDefinitionNode, *_: Any) -> VisitorAction:
+        return SKIP
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        self._found.variables.add(node.name.value)
+
+    def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> None:
+        self.spreads.add(node.name.value)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from bench import fanout, processes, resume, send_message, synapse
+from bench import fanout, growth, processes, resume, send_message, synapse
 
 BENCHMARKS = {
     "send_message": send_message.main,
     "fanout": fanout.main,
+    "growth": growth.main,
     "resume": resume.main,
     "synapse": synapse.main,
 }

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from bench import fanout, growth, processes, resume, send_message, synapse
+from bench import fanout, growth, idle, processes, resume, send_message, synapse
 
 BENCHMARKS = {
     "send_message": send_message.main,
     "fanout": fanout.main,
     "growth": growth.main,
+    "idle": idle.main,
     "resume": resume.main,
     "synapse": synapse.main,
 }

@@ -15,7 +15,7 @@ from bench.peers.uvicorn_server import serve
 SUBPROTOCOL = "graphql-transport-ws"
 # As long as Hubbub's ids.
 CHAT_ID = "Y" * 23
-MESSAGE_ID = "bQGfJ3aVJnWrIQxJrb1D-wAAAAAA"
+MESSAGE_ID = "bQGfJ3aVJnWrIQxJrb1D-wAAA"
 
 Push = Callable[[str, Iterable[Send]], Awaitable[None]]
 

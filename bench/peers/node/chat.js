@@ -48,7 +48,7 @@ export const typeDefs = /* GraphQL */ `
 
 // As long as Hubbub's ids.
 const CHAT_ID = 'Y'.repeat(23);
-const MESSAGE_ID = 'bQGfJ3aVJnWrIQxJrb1D-wAAAAAA';
+const MESSAGE_ID = 'bQGfJ3aVJnWrIQxJrb1D-wAAA';
 const PERSON = { id: 'person', displayName: 'Person 0' };
 
 let last = 0;

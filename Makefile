@@ -89,7 +89,7 @@ screenshots: ## Copy the screenshots of the last test run into the docs
 
 clean: ## Remove what these commands made; your data stays
 	rm -rf .venv build dist $(PAGE)/dist $(PAGE)/node_modules $(CLIENTS)/node_modules
-	rm -rf $(RESUME)/dist $(RESUME)/node_modules
+	rm -rf $(RESUME)/dist $(RESUME)/node_modules bench/peers/node/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # --- set-up ----------------------------------------------------------------------------------------

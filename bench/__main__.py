@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
-from bench import fanout, processes, resume, send_message, synapse
+from bench import fanout, growth, idle, processes, resume, send_message, stalled, synapse
 
 BENCHMARKS = {
     "send_message": send_message.main,
     "fanout": fanout.main,
+    "growth": growth.main,
+    "idle": idle.main,
+    "stalled": stalled.main,
     "resume": resume.main,
     "synapse": synapse.main,
 }

@@ -1,37 +1,35 @@
 """Fan-out: what one delivery costs the server when hundreds of people listen in one chat.
 
 One sender posts messages over GraphQL, each when everybody has the last one; everybody else hears
-them over a `graphql-transport-ws` socket. Beside Hubbub run a bare broadcast of the same bytes, the
-least that ASGI allows, and Strawberry as its documentation has it. They take turns on one core of
-their own.
+them over a `graphql-transport-ws` socket. Beside Hubbub run Strawberry, graphql-yoga and Apollo
+Server as their documentation has them, and two broadcasts of the same bytes: the least that ASGI
+allows, and the least that uvicorn allows. They take turns on one core of their own.
 """
 
 import argparse
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from uuid import UUID
 
 import uvloop
 
-from bench import databases, keepalive, machine, options, processes, results
+from bench import charts, databases, machine, options, processes, results, servers
 from bench.databases import Cast
 from bench.figures import Spread, in_turn, percentile, short
-from bench.subscribers import Subscribers
+from bench.peers import on_node
+from bench.servers import Server
+from bench.subscribers import Subscribers, sends
 from server import logs
-from tests.parts.hubbub import COMMAND, ServerProcess
-from tests.parts.ports import free_port
-from tests.parts.process import Process
 
-TEXT = "Message {:06} " + "of a text that is as long as makes the whole frame 400 bytes. " * 2
-ALONE = 1.0  # seconds in which messages are sent that nobody hears
+ALONE = 2.0  # seconds in which messages are sent that nobody hears
 WARM_UP = 2  # messages before each measurement
+WARM_FOR = 2.0  # seconds of messages before the first one: V8 compiles what is hot
+LIMIT_TIMES = 1.75  # what Hubbub may cost, in times the pre-framed broadcast
+YOGA_SHARE = 0.25  # and of what graphql-yoga costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,7 @@ class Sample:
     """One contestant's turn in one round."""
 
     cpu_us: float  # of the server, per delivery
+    client_us: float  # of this process, per delivery
     per_second: float
     p50_ms: float
     p99_ms: float
@@ -49,35 +48,31 @@ class Sample:
 class Contestant:
     """A server with everybody subscribed to it."""
 
-    name: str
-    pid: int
+    server: Server
     subscribers: Subscribers
-    alone_us: float  # what sending a message costs when nobody listens
-    subscriber_kib: float  # what an open socket with its subscription takes
+    alone_us: float  # what sending a message costs when nobody listens, per subscriber
     samples: list[Sample] = field(default_factory=list)
 
-
-# What stands beside Hubbub, each a command that is given a port. Node's servers come in later.
-PEERS = {
-    "stock Strawberry": [sys.executable, "-m", "bench.peers.stock_strawberry"],
-    "bare broadcast": [sys.executable, "-m", "bench.peers.bare"],
-}
+    def spread(self, figure: str) -> Spread:
+        """Return a figure over all rounds."""
+        return Spread.of([getattr(sample, figure) for sample in self.samples])
 
 
 def measure(contestant: Contestant, *, seconds: float) -> Sample:
     """Send messages one after the other for some seconds."""
-    pid, subscribers = contestant.pid, contestant.subscribers
+    pid, subscribers = contestant.server.pid, contestant.subscribers
     subscribers.reconnect_sender()
     for _ in range(WARM_UP):
         subscribers.deliver()
     waited: list[float] = []
-    memory = processes.resident_bytes(pid)
+    memory, own = processes.resident_bytes(pid), time.process_time()
     cpu, started = processes.cpu_seconds(pid), time.perf_counter()
     while time.perf_counter() - started < seconds:
         waited += subscribers.deliver()
     cpu, elapsed = processes.cpu_seconds(pid) - cpu, time.perf_counter() - started
     return Sample(
         cpu_us=cpu / len(waited) * 1e6,
+        client_us=(time.process_time() - own) / len(waited) * 1e6,
         per_second=len(waited) / elapsed,
         p50_ms=percentile(waited, 0.5) * 1e3,
         p99_ms=percentile(waited, 0.99) * 1e3,
@@ -85,10 +80,17 @@ def measure(contestant: Contestant, *, seconds: float) -> Sample:
     )
 
 
+def warm_up(subscribers: Subscribers, seconds: float) -> None:
+    """Send messages for some seconds; at least one."""
+    started = time.perf_counter()
+    subscribers.deliver()
+    while time.perf_counter() - started < seconds:
+        subscribers.deliver()
+
+
 def measure_alone(subscribers: Subscribers, pid: int) -> float:
     """Return the microseconds of the server's that a message costs while nobody listens."""
-    for _ in range(10 * WARM_UP):
-        subscribers.deliver()
+    warm_up(subscribers, ALONE / 2)
     sent = 0
     cpu, started = processes.cpu_seconds(pid), time.perf_counter()
     while time.perf_counter() - started < ALONE:
@@ -97,22 +99,16 @@ def measure_alone(subscribers: Subscribers, pid: int) -> float:
     return (processes.cpu_seconds(pid) - cpu) / sent * 1e6
 
 
-def enter(name: str, port: int, pid: int, cast: Cast) -> Contestant:
+def enter(server: Server, cast: Cast) -> Contestant:
     """Return a running server as a contestant, with everybody subscribed to it."""
-    sender, *listeners = cast.people
-    chat = cast.chat(0)
-
-    def request(number: int) -> bytes:
-        id_ = str(UUID(int=number))
-        return keepalive.send_request(sender.token, chat, TEXT.format(number), id_)
-
-    subscribers = Subscribers(port, request)
-    alone_us = measure_alone(subscribers, pid)
-    print(f"Subscribing {len(listeners)} people to {name}", flush=True)
-    memory = processes.resident_bytes(pid)
+    listeners = cast.people[1:]
+    subscribers = Subscribers(server.port, sends(cast))
+    alone_us = measure_alone(subscribers, server.pid) / len(listeners)
+    print(f"Subscribing {len(listeners)} people to {server.name}", flush=True)
     subscribers.subscribe([person.token for person in listeners])
-    taken = (processes.resident_bytes(pid) - memory) / len(listeners)
-    return Contestant(name, pid, subscribers, alone_us, taken / 1024)
+    subscribers.until_heard()
+    warm_up(subscribers, WARM_FOR)
+    return Contestant(server, subscribers, alone_us)
 
 
 @contextmanager
@@ -121,34 +117,29 @@ def contestants(
 ) -> Iterator[list[Contestant]]:
     """Yield every server, on its core; each must have delivered everything in the end."""
     with ExitStack() as stack:
-        entered = []
-        with processes.starting_on(core):
-            hubbub = ServerProcess(directory, COMMAND, ("api",), databases.environment(url))
-        stack.callback(hubbub.stop)
-        hubbub.wait_ready()
-        entered.append(enter("Hubbub", hubbub.port, hubbub.process.pid, cast))
-        for name, command in PEERS.items():
-            port = free_port()
-            with processes.starting_on(core):
-                peer = Process(
-                    name,
-                    [*command, str(port)],
-                    log=directory / f"{name}.log",
-                    cwd=processes.ROOT,
-                )
-            stack.callback(peer.terminate)
-            peer.wait_until(partial(processes.listens, port), patience=30)
-            entered.append(enter(name, port, peer.pid, cast))
+        entered: list[Contestant] = []
+        opened = [servers.hubbub(url, directory, core)]
+        opened += [servers.peer(name, directory, core) for name in servers.PEERS]
+        for opening in opened:
+            entered.append(enter(stack.enter_context(opening), cast))
+            tend(entered)
         yield entered
         for contestant in entered:
             contestant.subscribers.close()
 
 
+def tend(entered: Sequence[Contestant]) -> None:
+    """Answer the pings of those who were not measured."""
+    for contestant in entered:
+        contestant.subscribers.tend()
+
+
 def run(given: argparse.Namespace, url: str, directory: Path) -> results.Report:
-    """Take all measurements; about `rounds × 3 × seconds`, and 20 seconds to get ready."""
+    """Take all measurements; about `rounds × 6 × seconds`, and a minute to get ready."""
+    on_node.install()
     cores = processes.Cores.apart()
     processes.keep_to(cores.others)
-    circumstances = machine.description()
+    circumstances = [*machine.description(), f"Peers: {on_node.versions()}"]
     print(f"Signing up {given.subscribers + 1} people", flush=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         cast = runner.run(
@@ -158,11 +149,32 @@ def run(given: argparse.Namespace, url: str, directory: Path) -> results.Report:
         for number, contestant in in_turn(entered, given.rounds):
             sample = measure(contestant, seconds=given.seconds)
             contestant.samples.append(sample)
+            tend(entered)
             print(
-                f"round {number} of {given.rounds}  {contestant.name:18}"
+                f"round {number} of {given.rounds}  {contestant.server.name:22}"
                 f"{short(sample.cpu_us):>8} µs {short(sample.per_second):>8}/s",
                 flush=True,
             )
+    size = entered[0].subscribers.frame_size
+    client = Spread.of([sample.client_us for each in entered for sample in each.samples])
+    remark = (
+        f"{given.subscribers} subscribers of one chat, frames of {size} bytes, {given.rounds} "
+        f"rounds of {given.seconds:g} s each, in turn; median (lowest–highest). “Of it the send” "
+        "is what a message costs while nobody listens, divided among the subscribers; “bytes kept” "
+        "is by how much the server grew. Every subscriber got every message once and in order. "
+        f"The one client, on another core, took {client} µs of its own per delivery."
+    )
+    return results.Report(
+        "fanout",
+        processes.command("bench.fanout", given.arguments),
+        circumstances,
+        _table(entered),
+        [remark, *_ratios(entered)],
+        _chart(entered),
+    )
+
+
+def _table(entered: Sequence[Contestant]) -> results.Table:
     table = results.Table(
         [
             "server",
@@ -171,27 +183,64 @@ def run(given: argparse.Namespace, url: str, directory: Path) -> results.Report:
             "delivered/s",
             "p50 ms",
             "p99 ms",
-            "KiB per subscriber",
             "bytes kept per delivery",
         ]
     )
     for contestant in entered:
-        cpu, per_second, p50, p99, kept = (
-            Spread.of([getattr(sample, figure) for sample in contestant.samples])
-            for figure in ("cpu_us", "per_second", "p50_ms", "p99_ms", "kept")
+        cpu, per_second, p50, p99, kept = map(
+            contestant.spread, ("cpu_us", "per_second", "p50_ms", "p99_ms", "kept")
         )
-        send = short(contestant.alone_us / given.subscribers)
-        memory = f"{contestant.subscriber_kib:.0f}"
-        table.add(contestant.name, cpu, send, per_second, p50, p99, memory, f"{kept.median:,.0f}")
-    size = entered[0].subscribers.frame_size
-    remark = (
-        f"{given.subscribers} subscribers of one chat, frames of {size} bytes, {given.rounds} "
-        f"rounds of {given.seconds:g} s each, in turn; median (lowest–highest). “Of it the send” "
-        "is what a message costs while nobody listens, divided among the subscribers; “bytes kept” "
-        "is by how much the server grew. Every subscriber got every message once and in order."
+        send = short(contestant.alone_us)
+        table.add(contestant.server.name, cpu, send, per_second, p50, p99, f"{kept.median:,.0f}")
+    return table
+
+
+def _ratios(entered: Sequence[Contestant]) -> Iterator[str]:
+    """Yield what Hubbub costs beside the limit and beside graphql-yoga, round by round."""
+    by_name = {contestant.server.name: contestant for contestant in entered}
+    hubbub, limit, yoga = (by_name[name] for name in ("Hubbub", servers.PREFRAMED, servers.YOGA))
+
+    def times(other: Contestant, figure: str) -> Spread:
+        pairs = zip(hubbub.samples, other.samples, strict=True)
+        return Spread.of([getattr(a, figure) / getattr(b, figure) for a, b in pairs])
+
+    def without_sends(other: Contestant) -> str:
+        ours, theirs = (each.spread("cpu_us").median - each.alone_us for each in (hubbub, other))
+        return short(ours / theirs)
+
+    by_limit, by_yoga, latency = (
+        times(limit, "cpu_us"),
+        times(yoga, "cpu_us"),
+        times(yoga, "p99_ms"),
     )
-    command = processes.command("bench.fanout", given.arguments)
-    return results.Report("fanout", command, circumstances, table, [remark])
+    yield (
+        f"Hubbub takes {by_limit} times the processor time of the pre-framed broadcast "
+        f"({_verdict(by_limit, LIMIT_TIMES)}), and {by_yoga} of yoga's "
+        f"({_verdict(by_yoga, YOGA_SHARE)}), compared round by round; without the sends it is "
+        f"{without_sends(limit)} and {without_sends(yoga)}. Its p99 is {latency} of yoga's "
+        f"({_verdict(latency, 1)})."
+    )
+
+
+def _verdict(found: Spread, most: float) -> str:
+    return f"at most {most:g}" if found.median <= most else f"MORE THAN {most:g}"
+
+
+def _chart(entered: Sequence[Contestant]) -> charts.Bars:
+    medians = {each.server.name: each.spread("cpu_us").median for each in entered}
+    allowed = LIMIT_TIMES * medians[servers.PREFRAMED]
+    rows = []
+    for contestant in entered:
+        cpu = contestant.spread("cpu_us")
+        rows.append((contestant.server.name, cpu.median, cpu.low, cpu.high))
+    return charts.Bars(
+        "What one delivery costs the server",
+        "µs of processor time, shorter is better",
+        rows,
+        charts.Mark(allowed, f"{LIMIT_TIMES:g} × pre-framed"),
+        # Hubbub and what it is compared with fill the chart, whatever Strawberry takes.
+        most=1.5 * medians[servers.YOGA],
+    )
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -205,7 +254,7 @@ def main(arguments: Sequence[str]) -> None:
         help="what Hubbub stores in (sqlite)",
     )
     given = options.parse(parser, arguments)
-    processes.prepare(open_files=(1 + len(PEERS)) * given.subscribers)
+    processes.prepare(open_files=(1 + len(servers.PEERS)) * given.subscribers)
     logs.configure("console", "warning", "bench")
     with ExitStack() as stack:
         directory = Path(

@@ -28,14 +28,20 @@ def upgrade(path: str, subprotocol: str) -> bytes:
 
 def from_client(payload: bytes, opcode: int = TEXT) -> bytes:
     """Return a frame as a client sends it: masked, here with zeros."""
-    size = len(payload)
+    return _head(len(payload), opcode, 0x80) + bytes(4) + payload
+
+
+def from_server(payload: bytes, opcode: int = TEXT) -> bytes:
+    """Return a frame as a server sends it."""
+    return _head(len(payload), opcode, 0) + payload
+
+
+def _head(size: int, opcode: int, masked: int) -> bytes:
     if size < 126:
-        head = bytes((0x80 | opcode, 0x80 | size))
-    elif size < 1 << 16:
-        head = bytes((0x80 | opcode, 0x80 | 126)) + size.to_bytes(2, "big")
-    else:
-        head = bytes((0x80 | opcode, 0x80 | 127)) + size.to_bytes(8, "big")
-    return head + bytes(4) + payload
+        return bytes((0x80 | opcode, masked | size))
+    if size < 1 << 16:
+        return bytes((0x80 | opcode, masked | 126)) + size.to_bytes(2, "big")
+    return bytes((0x80 | opcode, masked | 127)) + size.to_bytes(8, "big")
 
 
 def take(received: bytearray) -> Iterator[Frame]:

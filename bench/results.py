@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.charts import Chart
+
 RESULTS = Path(__file__).parent / "RESULTS.md"
+PLOTS = RESULTS.parent / "plots"
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Report:
     circumstances: Sequence[str]
     table: Table
     remarks: Sequence[str] = ()
+    chart: Chart | None = None
 
     def markdown(self) -> str:
         """Return the section of RESULTS.md."""
@@ -51,7 +55,8 @@ class Report:
             *self.circumstances,
         ]
         remarks = [f"\n{remark}" for remark in self.remarks]
-        return "\n".join([*(f"- {fact}" for fact in facts), "", str(self.table), *remarks])
+        drawn = [f"\n![{self.chart.title}]({PLOTS.name}/{self.name}.svg)"] if self.chart else []
+        return "\n".join([*(f"- {fact}" for fact in facts), "", str(self.table), *drawn, *remarks])
 
 
 def conclude(report: Report, *, record: bool) -> None:
@@ -66,6 +71,9 @@ def conclude(report: Report, *, record: bool) -> None:
         print(f"{beside}\n")
     if record:
         _keep(report)
+        if report.chart is not None:
+            PLOTS.mkdir(exist_ok=True)
+            (PLOTS / f"{report.name}.svg").write_text(report.chart.svg())
         print(f"Written to {RESULTS.parent.name}/{RESULTS.name}.")
 
 

@@ -1,8 +1,8 @@
 """Hundreds of subscribers in one process, light enough to keep up with any server.
 
-They sit on one epoll. The first of them to get a message reads it as JSON; since all asked for the
-same under the same id, the others have to get the same bytes, which one comparison tells. So every
-delivery is checked: nobody may miss a message, get one twice, or get them in another order.
+They sit on one epoll. The first of them to get a message reads it as JSON; since all who asked for
+the same did so under the same id, the others have to get the same bytes, which one comparison
+tells. So every delivery is checked: nobody may miss a message, get one twice, or in another order.
 """
 
 import select
@@ -10,10 +10,12 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID, uuid4
 
 import orjson
 
 from bench import frames, keepalive
+from bench.databases import Cast
 
 SUBPROTOCOL = "graphql-transport-ws"
 OPERATION_ID = "6b29fc40-ca47-4067-b31d-00dd01000000"  # graphql-ws makes such ones
@@ -26,6 +28,7 @@ subscription Events {
   }
 }
 """
+TEXT = "Message {:06} " + "of a text that is as long as makes the whole frame 400 bytes. " * 2
 PATIENCE = 20.0  # seconds for one message to reach everybody, and for everybody to get ready
 QUIET = 0.5  # seconds in which nothing more may arrive at the end
 READ = 1 << 16
@@ -35,9 +38,29 @@ class Broken(Exception):
     """Something was not delivered as promised."""
 
 
+def sends(cast: Cast) -> Callable[[int], bytes]:
+    """Return what makes the request by which the first of the cast sends the n-th message."""
+    first = uuid4().int >> 1  # so that nobody's ids have been there before
+
+    def request(number: int) -> bytes:
+        id_ = str(UUID(int=first + number))
+        return keepalive.send_request(cast.people[0].token, cast.chat(0), TEXT.format(number), id_)
+
+    return request
+
+
+@dataclass(slots=True, eq=False)
+class _Selection:
+    """A subscription that one or many asked for."""
+
+    query: str
+    frame: bytes | None = None  # what the first of them got of the message under way
+
+
 @dataclass(slots=True, eq=False)
 class _Subscriber:
     socket: socket.socket
+    selection: _Selection
     let_in: bool = False
     seq: int | None = None  # of the last message seen
     rest: bytearray = field(default_factory=bytearray)
@@ -54,6 +77,7 @@ class Subscribers:
         self._request = request
         self._epoll = select.epoll()
         self._by_fd: dict[int, _Subscriber] = {}
+        self._selections: dict[str, _Selection] = {}
         self._sender = self._dial()
         self._epoll.register(self._sender, select.EPOLLIN)
         self._answer = bytearray()
@@ -61,36 +85,47 @@ class Subscribers:
         self._last_seq = 0  # of the last message acknowledged
         # About the message under way:
         self._seq = 0
-        self._acknowledged = False
-        self._frame: bytes | None = None  # what the first one got
+        self._acknowledged = True
         self._arrivals: list[float] = []
 
-    def subscribe(self, tokens: Sequence[str]) -> None:
-        """Open a socket for every token; returns when all of them hear messages."""
-        for _ in tokens:
+    def subscribe(self, tokens: Sequence[str], queries: Sequence[str] = (EVENTS,)) -> None:
+        """Open a socket for every token, subscribed; the queries are dealt out in turn.
+
+        May be called again, for more. Who is to be measured has to hear something first.
+        """
+        for query in queries:
+            self._selections.setdefault(query, _Selection(query))
+        newcomers = []
+        for number in range(len(tokens)):
             connection = self._dial()
             _open(connection)
-            self._by_fd[connection.fileno()] = _Subscriber(connection)
+            selection = self._selections[queries[number % len(queries)]]
+            newcomers.append(_Subscriber(connection, selection))
+            self._by_fd[connection.fileno()] = newcomers[-1]
             self._epoll.register(connection, select.EPOLLIN)
-        for subscriber, token in zip(self._by_fd.values(), tokens, strict=True):
+        for subscriber, token in zip(newcomers, tokens, strict=True):
             init = {"Authorization": f"Bearer {token}"}
             subscriber.socket.sendall(_message("connection_init", payload=init))
-        if not self._read_until(lambda: all(one.let_in for one in self._by_fd.values()), PATIENCE):
+        if not self._read_until(lambda: all(one.let_in for one in newcomers), PATIENCE):
             raise Broken("not everybody was let in")
-        for subscriber in self._by_fd.values():
-            subscribe = _message("subscribe", id=OPERATION_ID, payload={"query": EVENTS})
-            subscriber.socket.sendall(subscribe)
+        for subscriber in newcomers:
+            payload = {"query": subscriber.selection.query}
+            subscriber.socket.sendall(_message("subscribe", id=OPERATION_ID, payload=payload))
             subscriber.socket.setblocking(False)
+
+    def until_heard(self) -> None:
+        """Return when everybody hears messages."""
+        self.reconnect_sender()
         # The protocol does not say when a subscription has begun: send until everybody hears.
         deadline = time.perf_counter() + PATIENCE
-        while not self._send(patience=2.0):
+        while not self._send(patience=2.0 + 0.004 * len(self._by_fd)):
             if time.perf_counter() > deadline:
                 raise Broken("not everybody is subscribed")
 
     @property
     def frame_size(self) -> int:
         """How many bytes the last message took on the wire, for each subscriber."""
-        return len(self._frame or b"")
+        return max((len(each.frame or b"") for each in self._selections.values()), default=0)
 
     def deliver(self) -> list[float]:
         """Send a message and wait until everybody has it; returns how long each waited, in s."""
@@ -110,6 +145,12 @@ class Subscribers:
         self._epoll.register(self._sender, select.EPOLLIN)
         self._answer.clear()
 
+    def tend(self) -> None:
+        """Answer the pings that came while others were measured: who does not is hung up on."""
+        for fd, _ in self._epoll.poll(0, len(self._by_fd) + 1):
+            if (subscriber := self._by_fd.get(fd)) is not None:
+                self._read(subscriber)
+
     def close(self) -> None:
         """Leave, having made sure that nothing comes after the last message."""
         self._epoll.unregister(self._sender)
@@ -124,7 +165,9 @@ class Subscribers:
     def _send(self, patience: float) -> bool:
         """Send a message; returns whether it reached everybody and was acknowledged."""
         self._seq = self._last_seq + 1
-        self._acknowledged, self._frame, self._arrivals = False, None, []
+        self._acknowledged, self._arrivals = False, []
+        for selection in self._selections.values():
+            selection.frame = None
         self._sent += 1
         self._sender.sendall(self._request(self._sent))
         everybody = len(self._by_fd)
@@ -149,7 +192,11 @@ class Subscribers:
     def _read(self, subscriber: _Subscriber) -> None:
         data = subscriber.socket.recv(READ)
         now = time.perf_counter()
-        if data == self._frame and subscriber.seq == self._seq - 1 and not subscriber.rest:
+        if (
+            data == subscriber.selection.frame
+            and subscriber.seq == self._seq - 1
+            and not subscriber.rest
+        ):
             subscriber.seq = self._seq
             self._arrivals.append(now)
             return
@@ -187,12 +234,16 @@ class Subscribers:
         if seq > self._seq:
             raise Broken(f"a subscriber got message {seq}, and {self._seq} was the last one sent")
         if seq == self._seq:
-            self._frame = self._frame or raw
-            if raw != self._frame:
-                raise Broken(f"two subscribers got different frames: {raw!r} and {self._frame!r}")
+            selection = subscriber.selection
+            selection.frame = selection.frame or raw
+            if raw != selection.frame:
+                raise Broken(f"two subscribers got {raw!r} and {selection.frame!r}")
 
     def _read_answer(self) -> None:
         data = self._sender.recv(READ)
+        if not data and self._acknowledged:
+            self.reconnect_sender()  # servers hang up on who is idle for long
+            return
         if not data:
             raise Broken("the server hung up on the sender")
         self._answer += data

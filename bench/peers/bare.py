@@ -4,28 +4,42 @@ No GraphQL, no database, nobody asked who they are. Started as `python -m bench.
 """
 
 import itertools
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 import orjson
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench.peers.uvicorn_server import serve
 
 SUBPROTOCOL = "graphql-transport-ws"
 # As long as Hubbub's ids.
 CHAT_ID = "Y" * 23
-MESSAGE_ID = "bQGfJ3aVJnWrIQxJrb1D-wAAAAAA"
+MESSAGE_ID = "bQGfJ3aVJnWrIQxJrb1D-wAAA"
+
+Push = Callable[[str, Iterable[Send]], Awaitable[None]]
 
 _subscribers: dict[Send, str] = {}
 _sequence = itertools.count(1)
 
 
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve a subscriber's socket, or the sender's request."""
-    if scope["type"] == "websocket":
-        await _listen(receive, send)
-    else:
-        await _publish(receive, send)
+def broadcast(push: Push) -> ASGIApp:
+    """Return an application that pushes the text of every message to everybody by `push`."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await _listen(receive, send)
+        else:
+            await _publish(receive, send, push)
+
+    return app
+
+
+async def by_await(text: str, subscribers: Iterable[Send]) -> None:
+    """Send a text as ASGI has it."""
+    frame = {"type": "websocket.send", "text": text}
+    for push in list(subscribers):
+        await push(frame)
 
 
 async def _listen(receive: Receive, send: Send) -> None:
@@ -42,7 +56,7 @@ async def _listen(receive: Receive, send: Send) -> None:
         del _subscribers[send]
 
 
-async def _publish(receive: Receive, send: Send) -> None:
+async def _publish(receive: Receive, send: Send, push: Push) -> None:
     body = b""
     while True:
         part = await receive()
@@ -58,13 +72,11 @@ async def _publish(receive: Receive, send: Send) -> None:
         "sender": {"displayName": "Person 0"},
     }
     event = {"__typename": "MessageSent", "chat": {"id": CHAT_ID}, "message": message}
-    frame = None
-    for push, id_ in list(_subscribers.items()):
-        if frame is None:  # all of them subscribed under the same id
-            payload = {"data": {"events": event}}
-            text = orjson.dumps({"type": "next", "id": id_, "payload": payload}).decode()
-            frame = {"type": "websocket.send", "text": text}
-        await push(frame)
+    if _subscribers:
+        id_ = next(iter(_subscribers.values()))  # all of them subscribed under the same one
+        payload = {"data": {"events": event}}
+        text = orjson.dumps({"type": "next", "id": id_, "payload": payload}).decode()
+        await push(text, _subscribers)
     stored = {"id": message["id"], "seq": seq, "createdAt": datetime.now(UTC).isoformat()}
     answer = orjson.dumps({"data": {"sendMessage": {"message": stored, "errors": []}}})
     headers = [
@@ -76,4 +88,4 @@ async def _publish(receive: Receive, send: Send) -> None:
 
 
 if __name__ == "__main__":
-    serve(app)
+    serve(broadcast(by_await))

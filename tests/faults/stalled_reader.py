@@ -103,12 +103,31 @@ class Reader:
                 await self._news.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one stalled reader among many came to; memory in MB of the node."""
+
+    wrong: Sequence[str]  # handles of those who were not told every event once and in order
+    events: int  # that the others heard while one stalled
+    seconds: float  # that it took
+    before: float
+    highest: float
+    after: float  # the one who stalled was cut off
+    found: int  # events that waited in buffers for the one who stalled
+
+
 async def show(directory: Path, console: Console, events: int) -> int:
     """Print what happened; return 1 unless everybody was told every event once and in order."""
 
     def say(line: str) -> None:
         console.print(line, soft_wrap=True, highlight=False)
 
+    outcome = await run(directory, events, say)
+    return 1 if outcome.wrong else 0
+
+
+async def run(directory: Path, events: int, say: Callable[[str], None]) -> Outcome:
+    """Let one of the readers stall while so many events happen."""
     async with running_cluster(directory, 1) as cluster, contextlib.AsyncExitStack() as stack:
         (node,) = cluster.nodes
         people = [Person(node.url) for _ in range(READERS)]
@@ -141,13 +160,12 @@ async def show(directory: Path, console: Console, events: int) -> int:
                 f"{took:.0f} s; {memory.now():.0f} MB now, {memory.highest:.0f} MB at most."
             )
             await _until_cut_off(node.url, len(others))
-            say(f"By then, or a little later, the stalled one was cut off; {memory.now():.0f} MB.")
+            after, highest = memory.now(), memory.highest
+            say(f"By then, or a little later, the stalled one was cut off; {after:.0f} MB.")
             stalled.wire.read_on()
             await stalled.until_ended()
-            say(
-                f"It read on, and found {len(stalled.heard) - stalled_at} events in buffers; then: "
-                f"{stalled.ended}."
-            )
+            found = len(stalled.heard) - stalled_at
+            say(f"It read on, and found {found} events in buffers; then: {stalled.ended}.")
         began = time.monotonic()
         async with stalled.listening():
             await stalled.until_heard(last)
@@ -159,7 +177,7 @@ async def show(directory: Path, console: Console, events: int) -> int:
         ]
         say(f"{memory.now():.0f} MB at the end, {memory.highest:.0f} MB at most.")
         say(f"WRONG for {', '.join(wrong)}" if wrong else "Everybody heard everything in order.")
-    return 1 if wrong else 0
+    return Outcome(wrong, events, took, before, highest, after, found)
 
 
 async def _send(others: Sequence[Reader], chat_id: str, count: int) -> int:

@@ -7,10 +7,10 @@ everything but the operation's id, which therefore comes last.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
-from realtime.tasks import end
+from realtime.tasks import Tasks
 
 BODY_START = b'{"payload":'  # … and `protocol.next_tail` ends the message
 
@@ -60,15 +60,13 @@ class Rendered:
 class Group:
     """Those who get the same, and what makes it."""
 
-    __slots__ = ("__weakref__", "_render", "_tasks")
+    __slots__ = ("__weakref__", "_groups", "_render")
 
     def __init__(
-        self,
-        render: Callable[[Item], Rendered | Awaitable[Rendered]],
-        tasks: set[asyncio.Task[Rendered]],
+        self, groups: "Groups", render: Callable[[Any], Rendered | Awaitable[Rendered]]
     ) -> None:
+        self._groups = groups
         self._render = render
-        self._tasks = tasks
 
     def now(self, item: Item) -> Rendered | None:
         """Return what is told of an item if that takes no waiting; else begin to make it."""
@@ -88,18 +86,12 @@ class Group:
         return await asyncio.shield(rendered)
 
     def _begin(self, item: Item) -> "Rendered | asyncio.Task[Rendered]":
+        self._groups.rendered += 1
         rendered = self._render(item)
         if isinstance(rendered, Awaitable):
-            rendered = asyncio.create_task(self._awaited(item, rendered), name="rendering")
-            self._tasks.add(rendered)
-            rendered.add_done_callback(self._forget)
+            rendered = self._groups.tasks.start(self._awaited(item, rendered), "rendering")
         item.renderings[self] = rendered
         return rendered
-
-    def _forget(self, task: asyncio.Task[Rendered]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever waits for it sees it; perhaps nobody does any more
 
     async def _awaited(self, item: Item, rendering: Awaitable[Rendered]) -> Rendered:
         async with asyncio.timeout(RENDER_TIMEOUT):
@@ -112,7 +104,8 @@ class Groups:
 
     def __init__(self) -> None:
         self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
-        self._tasks: set[asyncio.Task[Rendered]] = set()
+        self.tasks = Tasks()
+        self.rendered = 0  # responses made
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -120,17 +113,17 @@ class Groups:
     def of(
         self,
         key: Hashable,
-        renderer: Callable[[], Callable[[Item], Rendered | Awaitable[Rendered]]],
+        renderer: Callable[[], Callable[[Any], Rendered | Awaitable[Rendered]]],
     ) -> Group:
         """Return the group with a key; if there is none, `renderer` makes what renders for it."""
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(renderer(), self._tasks)
+            group = self._groups[key] = Group(self, renderer())
         return group
 
     async def close(self) -> None:
         """End what is still being made."""
-        await end(list(self._tasks))
+        await self.tasks.end()
 
 
 def frame_header(size: int) -> bytes:

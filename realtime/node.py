@@ -13,6 +13,7 @@ from realtime.bus import Bus, Hint
 from realtime.events import Delivery, SessionEnded
 from realtime.feed import Feeds
 from realtime.file_watch import FileWatch
+from realtime.groups import Groups
 from realtime.hub import Hub
 from realtime.leases import DatabaseLeases, Leases
 from realtime.leases_redis import RedisLeases
@@ -40,6 +41,7 @@ class Node:
         self.hub = Hub(source, self.tailer)
         self.feeds = Feeds(source, self.tailer, self.hub)
         self.typing = TypingListeners(db, source)
+        self.groups = Groups()
         self.hub.on_left(self.typing.left)
         self.sockets = Sockets()
         self.bus = Bus(bus_url)
@@ -80,6 +82,7 @@ class Node:
                 self._receipts_timer.cancel()
             await end(tasks)
             await self.typing.close()
+            await self.groups.close()
             await self.registry.leave()
         for task in tasks:
             if not task.cancelled():

@@ -229,7 +229,7 @@ class Protocol:
 
 def next_tail(id_: str) -> bytes:
     """Return the end of a `next` message: the id, which is each operation's own, comes last."""
-    return b',"id":' + orjson.dumps(id_) + b',"type":"next"}'
+    return b"," + orjson.dumps({"id": id_, "type": "next"})[1:]
 
 
 def _encode(type_: str, **fields: Any) -> bytes:

@@ -203,10 +203,6 @@ class Engine:
         """See `Renderer.rejected`."""
         return Rejected([formatted(as_graphql(error))])
 
-    async def close(self) -> None:
-        """End what is still being rendered."""
-        await self._subscriptions.groups.close()
-
     async def _executed(self, operation: _Operation) -> ExecutionResult:
         """Return the result of a query or a mutation."""
         started = time.perf_counter()

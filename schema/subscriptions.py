@@ -14,7 +14,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from models.viewer import Viewer
-from realtime.groups import Groups, Rendered
+from realtime.groups import Rendered
 from realtime.operations import OperationRequest, Subscribed
 from resolvers.services import Services
 from schema.context import NO_VIEWER, Asking, Context
@@ -43,7 +43,6 @@ class Subscriptions:
     """Begins subscriptions; one per node."""
 
     def __init__(self, services: Services, schema: GraphQLSchema) -> None:
-        self.groups = Groups()
         self._services = services
         self._schema = schema
 
@@ -88,7 +87,7 @@ class Subscriptions:
             source.scope if with_cursor else None,
             (asking.user_id, asking.session_id) if isinstance(asking, Viewer) else None,
         )
-        group = self.groups.of(
+        group = self._services.node.groups.of(
             key, lambda: _Renderer(self._services, executor, source, asking, with_cursor).render
         )
         return Subscribed(source.open(), group)

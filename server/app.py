@@ -80,25 +80,19 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 @asynccontextmanager
 async def open_program(settings: Settings) -> AsyncIterator[Program]:
     """Yield the ASGI application with its real-time side running."""
-    async with open_services(settings) as services:
-        metrics = Metrics(services.node)
-        engine = Engine(services, metrics.observe)
-        try:
-            async with services.node.running():
-                yield Program(_application(settings, services, engine, metrics), services)
-        finally:
-            await engine.close()
+    async with open_services(settings) as services, services.node.running():
+        yield Program(_application(settings, services), services)
 
 
-def _application(
-    settings: Settings, services: Services, engine: Engine, metrics: Metrics
-) -> ASGIApp:
+def _application(settings: Settings, services: Services) -> ASGIApp:
     node = services.node
+    metrics = Metrics(node)
+    engine = Engine(services, metrics.observe)
     authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens)
     node.revoked_listeners.append(authenticator.forget)
     http = GraphQLOverHttp(engine, authenticator)
     health = Health(services.db, node)
-    pages_and_requests = Starlette(
+    requests = Starlette(
         routes=[
             Route("/graphql", http.answer, methods=["GET", "POST"]),
             Route("/healthz", health.live),
@@ -109,7 +103,7 @@ def _application(
         middleware=[Middleware(RequestLog, metrics=metrics), *_cors(settings.allowed_origins)],
     )
     endpoint = Endpoint(engine, authenticator, node.sockets)
-    return _Entrance(pages_and_requests, endpoint, settings.allowed_origins)
+    return _Entrance(requests, endpoint, settings.allowed_origins)
 
 
 def _cors(origins: Sequence[str]) -> list[Middleware]:

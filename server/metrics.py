@@ -48,6 +48,11 @@ class Metrics:
         self._live("hubbub_sockets", "Open WebSockets", lambda: len(node.sockets))
         self._live("hubbub_people_online", "People signed in on them", lambda: node.sockets.people)
         self._live("hubbub_event_subscribers", "Event subscriptions", lambda: node.hub.subscribers)
+        self._live(
+            "hubbub_subscription_groups",
+            "Groups of subscriptions that are answered together",
+            lambda: len(node.groups),
+        )
         self._live("hubbub_bus_up", "Whether this node hears itself on the bus", node.bus.healthy)
         self._live(
             "hubbub_registry_up",
@@ -92,4 +97,9 @@ class _Delivered(Collector):
             "hubbub_events_delivered",
             "Events handed to subscribers",
             value=self._node.hub.delivered,
+        )
+        yield CounterMetricFamily(
+            "hubbub_events_rendered",
+            "Responses made of what subscribers were told, each for a whole group",
+            value=self._node.groups.rendered,
         )

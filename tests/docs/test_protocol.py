@@ -93,7 +93,7 @@ def test_the_table_has_the_limits_of_the_code():
         "`events` subscriptions that wait on one node to catch up": str(feed.MAY_WAIT),
         "waiting for one's turn to catch up": f"{feed.TURN_TIMEOUT:.0f} s",
         "an `events` subscription becoming live": f"{hub.LIVE_TIMEOUT:.0f} s",
-        "`events` without an event": f"{hub.IDLE:.0f} s",
+        "`events` without an event": f"{hub.IDLE:.0f} s, and up to as long again",
         "bytes of a frame, or of an HTTP body": str(graphql_http.MAX_BODY),
         "an HTTP body arriving": f"{graphql_http.BODY_TIMEOUT:.0f} s",
         "bytes of an HTTP request's address and headers": str(connections.MAX_HEAD),

@@ -123,16 +123,14 @@ def pruned_unnoticed() -> None:
 def place_moves_late() -> None:
     """The tailer hands a batch on, and notes its new place after another read, which may fail."""
 
-    async def read(self: tailer.Tailer, place: Cursor) -> None:
-        news = await self._log.since(place)
-        later = Cursor(place.epoch, news.position)
-        batch = events.deliveries([*news.events, *news.receipts], place, later)
-        for listener in self._listeners:
-            listener(batch)
-        await self._log.check(place)
-        self._place = later
+    async def hand_on(self: tailer.Tailer, batch: Sequence[Delivery], place: Cursor) -> None:
+        for listener in self._listeners if batch else ():
+            if (delivering := listener(batch)) is not None:
+                await delivering
+        await self._log.check(self.place)
+        self._place = place
 
-    _replace(tailer.Tailer, "_read", read)
+    _replace(tailer.Tailer, "_hand_on", hand_on)
 
 
 @fault(bell_lost=1.0)
@@ -247,7 +245,7 @@ def mailbox_grows() -> None:
 @fault()
 def nobody_is_removed() -> None:
     """A hub keeps the subscriptions of sockets that are gone."""
-    _replace(hub.Hub, "_remove", lambda self, subscription: None)
+    _replace(hub.Hub, "leave", lambda self, subscription: None)
 
 
 # --- the feed -----------------------------------------------------------------------------------

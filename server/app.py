@@ -22,7 +22,7 @@ from resolvers.services import Credentials, Services
 from schema.engine import Engine
 from server import migrations, pages
 from server.authentication import SessionAuthenticator
-from server.graphql_http import GraphQLOverHttp
+from server.graphql_http import PREFLIGHTED, GraphQLOverHttp
 from server.health import Health
 from server.metrics import Metrics
 from server.middleware import RequestLog, origin_allowed
@@ -90,7 +90,7 @@ def _application(settings: Settings, services: Services) -> Starlette:
     engine = Engine(services, metrics.observe)
     authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens)
     node.revoked_listeners.append(authenticator.forget)
-    http = GraphQLOverHttp(engine, authenticator)
+    http = GraphQLOverHttp(engine, authenticator, settings.allowed_origins)
     health = Health(services.db, node)
     return Starlette(
         routes=[
@@ -116,7 +116,7 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type", "x-request-id"],
+            allow_headers=["authorization", "content-type", "x-request-id", *PREFLIGHTED],
             expose_headers=["x-request-id"],
             max_age=86400,
         )

@@ -3,14 +3,13 @@
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 import strawberry
 from graphql import (
-    DocumentNode,
     ExecutionResult,
     GraphQLError,
     OperationDefinitionNode,
@@ -21,26 +20,23 @@ from graphql import (
     is_input_object_type,
     is_interface_type,
     is_object_type,
-    specified_rules,
 )
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, validate_document
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from models.errors import Refusal
 from models.viewer import Viewer
 from realtime.hub import SlowConsumer
 from realtime.operations import OperationRequest, Rejected, Result
 from resolvers.services import Services
+from schema.admission import Admission, Admitted, NotAdmitted
 from schema.context import Context
 from schema.cursor import SCALAR, Cursor
-from schema.documents import Document, Documents, declared
+from schema.documents import Document
 from schema.errors import USER_ERROR_TYPES, formatted
 from schema.events import EVENT_TYPES
 from schema.root import Mutation, Query, Subscription
-
-# Of a subscription, as JSON: 2,000 ids. They stay for as long as it does.
-MAX_VARIABLES = 64 * 1024  # bytes
 
 # The contract as clients get it; `hubbub schema --write` brings it up to date.
 PUBLISHED = Path(__file__).with_name("schema.graphql")
@@ -122,10 +118,20 @@ def printed(schema: strawberry.Schema) -> str:
 class _Operation:
     """An operation that may be executed, and what it takes."""
 
-    document: Document
-    node: OperationDefinitionNode
-    request: OperationRequest
+    admitted: Admitted
     context: Context
+
+    @property
+    def document(self) -> Document:
+        return self.admitted.document
+
+    @property
+    def node(self) -> OperationDefinitionNode:
+        return self.admitted.node
+
+    @property
+    def request(self) -> OperationRequest:
+        return self.admitted.request
 
     @property
     def kind(self) -> OperationType:
@@ -143,7 +149,7 @@ class Engine:
         """Prepare; the observer is told kind, name, seconds and failure of what was executed."""
         self._services = services
         self._schema = build_schema()._schema
-        self._documents = Documents()
+        self._admission = Admission(self._schema)
         self._observer = observer
 
     async def execute(
@@ -158,19 +164,18 @@ class Engine:
         Never raises for what the request holds: that is in the answer's `errors`.
         """
         try:
-            document = self._documents.read(request.query)
-            node = document.operation(request.operation_name)
-            kind = node.operation
+            admitted = self._admission.admit(request)
+            kind = admitted.node.operation
             if kind is OperationType.SUBSCRIPTION or (
                 kind is OperationType.MUTATION and not mutations
             ):
                 raise OperationNotAllowed(kind)
-            if errors := document.errors(self._validate):
-                return Answer({"errors": [formatted(each) for each in errors]}, executed=False)
-            context = await self._context(document, asking)
+            context = await self._context(admitted.document, asking)
+        except NotAdmitted as refused:
+            return Answer({"errors": [formatted(each) for each in refused.errors]}, executed=False)
         except GraphQLError as error:
             return Answer({"errors": [formatted(error)]}, executed=False)
-        result = await self._executed(_Operation(document, node, request, context))
+        result = await self._executed(_Operation(admitted, context))
         return Answer(_payload(result), executed=_began(result))
 
     async def stream(
@@ -178,17 +183,16 @@ class Engine:
     ) -> AsyncGenerator[Result | Rejected, None]:
         """Yield the results of any operation; raises `SlowConsumer` and nothing else."""
         try:
-            document = self._documents.read(request.query)
-            node = document.operation(request.operation_name)
-            request = _kept(node, request)
-            if errors := document.errors(self._validate):
-                yield Rejected([formatted(each) for each in errors])
-                return
-            context = await self._context(document, viewer)
+            admitted = self._admission.admit(request)
+            del request  # what the operation does not need must not stay for as long as it runs
+            context = await self._context(admitted.document, viewer)
+        except NotAdmitted as refused:
+            yield Rejected([formatted(each) for each in refused.errors])
+            return
         except GraphQLError as error:
             yield Rejected([formatted(error)])
             return
-        operation = _Operation(document, node, request, context)
+        operation = _Operation(admitted, context)
         if operation.kind is not OperationType.SUBSCRIPTION:
             result = await self._executed(operation)
             yield _shown(result)
@@ -228,6 +232,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a bug beyond the fields, to be told like others
             result = ExecutionResult(None, [_as_graphql(error)])
         self._observe(operation, started, failed=bool(result.errors))
+        result.extensions = operation.admitted.extensions
         return result
 
     async def _subscribed(
@@ -254,9 +259,6 @@ class Engine:
             return source
         return cast("_Executor", executor), source
 
-    def _validate(self, node: DocumentNode) -> list[GraphQLError]:
-        return validate_document(self._schema, node, tuple(specified_rules))
-
     def _observe(self, operation: _Operation, started: float, *, failed: bool) -> None:
         if self._observer is not None:
             name = operation.node.name.value if operation.node.name else None
@@ -274,22 +276,6 @@ class Engine:
             except Refusal as refusal:
                 raise GraphQLError(refusal.message, original_error=refusal) from refusal
         return context
-
-
-def _kept(operation: OperationDefinitionNode, request: OperationRequest) -> OperationRequest:
-    """Return what of a request an operation needs for as long as it runs.
-
-    Raises `GraphQLError` when a subscription has more of them than may be kept for it.
-    """
-    variables = declared(operation, request.variables)
-    if operation.operation is OperationType.SUBSCRIPTION:
-        size = len(orjson.dumps(variables))
-        if size > MAX_VARIABLES:
-            raise GraphQLError(
-                f"The variables of a subscription have {size} bytes; "
-                f"at most {MAX_VARIABLES} are allowed."
-            )
-    return replace(request, variables=variables)
 
 
 def _as_graphql(error: Exception) -> GraphQLError:
@@ -317,4 +303,6 @@ def _payload(result: ExecutionResult) -> dict[str, Any]:
         payload["data"] = result.data
     if result.errors:
         payload["errors"] = [formatted(error) for error in result.errors]
+    if result.extensions:
+        payload["extensions"] = result.extensions
     return payload

@@ -19,7 +19,10 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from realtime.operations import OperationRequest
 from schema.cost import MAX_COST, Costs
 from schema.documents import Document, Documents, declared
+from schema.introspection import NoIntrospection
 from schema.limits import check_variables
+from schema.manifest import Manifest
+from schema.persisted import Persisted
 
 # Steps of comparing fields that may have to be merged, which is the one part of validation that
 # does not grow with the document's length but with its square. With this the worst document takes
@@ -49,16 +52,23 @@ class NotAdmitted(Exception):
 class Admission:
     """Finds the operation of a request, and refuses what is wrong with it or too much."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, *, introspection: bool = True, listed: Manifest | None = None
+    ) -> None:
         self._schema = schema
         self._documents = Documents()
+        self._persisted = Persisted(listed)
         self._costs = Costs(schema)
+        self._hides = not introspection
         self._rules = [*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule]
+        if not introspection:
+            self._rules.append(NoIntrospection)
 
     def admit(self, request: OperationRequest) -> Admitted:
         """Return what may run; raises `NotAdmitted`."""
         try:
-            document = self._documents.read(request.query)
+            text = self._persisted.text(request)
+            document = self._documents.read(text)
             node = document.operation(request.operation_name)
             # Before validation: what takes long to validate is refused here.
             document.check_shape(node)
@@ -69,13 +79,14 @@ class Admission:
             cost = document.weigh(self._costs, node, variables)
         except GraphQLError as error:
             raise NotAdmitted([error]) from None
-        kept = replace(request, variables=variables, extensions=None)
+        self._persisted.learn(request)
+        kept = replace(request, query=text, variables=variables, extensions=None, document_id=None)
         asked = (request.extensions or {}).get("cost") is True
         told = {"cost": {"requested": cost, "maximum": MAX_COST}} if asked else None
         return Admitted(document, node, kept, told)
 
     def _validate(self, node: DocumentNode) -> list[GraphQLError]:
-        errors = validate(self._schema, node, self._rules)
+        errors = validate(self._schema, node, self._rules, hide_suggestions=self._hides)
         if errors and _gave_up(errors[-1]):
             return [
                 GraphQLError(

@@ -36,6 +36,7 @@ from schema.cursor import SCALAR, Cursor
 from schema.documents import Document
 from schema.errors import USER_ERROR_TYPES, formatted
 from schema.events import EVENT_TYPES
+from schema.manifest import Manifest
 from schema.root import Mutation, Query, Subscription
 
 # The contract as clients get it; `hubbub schema --write` brings it up to date.
@@ -145,11 +146,21 @@ class Engine:
     execution around it: its extensions and contexts took a fifth of the time of a small mutation.
     """
 
-    def __init__(self, services: Services, observer: Observer | None = None) -> None:
-        """Prepare; the observer is told kind, name, seconds and failure of what was executed."""
+    def __init__(
+        self,
+        services: Services,
+        observer: Observer | None = None,
+        *,
+        introspection: bool = True,
+        listed: Manifest | None = None,
+    ) -> None:
+        """Prepare; the observer is told kind, name, seconds and failure of what was executed.
+
+        Without `introspection` the schema is not told; with `listed`, nothing else runs.
+        """
         self._services = services
         self._schema = build_schema()._schema
-        self._admission = Admission(self._schema)
+        self._admission = Admission(self._schema, introspection=introspection, listed=listed)
         self._observer = observer
 
     async def execute(

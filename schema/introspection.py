@@ -1,9 +1,13 @@
-"""Asking the server for its schema: what that costs."""
+"""Asking the server for its schema: what that costs, and how it is refused."""
 
 import math
+from typing import Any
 
 from graphql import (
+    FieldNode,
+    GraphQLError,
     GraphQLSchema,
+    ValidationRule,
     is_abstract_type,
     is_enum_type,
     is_input_object_type,
@@ -13,6 +17,20 @@ from graphql import (
 
 # Around a type, as in `[ID!]!`: what is asked for within more `ofType` than that is null.
 WRAPPERS = 3
+
+
+class NoIntrospection(ValidationRule):
+    """Refuses `__schema` and `__type`; `__typename` tells nothing that the document does not."""
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        if node.name.value in ("__schema", "__type"):
+            self.report_error(
+                GraphQLError(
+                    f"This server does not tell its schema, so there is no {node.name.value}.",
+                    node,
+                    extensions={"code": "INTROSPECTION_DISABLED"},
+                )
+            )
 
 
 def list_lengths(schema: GraphQLSchema) -> dict[str, int]:

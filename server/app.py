@@ -19,6 +19,7 @@ from realtime.endpoint import Endpoint
 from realtime.node import Node
 from resolvers.sending import sending
 from resolvers.services import Credentials, Services
+from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
 from server.authentication import SessionAuthenticator
@@ -87,7 +88,8 @@ async def open_program(settings: Settings) -> AsyncIterator[Program]:
 def _application(settings: Settings, services: Services) -> Starlette:
     node = services.node
     metrics = Metrics(node)
-    engine = Engine(services, metrics.observe)
+    listed = manifest.read(path) if (path := settings.persisted_operations) else None
+    engine = Engine(services, metrics.observe, introspection=settings.introspection, listed=listed)
     authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens)
     node.revoked_listeners.append(authenticator.forget)
     http = GraphQLOverHttp(engine, authenticator, settings.allowed_origins)

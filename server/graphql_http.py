@@ -126,7 +126,9 @@ def _media_type(accept: str | None) -> str:
 
 def _from_query(request: Request) -> OperationRequest:
     parameters = dict(parse_qsl(_query_string(request), keep_blank_values=True))
-    fields: dict[str, Any] = {name: parameters.get(name) for name in ("query", "operationName")}
+    fields: dict[str, Any] = {
+        name: parameters.get(name) for name in ("query", "operationName", "documentId")
+    }
     for name in ("variables", "extensions"):
         if parameters.get(name):
             fields[name] = _parsed(parameters[name].encode(), name)

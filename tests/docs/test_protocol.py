@@ -16,7 +16,7 @@ from realtime import endpoint, feed, hub, protocol
 from realtime.protocol import CloseCode
 from resolvers import chats, messages, reactions, typing
 from resolvers.services import utc_now
-from schema import admission, cost, documents, limits
+from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
 from server import authentication, connections, graphql_http
@@ -26,7 +26,7 @@ from tests.house.checkout import ROOT
 from tests.parts.people import Socket
 
 PAGE = Page.of("PROTOCOL.md")
-SCHEMA = ("errors", "documents", "limits", "cost", "admission")
+SCHEMA = ("errors", "documents", "limits", "cost", "introspection", "persisted", "admission")
 ONLY_OF_SUBSCRIPTIONS = {"INVALID_CURSOR"}
 
 
@@ -111,6 +111,7 @@ def test_the_table_has_the_limits_of_the_code():
         "directives of an operation": str(limits.MAX_DIRECTIVES),
         "fields at the root of an operation": str(limits.MAX_ROOT_FIELDS),
         "[cost](#cost) of an operation": str(cost.MAX_COST),
+        "persisted queries that a node remembers": str(persisted.KEPT),
         "`register`, `logIn` and `refreshSession` in a mutation": "1",
         "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),

@@ -34,6 +34,7 @@ GRAPHQL = "application/graphql-response+json"
         (b"x", {"content-type": "multipart/form-data; boundary=x"}, 415, "UPLOAD_NOT_SUPPORTED"),
         (b'{"query": null}', JSON, 400, "BAD_REQUEST"),
         (b'{"query": "{ a }", "extensions": []}', JSON, 400, "BAD_REQUEST"),
+        (b'{"documentId": 1}', JSON, 400, "BAD_REQUEST"),
         (b"{}", {}, 415, "UNSUPPORTED_MEDIA_TYPE"),
         (b'{"query": "{ a }"}', {**JSON, "accept": "text/plain"}, 406, "NOT_ACCEPTABLE"),
         (b"x" * (graphql_http.MAX_BODY + 1), JSON, 413, "BODY_TOO_LARGE"),

@@ -16,13 +16,15 @@ class BadRequest(Exception):
 class OperationRequest:
     """A GraphQL request as a client made it, over any transport.
 
-    `query` is empty only where `extensions` name a document that the server may know.
+    `query` is empty only where `extensions` or `document_id` name a document that the server may
+    know.
     """
 
     query: str
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     extensions: dict[str, Any] | None = None
+    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,17 @@ class Authenticator(Protocol):
 def operation_request(fields: object, *, name: str) -> OperationRequest:
     """Return the request of a JSON object; raises `BadRequest` saying what is wrong with it."""
     fields = as_object(fields, name)
+    extensions = optional_object(fields.get("extensions"), "extensions")
+    document_id = _optional_text(fields.get("documentId"), "documentId")
+    query = fields.get("query")
+    if query is None and (document_id is not None or "persistedQuery" in (extensions or {})):
+        query = ""
     return OperationRequest(
-        query=text_of(fields.get("query"), "query"),
+        query=text_of(query, "query"),
         variables=optional_object(fields.get("variables"), "variables"),
         operation_name=_optional_text(fields.get("operationName"), "operationName"),
-        extensions=optional_object(fields.get("extensions"), "extensions"),
+        extensions=extensions,
+        document_id=document_id,
     )
 
 

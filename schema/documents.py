@@ -14,28 +14,26 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
-    InlineFragmentNode,
     OperationDefinitionNode,
-    OperationType,
     Visitor,
     parse,
     visit,
 )
 
+from schema.cost import Costs, Weighed
+from schema.limits import check_shape, exceeded
+
 if TYPE_CHECKING:
     from schema.sharing import Sharing
 
-# Of a document. GraphiQL's introspection query has about 300 tokens in 2 KB. A comment of any
-# length is one token, so tokens alone bound nothing.
-MAX_TOKENS = 5000
+# Of a document. GraphiQL's introspection query has about 300 tokens in 2 KB, and no operation of
+# our clients has 150; the worst take about 15 µs for each. A comment of any length is one token, so
+# tokens alone bound nothing.
+MAX_TOKENS = 3000
 MAX_BYTES = 64 * 1024
 
-# Of a mutation. Each of its fields is a transaction of its own, done one after the other.
-MAX_MUTATIONS = 50
-# And of these one: a guess at a password costs a request, which is what a proxy counts.
-CREDENTIALS = frozenset({"register", "logIn", "refreshSession"})
+WEIGHED = 8  # operations of a document whose cost is remembered; clients send one in each
 
 KEPT = 1000  # documents
 KEPT_BYTES = 32 * 1024 * 1024  # enough for 250 documents of 200 tokens
@@ -47,24 +45,27 @@ class Document:
 
     def __init__(self, text: str) -> None:
         """Parse a text; raises `GraphQLError`."""
-        if len(text) > MAX_BYTES or len(text.encode()) > MAX_BYTES:
-            raise GraphQLError(
-                f"The document may have {MAX_BYTES} bytes at most.",
-                extensions={"code": "GRAPHQL_PARSE_FAILED"},
+        size = len(text) if len(text) > MAX_BYTES else len(text.encode())
+        if size > MAX_BYTES:
+            raise exceeded(
+                "GRAPHQL_PARSE_FAILED",
+                f"The document has {size} bytes; at most {MAX_BYTES} are allowed.",
+                actual=size,
+                maximum=MAX_BYTES,
             )
-        self.text = text
         self.node: DocumentNode = parse(text, max_tokens=MAX_TOKENS)
         # Comments and strings are kept twice: in the text, and as the value of a token.
         self.size = 2 * sys.getsizeof(text) + _BYTES_PER_TOKEN * (self.node.token_count or 0)
         self._valid = False
         # What its subscriptions share, by name: see `schema/sharing.py`.
         self.sharing: dict[str | None, Sharing] = {}
+        self._shaped: set[int] = set()
+        self._weighed: dict[int, Weighed] = {}
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Return the operation that a request means; raises `GraphQLError` if it means none.
 
-        Also raises it for a mutation that does too much at once. Strawberry would run the first of
-        several operations when none is named, against GraphQL §6.1.
+        Strawberry would run the first of several when none is named, against GraphQL §6.1.
         """
         operations = [
             definition
@@ -79,42 +80,34 @@ class Document:
             raise GraphQLError(
                 "The document has no operation, or several: name one in operationName."
             )
-        (operation,) = operations
-        if operation.operation is OperationType.MUTATION:
-            self._check_size(operation)
-        return operation
+        return operations[0]
 
-    def _check_size(self, mutation: OperationDefinitionNode) -> None:
-        fields = self._root_fields(mutation)
-        if len(fields) > MAX_MUTATIONS:
-            raise _too_many(f"A mutation may have {MAX_MUTATIONS} fields at most.")
-        if sum(name in CREDENTIALS for name in fields.values()) > 1:
-            names = ", ".join(sorted(CREDENTIALS))
-            raise _too_many(f"Of {names} a mutation may have one only.")
-
-    def _root_fields(self, operation: OperationDefinitionNode) -> dict[str, str]:
-        """Return the name of each field that is executed, by its key in the response.
-
-        Collected as GraphQL §6.3.2 has it, as if nothing were skipped: a fragment counts once, and
-        so do fields with one key.
-        """
-        fragments = {
-            definition.name.value: definition.selection_set
+    @functools.cached_property
+    def fragments(self) -> dict[str, FragmentDefinitionNode]:
+        """Its fragments by name."""
+        return {
+            definition.name.value: definition
             for definition in self.node.definitions
             if isinstance(definition, FragmentDefinitionNode)
         }
-        fields: dict[str, str] = {}
-        left = list(operation.selection_set.selections)
-        while left:
-            match left.pop():
-                case FieldNode(alias=alias, name=name):
-                    fields[(alias or name).value] = name.value
-                case InlineFragmentNode(selection_set=selection_set):
-                    left += selection_set.selections
-                case FragmentSpreadNode(name=name):
-                    if (found := fragments.pop(name.value, None)) is not None:
-                        left += found.selections
-        return fields
+
+    def check_shape(self, operation: OperationDefinitionNode) -> None:
+        """Raise `GraphQLError` unless one of its operations is within the limits of `limits.py`."""
+        if id(operation) not in self._shaped:
+            check_shape(operation, self.fragments)
+            self._shaped.add(id(operation))
+
+    def weigh(
+        self, costs: Costs, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+    ) -> int:
+        """Return what one of its operations costs; raises `GraphQLError` if that is too much."""
+        weighed = costs.weigh(
+            operation, self.fragments, variables, self._weighed.get(id(operation))
+        )
+        if len(self._weighed) >= WEIGHED:
+            self._weighed.clear()
+        self._weighed[id(operation)] = weighed
+        return weighed.cost
 
     def errors(self, validate: Callable[[DocumentNode], list[GraphQLError]]) -> list[GraphQLError]:
         """Return what `validate` finds wrong; it is not asked again once it has found nothing.
@@ -133,10 +126,6 @@ class Document:
         finder = _CursorFinder()
         visit(self.node, finder)
         return finder.found
-
-
-def _too_many(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": "TOO_MANY_FIELDS"})
 
 
 def declared(

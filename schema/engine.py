@@ -3,28 +3,24 @@
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import strawberry
 from graphql import (
-    DocumentNode,
     ExecutionResult,
     GraphQLError,
-    OperationDefinitionNode,
     OperationType,
     Undefined,
     execute,
     is_input_object_type,
     is_interface_type,
     is_object_type,
-    specified_rules,
 )
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.schema import validate_document
 
 from models.errors import Refusal
 from models.viewer import Viewer
@@ -32,17 +28,16 @@ from realtime.feed import told_by
 from realtime.mailbox import SlowConsumer
 from realtime.operations import OperationRequest, Rejected, Result, Subscribed
 from resolvers.services import Services
+from schema.admission import Admission, Admitted, NotAdmitted
 from schema.context import Context
 from schema.cursor import SCALAR, Cursor
-from schema.documents import Document, Documents, declared
+from schema.documents import Document
 from schema.errors import USER_ERROR_TYPES, formatted
 from schema.events import EVENT_TYPES
+from schema.manifest import Manifest
 from schema.responses import as_graphql, began, response
 from schema.root import Mutation, Query, Subscription
 from schema.subscriptions import Executor, Subscriptions
-
-# Of a subscription, as JSON: 2,000 ids. They stay for as long as it does.
-MAX_VARIABLES = 64 * 1024  # bytes
 
 # The contract as clients get it; `hubbub schema --write` brings it up to date.
 PUBLISHED = Path(__file__).with_name("schema.graphql")
@@ -109,14 +104,12 @@ def printed(schema: strawberry.Schema) -> str:
 class _Operation:
     """An operation that may be executed, and what it takes."""
 
-    document: Document
-    node: OperationDefinitionNode
-    request: OperationRequest
+    admitted: Admitted
     context: Context
 
     @property
     def kind(self) -> OperationType:
-        return self.node.operation
+        return self.admitted.node.operation
 
 
 class Engine:
@@ -126,11 +119,21 @@ class Engine:
     execution around it: its extensions and contexts took a fifth of the time of a small mutation.
     """
 
-    def __init__(self, services: Services, observer: Observer | None = None) -> None:
-        """Prepare; the observer is told kind, name, seconds and failure of what was executed."""
+    def __init__(
+        self,
+        services: Services,
+        observer: Observer | None = None,
+        *,
+        introspection: bool = True,
+        listed: Manifest | None = None,
+    ) -> None:
+        """Prepare; the observer is told kind, name, seconds and failure of what was executed.
+
+        Without `introspection` the schema is not told; with `listed`, nothing else runs.
+        """
         self._services = services
         self._schema = build_schema()._schema
-        self._documents = Documents()
+        self._admission = Admission(self._schema, introspection=introspection, listed=listed)
         self._subscriptions = Subscriptions(services, self._schema)
         self._observer = observer
 
@@ -146,19 +149,18 @@ class Engine:
         Never raises for what the request holds: that is in the answer's `errors`.
         """
         try:
-            document = self._documents.read(request.query)
-            node = document.operation(request.operation_name)
-            kind = node.operation
+            admitted = self._admission.admit(request)
+            kind = admitted.node.operation
             if kind is OperationType.SUBSCRIPTION or (
                 kind is OperationType.MUTATION and not mutations
             ):
                 raise OperationNotAllowed(kind)
-            if errors := document.errors(self._validate):
-                return Answer({"errors": [formatted(each) for each in errors]}, executed=False)
-            context = await self._context(document, asking)
+            context = await self._context(admitted.document, asking)
+        except NotAdmitted as refused:
+            return Answer({"errors": [formatted(each) for each in refused.errors]}, executed=False)
         except GraphQLError as error:
             return Answer({"errors": [formatted(error)]}, executed=False)
-        result = await self._executed(_Operation(document, node, request, context))
+        result = await self._executed(_Operation(admitted, context))
         return Answer(response(result), executed=began(result))
 
     async def begin(
@@ -166,15 +168,14 @@ class Engine:
     ) -> Result | Rejected | Subscribed:
         """See `Renderer.begin`; `with_cursor` has results say where to resume after them."""
         try:
-            document = self._documents.read(request.query)
-            node = document.operation(request.operation_name)
-            request = _kept(node, request)
-            if errors := document.errors(self._validate):
-                return Rejected([formatted(each) for each in errors])
-            context = await self._context(document, viewer)
+            admitted = self._admission.admit(request)
+            del request  # what the operation does not need must not stay for as long as it runs
+            context = await self._context(admitted.document, viewer)
+        except NotAdmitted as refused:
+            return Rejected([formatted(each) for each in refused.errors])
         except GraphQLError as error:
             return Rejected([formatted(error)])
-        operation = _Operation(document, node, request, context)
+        operation = _Operation(admitted, context)
         if operation.kind is not OperationType.SUBSCRIPTION:
             return _shown(await self._executed(operation))
         return await self._subscribed(operation, with_cursor)
@@ -187,6 +188,7 @@ class Engine:
         if not isinstance(begun, Subscribed):
             yield begun
             return
+        del request
         try:
             async with aclosing(told_by(begun.feed)) as items:
                 async for item in items:
@@ -209,10 +211,10 @@ class Engine:
         try:
             result = execute(
                 self._schema,
-                operation.document.node,
+                operation.admitted.document.node,
                 context_value=operation.context,
-                variable_values=operation.request.variables,
-                operation_name=operation.request.operation_name,
+                variable_values=operation.admitted.request.variables,
+                operation_name=operation.admitted.request.operation_name,
                 executor_class=Executor,
                 is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
             )
@@ -221,16 +223,13 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a bug beyond the fields, to be told like others
             result = ExecutionResult(None, [as_graphql(error)])
         self._observe(operation, started, failed=bool(result.errors))
+        result.extensions = operation.admitted.extensions
         return result
 
     async def _subscribed(self, operation: _Operation, with_cursor: bool) -> Subscribed | Rejected:
         started = time.perf_counter()
         begun = await self._subscriptions.begin(
-            operation.document,
-            operation.node,
-            operation.request,
-            operation.context,
-            with_cursor=with_cursor,
+            operation.admitted, operation.context, with_cursor=with_cursor
         )
         self._observe(operation, started, failed=isinstance(begun, ExecutionResult))
         if isinstance(begun, Subscribed):
@@ -239,12 +238,9 @@ class Engine:
         errors = [error.original_error or error for error in begun.errors or []]
         return Rejected([formatted(as_graphql(error)) for error in errors])
 
-    def _validate(self, node: DocumentNode) -> list[GraphQLError]:
-        return validate_document(self._schema, node, tuple(specified_rules))
-
     def _observe(self, operation: _Operation, started: float, *, failed: bool) -> None:
         if self._observer is not None:
-            name = operation.node.name.value if operation.node.name else None
+            name = operation.admitted.node.name.value if operation.admitted.node.name else None
             seconds = time.perf_counter() - started
             self._observer(operation.kind.value, name, seconds, failed)
 
@@ -259,22 +255,6 @@ class Engine:
             except Refusal as refusal:
                 raise GraphQLError(refusal.message, original_error=refusal) from refusal
         return context
-
-
-def _kept(operation: OperationDefinitionNode, request: OperationRequest) -> OperationRequest:
-    """Return what of a request an operation needs for as long as it runs.
-
-    Raises `GraphQLError` when a subscription has more of them than may be kept for it.
-    """
-    variables = declared(operation, request.variables)
-    if operation.operation is OperationType.SUBSCRIPTION:
-        size = len(orjson.dumps(variables))
-        if size > MAX_VARIABLES:
-            raise GraphQLError(
-                f"The variables of a subscription have {size} bytes; "
-                f"at most {MAX_VARIABLES} are allowed."
-            )
-    return replace(request, variables=variables)
 
 
 def _shown(result: ExecutionResult) -> Result | Rejected:

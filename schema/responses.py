@@ -26,4 +26,6 @@ def response(result: ExecutionResult) -> dict[str, Any]:
         told["data"] = result.data
     if result.errors:
         told["errors"] = [formatted(error) for error in result.errors]
+    if result.extensions:
+        told["extensions"] = result.extensions
     return told

@@ -4,21 +4,16 @@ from collections.abc import Awaitable
 from typing import Any, cast
 
 import orjson
-from graphql import (
-    ExecutionResult,
-    GraphQLSchema,
-    OperationDefinitionNode,
-    create_source_event_stream,
-)
+from graphql import ExecutionResult, GraphQLSchema, create_source_event_stream
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from models.viewer import Viewer
 from realtime.groups import Rendered
-from realtime.operations import OperationRequest, Subscribed
+from realtime.operations import Subscribed
 from resolvers.services import Services
+from schema.admission import Admitted
 from schema.context import NO_VIEWER, Asking, Context
-from schema.documents import Document
 from schema.responses import as_graphql, response
 from schema.sharing import sharing
 from schema.sources import Source
@@ -48,9 +43,7 @@ class Subscriptions:
 
     async def begin(
         self,
-        document: Document,
-        node: OperationDefinitionNode,
-        request: OperationRequest,
+        admitted: Admitted,
         context: Context,
         *,
         with_cursor: bool,
@@ -59,9 +52,10 @@ class Subscriptions:
 
         `with_cursor` says that the transport itself tells where to resume after each result.
         """
+        request = admitted.request
         executor = Executor.build(
             self._schema,
-            document.node,
+            admitted.document.node,
             context_value=context,
             raw_variable_values=request.variables,
             operation_name=request.operation_name,
@@ -75,13 +69,13 @@ class Subscriptions:
         if isinstance(source, ExecutionResult):
             return source
         source, executor = cast("Source", source), cast("Executor", executor)
-        shared = sharing(self._schema, document, node)
+        shared = sharing(self._schema, admitted.document, admitted.node)
         asking = NO_VIEWER if shared.shareable else context.asking
         variables = request.variables or {}
         used = {name: variables[name] for name in shared.variables if name in variables}
         with_cursor = source.cursor_after is not None and (with_cursor or shared.shows_cursor)
         key = (
-            document.text,
+            request.query,
             request.operation_name,
             orjson.dumps(used, option=orjson.OPT_SORT_KEYS),
             source.scope if with_cursor else None,

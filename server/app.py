@@ -19,10 +19,11 @@ from realtime.endpoint import Endpoint
 from realtime.node import Node
 from resolvers.sending import sending
 from resolvers.services import Credentials, Services
+from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
 from server.authentication import SessionAuthenticator
-from server.graphql_http import GraphQLOverHttp
+from server.graphql_http import PREFLIGHTED, GraphQLOverHttp
 from server.health import Health
 from server.metrics import Metrics
 from server.middleware import RequestLog, name_request, origin_allowed
@@ -87,10 +88,11 @@ async def open_program(settings: Settings) -> AsyncIterator[Program]:
 def _application(settings: Settings, services: Services) -> ASGIApp:
     node = services.node
     metrics = Metrics(node)
-    engine = Engine(services, metrics.observe)
+    listed = manifest.read(path) if (path := settings.persisted_operations) else None
+    engine = Engine(services, metrics.observe, introspection=settings.introspection, listed=listed)
     authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens)
     node.revoked_listeners.append(authenticator.forget)
-    http = GraphQLOverHttp(engine, authenticator)
+    http = GraphQLOverHttp(engine, authenticator, settings.allowed_origins)
     health = Health(services.db, node)
     requests = Starlette(
         routes=[
@@ -114,7 +116,7 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type", "x-request-id"],
+            allow_headers=["authorization", "content-type", "x-request-id", *PREFLIGHTED],
             expose_headers=["x-request-id"],
             max_age=86400,
         )

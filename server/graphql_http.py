@@ -1,6 +1,7 @@
 """GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/): POST, and GET to ask."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,12 +15,17 @@ from models.errors import Refusal
 from models.viewer import Viewer
 from realtime.operations import Authenticator, BadRequest, OperationRequest, operation_request
 from schema.engine import Engine, OperationNotAllowed
+from server.middleware import origin_allowed
 
 MAX_BODY = 1024 * 1024  # bytes; the longest message is 40 kB
 BODY_TIMEOUT = 30.0  # seconds for the whole body to arrive
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
+
+# A page that sends one of these to another origin makes the browser ask that origin first.
+PREFLIGHTED = ("apollo-require-preflight", "graphql-require-preflight", "x-apollo-operation-name")
+_ASKED_FOR = ("authorization", *PREFLIGHTED)
 
 
 @dataclass
@@ -35,9 +41,12 @@ class HttpError(Exception):
 class GraphQLOverHttp:
     """Answers `/graphql` over HTTP."""
 
-    def __init__(self, engine: Engine, authenticator: Authenticator) -> None:
+    def __init__(
+        self, engine: Engine, authenticator: Authenticator, allowed_origins: Sequence[str]
+    ) -> None:
         self._engine = engine
         self._authenticator = authenticator
+        self._allowed_origins = allowed_origins
 
     async def answer(self, request: Request) -> Response:
         """Answer one request; never raises for what it holds."""
@@ -46,6 +55,7 @@ class GraphQLOverHttp:
         media_type = JSON
         try:
             media_type = _media_type(request.headers.get("accept"))
+            self._check_page(request)
             asking = await self._asking(request)
             reading = request.method != "POST"
             operation = _from_query(request) if reading else await _from_body(request)
@@ -57,6 +67,27 @@ class GraphQLOverHttp:
         # With the older media type a well-formed request is answered 200 whatever it says.
         status = 200 if answer.executed or media_type == JSON else 400
         return _response(media_type, status, answer.payload)
+
+    def _check_page(self, request: Request) -> None:
+        """Refuse a `GET` that a foreign page has the browser send without asking first.
+
+        `POST` needs a content type that is asked for already. What is not a browser sends neither
+        header, and has no visitor whose rights it could use.
+        """
+        headers = request.headers
+        if request.method == "POST" or any(headers.get(name) for name in _ASKED_FOR):
+            return
+        if headers.get("content-type", "").lower().startswith(JSON):
+            return
+        foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if "origin" in headers:
+            foreign = not origin_allowed(headers, self._allowed_origins)
+        if foreign:
+            raise HttpError(
+                403,
+                "PREFLIGHT_REQUIRED",
+                f"Pages of other origins ask by GET with the header {PREFLIGHTED[1]}: true.",
+            )
 
     async def _asking(self, request: Request) -> Viewer | Refusal | None:
         try:
@@ -95,14 +126,24 @@ def _media_type(accept: str | None) -> str:
 
 def _from_query(request: Request) -> OperationRequest:
     parameters = dict(parse_qsl(_query_string(request), keep_blank_values=True))
-    fields: dict[str, Any] = {name: parameters.get(name) for name in ("query", "operationName")}
-    if parameters.get("variables"):
-        fields["variables"] = _parsed(parameters["variables"].encode(), "variables")
+    fields: dict[str, Any] = {
+        name: parameters.get(name) for name in ("query", "operationName", "documentId")
+    }
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            fields[name] = _parsed(parameters[name].encode(), name)
     return _operation(fields)
 
 
 async def _from_body(request: Request) -> OperationRequest:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == "multipart/form-data":
+        raise HttpError(
+            415,
+            "UPLOAD_NOT_SUPPORTED",
+            "Files do not travel through GraphQL: send the operation alone, as "
+            f"content-type: {JSON}.",
+        )
     # A form can be posted from any page without asking; JSON cannot.
     if content_type != JSON:
         raise HttpError(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as content-type: {JSON}.")

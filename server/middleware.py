@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import structlog
@@ -73,8 +74,8 @@ def name_request(headers: Headers) -> str:
     return request_id
 
 
-def origin_allowed(headers: Headers, allowed: list[str]) -> bool:
-    """Whether a socket may be opened from the page that asks.
+def origin_allowed(headers: Headers, allowed: Sequence[str]) -> bool:
+    """Whether the page that asks may open a socket, or send a request without asking first.
 
     Browsers send `Origin` with every socket and do not let a page forge it; what is not a browser
     sends none, and has nothing of a visitor's to misuse.

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from schema import manifest
+
 MIN_SECRET = 32  # characters
 # Safe in a log line, a metric's label and a key; as long as a host's name may be (RFC 1035 §2.3.4).
 NODE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -60,6 +62,14 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Web origins, separated by commas, whose pages may use the API from a "
         "browser, such as https://chat.example.org. The server's own is always allowed.",
+    )
+    introspection: bool = Field(
+        True, description="Whether clients may ask for the schema; without it, no suggestions too."
+    )
+    persisted_operations: Path | None = Field(
+        None,
+        description="A JSON file of persisted operations, as the build tools of Apollo and Relay "
+        "write it; if set, nothing else runs.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console for people, json for collectors; auto looks at the terminal."
@@ -125,6 +135,20 @@ class Settings(BaseSettings):
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
                 raise ValueError(f"{origin!r} is not an origin: write https://chat.example.org")
         return origins
+
+    @field_validator("persisted_operations", mode="before")
+    @classmethod
+    def _readable_manifest(cls, value: str | Path | None) -> Path | None:
+        if value is None or value == "":
+            return None
+        try:
+            manifest.read(Path(value))
+        except manifest.ManifestError as error:
+            raise ValueError(
+                f"{error}; name a file that Apollo's generate-persisted-query-manifest or "
+                "relay-compiler has written, or leave it out to let every operation run"
+            ) from None
+        return Path(value)
 
     @field_validator("secret_key")
     @classmethod

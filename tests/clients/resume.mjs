@@ -43,7 +43,7 @@ const EVENTS = /* GraphQL */ `
 `;
 const STATE = /* GraphQL */ `
   query State {
-    viewer { cursor chats { nodes { messages(last: 200) { nodes { text } } } } }
+    viewer { cursor chats(first: 10) { nodes { messages(last: 200) { nodes { text } } } } }
   }
 `;
 

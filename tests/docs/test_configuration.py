@@ -30,7 +30,9 @@ def alone(monkeypatch, tmp_path):
 def test_the_table_has_every_setting_and_its_default():
     told = {name: default for name, default, _ in PAGE.table("Settings")}
     assert told == {
-        f"HUBBUB_{name.upper()}": str(field.get_default(call_default_factory=True) or "")
+        f"HUBBUB_{name.upper()}": str(field.get_default(call_default_factory=True) or "").replace(
+            "True", "true"
+        )
         for name, field in Settings.model_fields.items()
     }
 

@@ -16,7 +16,7 @@ from realtime import connection, feed, hub, mailbox, protocol, wire
 from realtime.protocol import CloseCode
 from resolvers import chats, messages, reactions, typing
 from resolvers.services import utc_now
-from schema import documents, engine
+from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
 from server import authentication, connections, graphql_http
@@ -26,6 +26,7 @@ from tests.house.checkout import ROOT
 from tests.parts.people import Socket
 
 PAGE = Page.of("PROTOCOL.md")
+SCHEMA = ("errors", "documents", "limits", "cost", "introspection", "persisted", "admission")
 ONLY_OF_SUBSCRIPTIONS = {"INVALID_CURSOR"}
 
 
@@ -55,7 +56,7 @@ def test_the_tables_have_every_code_that_is_a_top_level_error_always():
     files = ("server/graphql_http.py", "realtime/endpoint.py", "realtime/protocol.py")
     used = {
         text
-        for file in (*files, "schema/errors.py", "schema/documents.py")
+        for file in (*files, *(f"schema/{name}.py" for name in SCHEMA))
         for text in strings(file)
         if isinstance(text, str) and code.fullmatch(text) and text not in ErrorCode.__members__
     }
@@ -100,9 +101,17 @@ def test_the_table_has_the_limits_of_the_code():
         "an HTTP request's address and headers arriving": f"{connections.HEAD_TIMEOUT:.0f} s",
         "fragments of a frame": str(connections.MAX_FRAGMENTS),
         "bytes of a document": str(documents.MAX_BYTES),
-        "bytes of a subscription's variables": str(engine.MAX_VARIABLES),
+        "bytes of an operation's variables": str(limits.MAX_VARIABLES),
+        "bytes of a subscription's variables": str(limits.MAX_KEPT_VARIABLES),
         "tokens of a document": str(documents.MAX_TOKENS),
-        "fields of a mutation": str(documents.MAX_MUTATIONS),
+        "steps of comparing a document's fields": str(admission.MAX_MERGING),
+        "levels of an operation": str(limits.MAX_DEPTH),
+        "selections and fragments within each other": str(limits.MAX_NESTING),
+        "aliases of an operation": str(limits.MAX_ALIASES),
+        "directives of an operation": str(limits.MAX_DIRECTIVES),
+        "fields at the root of an operation": str(limits.MAX_ROOT_FIELDS),
+        "[cost](#cost) of an operation": str(cost.MAX_COST),
+        "persisted queries that a node remembers": str(persisted.KEPT),
         "`register`, `logIn` and `refreshSession` in a mutation": "1",
         "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),

@@ -1,6 +1,7 @@
 """Subscribers who ask for the same are answered once, and nobody sees what is another's."""
 
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -165,7 +166,8 @@ async def test_who_types_is_rendered_once_for_all_who_listen(sqlite_server, team
             await socket.subscribe("typing", query, id=chat_id)
         while await groups(sqlite_server) == 0:
             pass
-        told, before = [], await rendered(sqlite_server)
+        before = await rendered(sqlite_server)
+        told: list[Any] = []
         while len(told) < 2:  # nothing says that a subscription has begun
             await cid.done("setTyping", "expiresAt", chatId=chat_id)
             told = [await at_ana.next("typing"), await at_ben.next("typing")]

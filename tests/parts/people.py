@@ -59,6 +59,16 @@ class Person:
     async def get(self, path: str, **headers: str) -> httpx.Response:
         return await self._http.get(path, headers=headers)
 
+    async def ask_by_get(self, request: dict[str, Any], **headers: str) -> httpx.Response:
+        """Send a GraphQL request by GET and return the HTTP response."""
+        if self.token:
+            headers["authorization"] = f"Bearer {self.token}"
+        parameters = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in request.items()
+        }
+        return await self._http.get("/graphql", params=parameters, headers=headers)
+
     async def run(self, query: str, **variables: Any) -> dict[str, Any]:
         """Run an operation and return its whole response."""
         answer: dict[str, Any] = (await self.post({"query": query, "variables": variables})).json()

@@ -62,7 +62,7 @@ async def test_a_subscription_with_more_variables_than_are_kept_is_refused(sqlit
     async with ana.socket() as socket:
         await socket.subscribe("events", EVENTS, chatIds=["x" * 30] * 3000)
         (error,) = (await socket.receive())["payload"]
-    assert error["extensions"]["code"] == "BAD_REQUEST"
+    assert error["extensions"]["code"] == "VARIABLES_TOO_LARGE"
     assert "at most 65536" in error["message"]
 
 

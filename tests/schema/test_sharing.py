@@ -1,6 +1,7 @@
 """The list of fields that may be rendered once for many: it is right about each of them."""
 
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from graphql import is_interface_type, is_leaf_type, is_object_type
@@ -11,6 +12,7 @@ from schema.sharing import SHAREABLE, sharing
 from tests.parts.people import until_subscribed
 
 SCHEMA = build_schema()._schema
+TYPES: dict[str, Any] = SCHEMA.type_map
 
 
 def of(text):
@@ -21,12 +23,12 @@ def of(text):
 def test_every_listed_field_is_one_of_the_schema_and_takes_no_arguments():
     for type_name, fields in SHAREABLE.items():
         for name in fields:
-            field = SCHEMA.type_map[type_name].fields[name]
+            field = TYPES[type_name].fields[name]
             assert not field.args, f"{type_name}.{name}"
 
 
 def test_every_type_of_event_is_listed():
-    events = SCHEMA.get_possible_types(SCHEMA.type_map["Event"])
+    events = SCHEMA.get_possible_types(TYPES["Event"])
     assert {type_.name for type_ in events} <= SHAREABLE.keys()
 
 
@@ -106,7 +108,7 @@ def everything(extra=""):
     """Return a subscription to all that is listed of every event, and something more."""
     parts = [
         f"... on {type_.name} {shared_selection(type_)}"
-        for type_ in SCHEMA.get_possible_types(SCHEMA.type_map["Event"])
+        for type_ in SCHEMA.get_possible_types(TYPES["Event"])
     ]
     return f"subscription {{ events {{ {' '.join(parts)} {extra} }} }}"
 
@@ -138,7 +140,7 @@ async def test_what_is_rendered_for_all_is_what_each_viewer_would_get_alone(serv
         await ana.done("addMembers", "chat { id }", chatId=chat_id, userIds=[cid.user_id])
         seen = set()
         for handle, socket in sockets.items():
-            heard = {"shared": [], "own": []}
+            heard: dict[str, list[Any]] = {"shared": [], "own": []}
             while len(heard["shared"]) < 7 or len(heard["own"]) < 7:
                 message = await socket.receive()
                 assert "errors" not in message["payload"], message

@@ -31,7 +31,10 @@ GRAPHQL = "application/graphql-response+json"
         (b"[" * 200_000, JSON, 400, "BAD_REQUEST"),
         (b"query=%7Ba%7D", {"content-type": "application/x-www-form-urlencoded"}, 415, None),
         (b"{ a }", {"content-type": "text/plain"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
-        (b"x", {"content-type": "multipart/form-data; boundary=x"}, 415, None),
+        (b"x", {"content-type": "multipart/form-data; boundary=x"}, 415, "UPLOAD_NOT_SUPPORTED"),
+        (b'{"query": null}', JSON, 400, "BAD_REQUEST"),
+        (b'{"query": "{ a }", "extensions": []}', JSON, 400, "BAD_REQUEST"),
+        (b'{"documentId": 1}', JSON, 400, "BAD_REQUEST"),
         (b"{}", {}, 415, "UNSUPPORTED_MEDIA_TYPE"),
         (b'{"query": "{ a }"}', {**JSON, "accept": "text/plain"}, 406, "NOT_ACCEPTABLE"),
         (b"x" * (graphql_http.MAX_BODY + 1), JSON, 413, "BODY_TOO_LARGE"),
@@ -152,10 +155,64 @@ async def test_a_mutation_by_get_changes_nothing(sqlite_server):
 
 @pytest.mark.parametrize("header", ["host", "origin"])
 async def test_headers_that_are_no_addresses_do_not_matter(sqlite_server, header):
-    answer = await sqlite_server.person().get(
-        "/graphql?query={server{name}}", **{header: "http://["}
-    )
+    ask = {"query": "{ server { name } }"}
+    answer = await sqlite_server.person().post(ask, **{header: "http://["})
     assert answer.json() == {"data": {"server": {"name": "Hubbub"}}}
+
+
+FOREIGN = [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_a_foreign_page_asks_by_get_only_after_the_browser_has_asked_for_it(
+    sqlite_server, headers
+):
+    person = sqlite_server.person()
+    path = "/graphql?query={server{name}}"
+    refused = await person.get(path, **headers)
+    assert refused.status_code == 403
+    (error,) = refused.json()["errors"]
+    assert error["extensions"]["code"] == "PREFLIGHT_REQUIRED"
+    assert "graphql-require-preflight" in error["message"]
+    for name, value in (
+        *((name, "true") for name in graphql_http.PREFLIGHTED),
+        ("authorization", "Bearer x"),
+        ("content-type", "application/json"),
+    ):
+        answer = await person.get(path, **headers, **{name: value})
+        assert answer.json() == {"data": {"server": {"name": "Hubbub"}}}, name
+
+
+async def test_pages_of_the_server_and_of_allowed_origins_ask_by_get(migrated_sqlite_url):
+    async with running(migrated_sqlite_url, allowed_origins=["https://chat.example"]) as server:
+        for headers in (
+            {},
+            {"origin": server.url, "sec-fetch-site": "same-origin"},
+            {"sec-fetch-site": "none"},
+            {"origin": "https://chat.example", "sec-fetch-site": "cross-site"},
+        ):
+            answer = await server.person().get("/graphql?query={server{name}}", **headers)
+            assert answer.json() == {"data": {"server": {"name": "Hubbub"}}}, headers
+
+
+async def test_a_page_of_an_allowed_origin_may_send_the_headers_that_it_needs(migrated_sqlite_url):
+    asking = {
+        "origin": "https://chat.example",
+        "access-control-request-method": "GET",
+        "access-control-request-headers": ", ".join(graphql_http.PREFLIGHTED),
+    }
+    async with (
+        running(migrated_sqlite_url, allowed_origins=["https://chat.example"]) as server,
+        httpx.AsyncClient(base_url=server.url, trust_env=False) as client,
+    ):
+        answer = await client.options("/graphql", headers=asking)
+    assert answer.status_code == 200
+
+
+async def test_extensions_in_the_address_are_json(sqlite_server):
+    broken = await sqlite_server.person().get("/graphql?query={server{name}}&extensions=x")
+    assert broken.status_code == 400
+    assert "extensions is not JSON" in broken.json()["errors"][0]["message"]
 
 
 async def test_a_visitor_with_a_browser_is_shown_graphiql(sqlite_server):

@@ -112,3 +112,38 @@ def test_a_command_with_wrong_settings_ends_with_a_sentence_and_no_traceback(tmp
         run_hubbub("serve", directory=tmp_path, HUBBUB_PORT="eighty")
     assert "hubbub: HUBBUB_PORT is wrong" in str(failure.value)
     assert "Traceback" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("{", "is not JSON"),
+        ("[]", "must hold a JSON object"),
+        ("{}", "lists no operation"),
+        ('{"a": 1}', "has no document for the id 'a'"),
+        ('{"format": "other", "version": 1, "operations": []}', "must be of the format"),
+        ('{"format": "apollo-persisted-query-manifest", "version": 2}', "in version 1"),
+        ('{"format": "apollo-persisted-query-manifest", "version": 1}', "no list of operations"),
+        (
+            '{"format": "apollo-persisted-query-manifest", "version": 1, "operations": [{}]}',
+            "an operation without an id",
+        ),
+    ],
+)
+def test_a_broken_list_of_persisted_operations_is_refused_with_what_to_do(
+    monkeypatch, tmp_path, content, sentence
+):
+    file = tmp_path / "operations.json"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("HUBBUB_PERSISTED_OPERATIONS", str(file))
+    with pytest.raises(SettingsError, match="HUBBUB_PERSISTED_OPERATIONS is wrong") as refused:
+        load()
+    assert sentence in str(refused.value)
+    assert "leave it out to let every operation run" in str(refused.value)
+
+
+def test_an_empty_name_of_a_list_is_none(monkeypatch):
+    monkeypatch.setenv("HUBBUB_PERSISTED_OPERATIONS", "")
+    assert load().persisted_operations is None

@@ -21,14 +21,14 @@ DETAILS = ("title", "description", "memberCount", "lastActivityAt")
 CHAT = f"""
     id {" ".join(DETAILS)} createdAt
     viewerMembership {{ id role joinedAt deliveredSeq readSeq unreadCount }}
-    members(first: 100) {{ nodes {{ {MEMBERSHIP} }} }}
-    messages(last: 100) {{ nodes {{ {MESSAGE} }} }}
+    members(first: 10) {{ nodes {{ {MEMBERSHIP} }} }}
+    messages(last: 20) {{ nodes {{ {MESSAGE} }} }}
     lastMessage {{ id }}
 """
 SNAPSHOT = f"""
     {{ viewer {{
         cursor unreadCount user {{ id }} sessions {{ id deviceName }}
-        chats(first: 100) {{ nodes {{ {CHAT} }} }}
+        chats(first: 20) {{ nodes {{ {CHAT} }} }}
     }} }}
 """
 ONE_CHAT = f"query ($id: ID!) {{ chat(id: $id) {{ {CHAT} }} }}"

@@ -23,6 +23,8 @@ class OperationRequest:
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     extensions: dict[str, Any] | None = None
+    # A cursor that the transport brought; `events` goes on there, whatever its `after` says.
+    resume_after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,7 @@ class Engine:
             if errors := document.errors(self._validate):
                 return Rejected([formatted(each) for each in errors])
             context = await self._context(document, viewer)
+            context.resume_after = request.resume_after
         except GraphQLError as error:
             return Rejected([formatted(error)])
         operation = _Operation(document, node, request, context)

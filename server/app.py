@@ -96,7 +96,7 @@ def _application(
     node = services.node
     authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens)
     node.revoked_listeners.append(authenticator.forget)
-    http = GraphQLOverHttp(engine, authenticator)
+    http = GraphQLOverHttp(engine, authenticator, node.sockets)
     health = Health(services.db, node)
     pages_and_requests = Starlette(
         routes=[
@@ -120,7 +120,7 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type", "x-request-id"],
+            allow_headers=["authorization", "content-type", "last-event-id", "x-request-id"],
             expose_headers=["x-request-id"],
             max_age=86400,
         )

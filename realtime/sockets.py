@@ -41,7 +41,7 @@ class Sockets:
     def __init__(self) -> None:
         self._all: set[Closable] = set()
         self._streams: set[Closable] = set()  # those of them that are subscriptions over HTTP
-        self.going_down = False
+        self.going_down = False  # then a stream is broken off as soon as it opens
         self._sessions: dict[UUID, _Session] = {}
         self._by_user: dict[UUID, set[UUID]] = defaultdict(set)
         self._listeners: list[Callable[[UUID], None]] = []
@@ -122,7 +122,6 @@ class Sockets:
 
     async def close_all(self) -> None:
         """Close everything because the server goes down; clients come back and resume."""
-        self.going_down = True
         closing = [
             socket.close_soon(CloseCode.RESTARTING, RESTARTING) for socket in list(self._all)
         ]

@@ -13,11 +13,12 @@ from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from models.errors import Refusal
+from models.errors import Refusal, Unauthenticated
 from models.viewer import Viewer
 from realtime import event_stream, multipart
 from realtime.operations import Authenticator, BadRequest, OperationRequest, operation_request
 from realtime.sockets import Sockets
+from resolvers.services import utc_now
 from schema.engine import Engine, OperationNotAllowed
 from server.negotiation import GRAPHQL, JSON, Accepted, negotiated
 from server.streaming import HEADERS, MAX_STREAMS, Stream, Wire, as_payload
@@ -87,6 +88,9 @@ class GraphQLOverHttp:
             raise _method("Subscriptions are sent by GET or POST.", {"allow": "GET, POST"})
         if accepted.wire is None:
             raise HttpError(406, "NOT_ACCEPTABLE", f"Subscriptions are streamed: {STREAMS}.")
+        if isinstance(asking, Viewer) and asking.expires_at <= utc_now():
+            # Accepted for a moment longer, for the sake of clocks that differ; not to begin with.
+            asking = Unauthenticated("The access token has expired: refresh the session.")
         if isinstance(asking, Refusal):
             error = {"message": asking.message, "extensions": {"code": asking.code}}
             return _whole(accepted.wire, as_payload([error]))

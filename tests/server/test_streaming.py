@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from accounts import tokens
+from models import events
 from realtime import mailbox
+from resolvers.services import utc_now
 from server import graphql_http, streaming
 from tests.parts.people import Person, until_subscribed
 from tests.parts.streams import EVENTS, MULTIPART, SSE
@@ -177,6 +179,16 @@ async def test_nobody_can_listen_without_a_good_token(sqlite_server, accept, tok
     assert stream.completed
 
 
+async def test_a_token_that_is_just_over_opens_no_stream(sqlite_server, monkeypatch):
+    monkeypatch.setattr(tokens, "ACCESS_LIFETIME", timedelta(seconds=-1))  # still good for queries
+    ana = await sqlite_server.registered("ana")
+    assert await ana.ask("{ viewer { user { handle } } }")
+    async with stream_of(ana, SSE) as stream:
+        (refused,) = await stream.rest()
+    assert refused["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert stream.completed
+
+
 async def test_a_crash_shows_nothing_of_the_inside(sqlite_server, monkeypatch):
     ana = await sqlite_server.registered("ana")
 
@@ -326,3 +338,18 @@ async def _say(person, chat_id):
     """Let a person type over and over: nothing says when somebody listens."""
     while True:
         await person.done("setTyping", "expiresAt", chatId=chat_id)
+
+
+@BOTH
+async def test_a_cursor_that_is_too_old_ends_the_stream_with_resync_required(sqlite_server, accept):
+    ana, ben, chat_id = await two(sqlite_server)
+    here = await cursor_of(ana)
+    for text in ("much", "more"):
+        await ben.send(chat_id, text)
+    async with sqlite_server.program.services.db.writing() as connection:
+        long_ago = utc_now() - timedelta(days=1)
+        assert await events.prune(connection, before=long_ago, keep=1, limit=100) > 0
+    async with stream_of(ana, accept, after=here) as stream:
+        assert (await stream.next())["__typename"] == "ResyncRequired"
+        assert await stream.rest() == []
+    assert stream.completed

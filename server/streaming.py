@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import orjson
 import structlog
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from models.viewer import Viewer
 from realtime.mailbox import SlowConsumer
@@ -117,7 +117,7 @@ class Stream:
 
     async def _open(self) -> None:
         headers = {"content-type": self._wire.CONTENT_TYPE, **HEADERS}
-        await self._send(
+        await self._put(
             {
                 "type": "http.response.start",
                 "status": 200,
@@ -159,10 +159,13 @@ class Stream:
         raise _Gone
 
     async def _write(self, body: bytes, *, more: bool = True, within: float | None = None) -> None:
-        """Send some bytes; a peer that does not take them ends the stream, not the server."""
+        await self._put({"type": "http.response.body", "body": body, "more_body": more}, within)
+
+    async def _put(self, message: Message, within: float | None = None) -> None:
+        """Send a piece; a peer that does not take it ends the stream, not the server."""
         try:
             async with asyncio.timeout(within or SEND_TIMEOUT), self._writing:
-                await self._send({"type": "http.response.body", "body": body, "more_body": more})
+                await self._send(message)
         except TimeoutError:
             log.info("stream_stalled")
             # Closed in order, the connection would wait for the peer to take what is there.

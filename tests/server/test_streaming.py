@@ -248,7 +248,7 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(sqlite_server, acce
 
 @BOTH
 async def test_a_stream_is_broken_off_when_its_token_expires(sqlite_server, monkeypatch, accept):
-    monkeypatch.setattr(tokens, "ACCESS_LIFETIME", timedelta(seconds=0.5))
+    monkeypatch.setattr(tokens, "ACCESS_LIFETIME", timedelta(seconds=3))
     ana = await sqlite_server.registered("ana")
     async with stream_of(ana, accept) as stream:
         assert told(stream, await stream.rest()) == "UNAUTHENTICATED"

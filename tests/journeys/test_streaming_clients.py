@@ -8,17 +8,19 @@ import pytest
 
 from accounts import tokens
 from tests.parts.clients import NodeClient, Refused
-from tests.parts.people import PASSWORD, Person
+from tests.parts.people import PASSWORD, Person, until_subscribed
 from tests.parts.streams import EVENTS
 from tests.parts.streams import cursor as cursor_of
 
 QUICK = {"HUBBUB_PASSWORD_MEMORY_KIB": "8192"}
 CLIENTS = {
     "graphql-sse": ("graphql-sse.mjs", None),
+    "EventSource": ("eventsource.mjs", None),
     "urql over SSE": ("urql.mjs", "sse"),
     "urql over graphql-ws": ("urql.mjs", "graphql-ws"),
     "Apollo Client by multipart": ("apollo.mjs", "multipart"),
 }
+WITHOUT_CURSOR = "subscription { events { __typename ... on MessageSent { message { text } } } }"
 BY_THEMSELVES = ("graphql-sse",)  # these come back without the application
 APPLICATIONS = ("urql over SSE", "Apollo Client by multipart")
 
@@ -61,7 +63,7 @@ async def texts(client, count):
         event = await client.event()
         if event["__typename"] == "MessageSent":
             heard.append(event["message"]["text"])
-    return heard, event["cursor"]
+    return heard, event.get("cursor")
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -133,6 +135,24 @@ async def test_its_application_resumes_when_the_server_was_away(hubbub, start, n
 def _start(server):
     server.start()
     server.wait_ready()
+
+
+async def test_an_event_source_resumes_by_itself_though_its_document_knows_no_cursor(
+    sqlite_server, start
+):
+    url, sockets = sqlite_server.url, sqlite_server.program.services.node.sockets
+    async with people(url) as (_, ben, chat_id), start("EventSource", url) as client:
+        await client.do("subscribe", query=WITHOUT_CURSOR)
+        await until_subscribed(url, 1)
+        heard = []
+        for number in range(3):
+            await ben.send(chat_id, f"{number}, live")
+            heard += (await texts(client, 1))[0]
+            await sockets.close_all()
+            await ben.send(chat_id, f"{number}, missed")
+            await client.socket("away")
+            heard += (await texts(client, 1))[0]
+    assert heard == [f"{number}, {how}" for number in range(3) for how in ("live", "missed")]
 
 
 async def test_graphql_sse_resumes_with_a_new_token_when_its_own_expires(

@@ -21,7 +21,7 @@ from realtime.sockets import Sockets
 from resolvers.services import utc_now
 from schema.engine import Engine, OperationNotAllowed
 from server.negotiation import GRAPHQL, JSON, Accepted, negotiated
-from server.streaming import HEADERS, MAX_STREAMS, Stream, Wire, as_payload
+from server.streaming import HEADERS, MAX_STREAMS, Framing, Stream, as_payload
 
 MAX_BODY = 1024 * 1024  # bytes; the longest message is 40 kB
 BODY_TIMEOUT = 30.0  # seconds for the whole body to arrive
@@ -69,8 +69,8 @@ class GraphQLOverHttp:
                 return self._streamed(request, operation, asking, accepted)
         except HttpError as error:
             return _error(accepted.plain or JSON, error)
-        if accepted.wire is not None and accepted.streams_all:
-            return _whole(accepted.wire, orjson.dumps(answer.payload))
+        if accepted.framing is not None and accepted.streams_all:
+            return _whole(accepted.framing, orjson.dumps(answer.payload))
         media_type = accepted.plain or JSON
         # With the older media type a well-formed request is answered 200 whatever it says.
         status = 200 if answer.executed or media_type == JSON else 400
@@ -86,21 +86,21 @@ class GraphQLOverHttp:
         """Return a subscription's stream; raises `HttpError` when there cannot be one."""
         if request.method == "HEAD":
             raise _method("Subscriptions are sent by GET or POST.", {"allow": "GET, POST"})
-        if accepted.wire is None:
+        if accepted.framing is None:
             raise HttpError(406, "NOT_ACCEPTABLE", f"Subscriptions are streamed: {STREAMS}.")
         if isinstance(asking, Viewer) and asking.expires_at <= utc_now():
             # Accepted for a moment longer, for the sake of clocks that differ; not to begin with.
             asking = Unauthenticated("The access token has expired: refresh the session.")
         if isinstance(asking, Refusal):
             error = {"message": asking.message, "extensions": {"code": asking.code}}
-            return _whole(accepted.wire, as_payload([error]))
+            return _whole(accepted.framing, as_payload([error]))
         if asking is not None and self._sockets.streams_of(asking.session_id) >= MAX_STREAMS:
             message = f"At most {MAX_STREAMS} subscriptions may be streamed to one session."
             raise HttpError(429, "TOO_MANY_OPERATIONS", message)
         # What a browser's EventSource sends when it comes back by itself (HTML Standard §9.2.4).
         last = request.headers.get("last-event-id") or None
         results = self._engine.stream(replace(operation, resume_after=last), asking)
-        return Stream(accepted.wire, results, asking, self._sockets)
+        return Stream(accepted.framing, results, asking, self._sockets)
 
     async def _asking(self, request: Request) -> Viewer | Refusal | None:
         try:
@@ -123,7 +123,7 @@ def _query_string(request: Request) -> str:
 
 def _accepted(request: Request) -> Accepted:
     accepted = negotiated(request.headers.get("accept"))
-    if accepted.plain is None and accepted.wire is None:
+    if accepted.plain is None and accepted.framing is None:
         message = f"Answers come as {GRAPHQL} or {JSON}; {STREAMS}."
         raise HttpError(406, "NOT_ACCEPTABLE", message)
     return accepted
@@ -189,13 +189,13 @@ def _error(media_type: str, error: HttpError) -> Response:
     return _response(media_type, error.status, payload, error.headers)
 
 
-def _whole(wire: Wire, payload: bytes) -> Response:
+def _whole(framing: Framing, payload: bytes) -> Response:
     """Return a stream of one result that is over already.
 
     Its status is 200 whatever the result says: of another one an EventSource shows nothing.
     """
-    body = wire.OPENING + wire.result(payload) + wire.COMPLETE
-    return Response(body, 200, {**HEADERS, "content-type": wire.CONTENT_TYPE})
+    body = framing.OPENING + framing.result(payload) + framing.COMPLETE
+    return Response(body, 200, {**HEADERS, "content-type": framing.CONTENT_TYPE})
 
 
 def _response(

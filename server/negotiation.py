@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from realtime import event_stream, multipart
-from server.streaming import Wire
+from server.streaming import Framing
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -12,10 +12,10 @@ GRAPHQL = "application/graphql-response+json"
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a client takes: `plain` for one answer, `wire` for a stream of results."""
+    """What a client takes: `plain` for one answer, `framing` for a stream of results."""
 
     plain: str | None = JSON
-    wire: Wire | None = None
+    framing: Framing | None = None
     # Also one answer is to be sent so: nothing else is accepted, or not as gladly.
     streams_all: bool = False
 
@@ -36,16 +36,18 @@ def negotiated(accept: str | None) -> Accepted:
     """
     if accept is None:
         return Accepted()
-    plain = wire = None
-    plain_quality = wire_quality = 0.0
+    plain = framing = None
+    plain_quality = framing_quality = 0.0
     for each in _ranges(accept):
         if (media_type := _plain(each)) is not None:
             better = each.quality > plain_quality
             if better or (each.quality == plain_quality and media_type == GRAPHQL):
                 plain, plain_quality = media_type, each.quality
-        elif (found := _wire(each)) is not None and each.quality > wire_quality:
-            wire, wire_quality = found, each.quality
-    return Accepted(plain, wire, streams_all=wire is not None and wire_quality > plain_quality)
+        elif (found := _framing(each)) is not None and each.quality > framing_quality:
+            framing, framing_quality = found, each.quality
+    return Accepted(
+        plain, framing, streams_all=framing is not None and framing_quality > plain_quality
+    )
 
 
 def _plain(accepted: _Range) -> str | None:
@@ -54,7 +56,7 @@ def _plain(accepted: _Range) -> str | None:
     return JSON if accepted.media_type in (JSON, "application/*", "*/*") else None
 
 
-def _wire(accepted: _Range) -> Wire | None:
+def _framing(accepted: _Range) -> Framing | None:
     if accepted.media_type == event_stream.MEDIA_TYPE:
         return event_stream
     of_apollo = accepted.parameters.get("subscriptionspec") == multipart.VERSION

@@ -40,7 +40,7 @@ HEADERS = {
 _CODES = {CloseCode.FORBIDDEN: "UNAUTHENTICATED"}
 
 
-class Wire(Protocol):
+class Framing(Protocol):
     """How a stream is written down: `realtime/event_stream.py`, `realtime/multipart.py`."""
 
     CONTENT_TYPE: str
@@ -60,16 +60,16 @@ class Stream:
 
     def __init__(
         self,
-        wire: Wire,
+        framing: Framing,
         results: AsyncGenerator[Result | Rejected, None],
         viewer: Viewer | None,
         sockets: Sockets,
     ) -> None:
-        self._wire = wire
+        self._framing = framing
         self._results = results
         self._viewer = viewer
         self._sockets = sockets
-        self._ending = wire.COMPLETE
+        self._ending = framing.COMPLETE
         self._broken_off = asyncio.Event()
         self._writing = asyncio.Lock()
         self._serving: asyncio.Task[Any] | None = None
@@ -96,7 +96,7 @@ class Stream:
     def close_soon(self, code: CloseCode, reason: str) -> asyncio.Task[Any] | None:
         """Break the stream off; returns the task that serves it, None if it is over."""
         if self._serving is not None and not self._broken_off.is_set():
-            self._ending = self._wire.cut_off(_CODES.get(code, "RECONNECT"), reason)
+            self._ending = self._framing.cut_off(_CODES.get(code, "RECONNECT"), reason)
             self._broken_off.set()
         return self._serving
 
@@ -116,7 +116,7 @@ class Stream:
             await self._write(self._ending, more=False, within=CLOSE_TIMEOUT)
 
     async def _open(self) -> None:
-        headers = {"content-type": self._wire.CONTENT_TYPE, **HEADERS}
+        headers = {"content-type": self._framing.CONTENT_TYPE, **HEADERS}
         await self._put(
             {
                 "type": "http.response.start",
@@ -125,7 +125,7 @@ class Stream:
             }
         )
         # Clients and proxies learn at once that it stands, however long nothing happens.
-        await self._write(self._wire.OPENING)
+        await self._write(self._framing.OPENING)
 
     async def _tell(self) -> None:
         """Write what the operation yields."""
@@ -133,20 +133,20 @@ class Stream:
             async with aclosing(self._results) as results:
                 async for result in results:
                     if isinstance(result, Rejected):
-                        await self._write(self._wire.result(as_payload(result.errors)))
+                        await self._write(self._framing.result(as_payload(result.errors)))
                         return
-                    await self._write(self._wire.result(result.payload, result.cursor))
+                    await self._write(self._framing.result(result.payload, result.cursor))
         except SlowConsumer:
             self.close_soon(CloseCode.TRY_AGAIN_LATER, "Read too slowly: reconnect and resume")
         except _Gone:
             raise
         except Exception as error:  # noqa: BLE001 - a bug beyond what the engine masks
-            await self._write(self._wire.result(as_payload([internal_error(error)])))
+            await self._write(self._framing.result(as_payload([internal_error(error)])))
 
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_INTERVAL)
-            await self._write(self._wire.HEARTBEAT)
+            await self._write(self._framing.HEARTBEAT)
 
     async def _await_expiry(self, moment: datetime) -> None:
         await asyncio.sleep((moment - datetime.now(UTC)).total_seconds())

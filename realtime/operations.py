@@ -25,6 +25,8 @@ class OperationRequest:
     operation_name: str | None = None
     extensions: dict[str, Any] | None = None
     document_id: str | None = None
+    # A cursor that the transport brought; `events` goes on there, whatever its `after` says.
+    resume_after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
-"""The open sockets of this node, by session and person: to count, tell of and close them."""
+"""The open sockets of this node, by session and person: to count, tell of and close them.
+
+A subscription over HTTP is one as well: it is told of and closed like the others.
+"""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from models.leases import HeldSession
@@ -13,12 +16,13 @@ from models.viewer import Viewer
 from realtime.protocol import CloseCode
 
 CLOSE_TIMEOUT = 2.0  # seconds for all sockets to take their close frame
+RESTARTING = "Restarting: reconnect and resume"
 
 
 class Closable(Protocol):
     """A socket that can be told to close."""
 
-    def close_soon(self, code: CloseCode, reason: str) -> asyncio.Task[None] | None:
+    def close_soon(self, code: CloseCode, reason: str) -> asyncio.Task[Any] | None:
         """Start to close the socket; returns the task that does, None if it is closed."""
 
 
@@ -36,12 +40,24 @@ class Sockets:
 
     def __init__(self) -> None:
         self._all: set[Closable] = set()
+        self._streams: set[Closable] = set()  # those of them that are subscriptions over HTTP
+        self.going_down = False  # then a stream is broken off as soon as it opens
         self._sessions: dict[UUID, _Session] = {}
         self._by_user: dict[UUID, set[UUID]] = defaultdict(set)
         self._listeners: list[Callable[[UUID], None]] = []
 
     def __len__(self) -> int:
         return len(self._all)
+
+    @property
+    def streams(self) -> int:
+        """How many of them are subscriptions over HTTP."""
+        return len(self._streams)
+
+    def streams_of(self, session_id: UUID) -> int:
+        """Return how many of a session's are subscriptions over HTTP."""
+        session = self._sessions.get(session_id)
+        return len(session.sockets & self._streams) if session is not None else 0
 
     @property
     def people(self) -> int:
@@ -52,9 +68,11 @@ class Sockets:
         """Call a function with the id of each person one of whose sockets came or went."""
         self._listeners.append(listener)
 
-    def add(self, socket: Closable) -> None:
-        """A socket opened; nobody is signed in on it yet."""
+    def add(self, socket: Closable, *, stream: bool = False) -> None:
+        """A socket opened, or a stream over HTTP; nobody is signed in on it yet."""
         self._all.add(socket)
+        if stream:
+            self._streams.add(socket)
 
     def signed_in(self, socket: Closable, viewer: Viewer) -> None:
         """A socket now speaks for a session."""
@@ -69,6 +87,7 @@ class Sockets:
     def remove(self, socket: Closable, viewer: Viewer | None) -> None:
         """A socket is gone."""
         self._all.discard(socket)
+        self._streams.discard(socket)
         if viewer is None or (session := self._sessions.get(viewer.session_id)) is None:
             return
         session.sockets.discard(socket)
@@ -103,8 +122,9 @@ class Sockets:
 
     async def close_all(self) -> None:
         """Close everything because the server goes down; clients come back and resume."""
-        reason = "Restarting: reconnect and resume"
-        closing = [socket.close_soon(CloseCode.RESTARTING, reason) for socket in list(self._all)]
+        closing = [
+            socket.close_soon(CloseCode.RESTARTING, RESTARTING) for socket in list(self._all)
+        ]
         if under_way := [task for task in closing if task is not None]:
             await asyncio.wait(under_way, timeout=CLOSE_TIMEOUT)
 

@@ -38,6 +38,8 @@ class Context:
         self.asking = asking
         # Taken before anything else is read, if the operation asks for it: see `Engine`.
         self.present: Cursor | None = None
+        # Where a subscription goes on instead of after its argument, if the transport knows.
+        self.resume_after: str | None = None
         # One per batch field and set of arguments, for one operation.
         self.loaders: dict[tuple[BatchFunction, str], DataLoader[Any, Any]] = {}
 

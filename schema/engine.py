@@ -171,6 +171,7 @@ class Engine:
             admitted = self._admission.admit(request)
             del request  # what the operation does not need must not stay for as long as it runs
             context = await self._context(admitted.document, viewer)
+            context.resume_after = admitted.request.resume_after
         except NotAdmitted as refused:
             return Rejected([formatted(each) for each in refused.errors])
         except GraphQLError as error:

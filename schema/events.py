@@ -262,7 +262,8 @@ def subscribe_events(
     )
     services, scope = info.context.services, scope_of(keys)
     cursors = services.credentials.cursors
-    start = cursors.decode(after, scope) if after is not None else None
+    last = info.context.resume_after or after
+    start = cursors.decode(last, scope) if last is not None else None
     subscribed: AsyncGenerator[Event, None] = source(
         open=lambda: services.node.feeds.open(viewer.user_id, keys, start),
         show=lambda delivery, cursor: shown(delivery, Cursor(cursor or "")),

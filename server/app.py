@@ -92,7 +92,7 @@ def _application(settings: Settings, services: Services) -> ASGIApp:
     engine = Engine(services, metrics.observe, introspection=settings.introspection, listed=listed)
     authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens)
     node.revoked_listeners.append(authenticator.forget)
-    http = GraphQLOverHttp(engine, authenticator, settings.allowed_origins)
+    http = GraphQLOverHttp(engine, authenticator, node.sockets, settings.allowed_origins)
     health = Health(services.db, node)
     requests = Starlette(
         routes=[
@@ -116,7 +116,13 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type", "x-request-id", *PREFLIGHTED],
+            allow_headers=[
+                "authorization",
+                "content-type",
+                "last-event-id",
+                "x-request-id",
+                *PREFLIGHTED,
+            ],
             expose_headers=["x-request-id"],
             max_age=86400,
         )

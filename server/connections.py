@@ -65,6 +65,8 @@ class HttpConnection(HttpToolsProtocol):
         """Begin to count a head."""
         self._head = 0
         super().on_message_begin()
+        # ASGI has no way to say that somebody who takes nothing shall be waited for no longer.
+        self.scope["state"]["abort"] = self.transport.abort
 
     def on_url(self, url: bytes) -> None:
         """Count a piece of the address."""

@@ -1,8 +1,11 @@
-"""GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/): POST, and GET to ask."""
+"""GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/): POST, and GET to ask.
+
+What is streamed is handed to `server/streaming.py`.
+"""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,17 +14,24 @@ from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from models.errors import Refusal
+from models.errors import Refusal, Unauthenticated
 from models.viewer import Viewer
+from realtime import event_stream, multipart
 from realtime.operations import Authenticator, BadRequest, OperationRequest, operation_request
+from realtime.sockets import Sockets
+from resolvers.services import utc_now
 from schema.engine import Engine, OperationNotAllowed
 from server.middleware import origin_allowed
+from server.negotiation import GRAPHQL, JSON, Accepted, negotiated
+from server.streaming import HEADERS, MAX_STREAMS, Framing, Stream, as_payload
 
 MAX_BODY = 1024 * 1024  # bytes; the longest message is 40 kB
 BODY_TIMEOUT = 30.0  # seconds for the whole body to arrive
 
-JSON = "application/json"
-GRAPHQL = "application/graphql-response+json"
+STREAMS = (
+    f"accept {event_stream.MEDIA_TYPE} or "
+    f"{multipart.MEDIA_TYPE};subscriptionSpec={multipart.VERSION}, or use a WebSocket"
+)
 
 # A page that sends one of these to another origin makes the browser ask that origin first.
 PREFLIGHTED = ("apollo-require-preflight", "graphql-require-preflight", "x-apollo-operation-name")
@@ -42,28 +52,40 @@ class GraphQLOverHttp:
     """Answers `/graphql` over HTTP."""
 
     def __init__(
-        self, engine: Engine, authenticator: Authenticator, allowed_origins: Sequence[str]
+        self,
+        engine: Engine,
+        authenticator: Authenticator,
+        sockets: Sockets,
+        allowed_origins: Sequence[str],
     ) -> None:
         self._engine = engine
         self._authenticator = authenticator
+        self._sockets = sockets
         self._allowed_origins = allowed_origins
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response | Stream:
         """Answer one request; never raises for what it holds."""
         if _is_browser_visiting(request):
             return RedirectResponse("graphiql/", 303)
-        media_type = JSON
+        accepted = Accepted()
         try:
-            media_type = _media_type(request.headers.get("accept"))
+            accepted = _accepted(request)
             self._check_page(request)
             asking = await self._asking(request)
             reading = request.method != "POST"
             operation = _from_query(request) if reading else await _from_body(request)
-            answer = await self._engine.execute(operation, asking, mutations=not reading)
-        except OperationNotAllowed as error:
-            return _not_allowed(media_type, error)
+            try:
+                answer = await self._engine.execute(operation, asking, mutations=not reading)
+            except OperationNotAllowed as error:
+                if error.kind is not OperationType.SUBSCRIPTION:
+                    allow = {"allow": "POST"}
+                    raise _method("Mutations are sent by POST.", allow) from None
+                return self._streamed(request, operation, asking, accepted)
         except HttpError as error:
-            return _error(media_type, error.status, error.code, error.message, error.headers)
+            return _error(accepted.plain or JSON, error)
+        if accepted.framing is not None and accepted.streams_all:
+            return _whole(accepted.framing, orjson.dumps(answer.payload))
+        media_type = accepted.plain or JSON
         # With the older media type a well-formed request is answered 200 whatever it says.
         status = 200 if answer.executed or media_type == JSON else 400
         return _response(media_type, status, answer.payload)
@@ -89,6 +111,32 @@ class GraphQLOverHttp:
                 f"Pages of other origins ask by GET with the header {PREFLIGHTED[1]}: true.",
             )
 
+    def _streamed(
+        self,
+        request: Request,
+        operation: OperationRequest,
+        asking: Viewer | Refusal | None,
+        accepted: Accepted,
+    ) -> Response | Stream:
+        """Return a subscription's stream; raises `HttpError` when there cannot be one."""
+        if request.method == "HEAD":
+            raise _method("Subscriptions are sent by GET or POST.", {"allow": "GET, POST"})
+        if accepted.framing is None:
+            raise HttpError(406, "NOT_ACCEPTABLE", f"Subscriptions are streamed: {STREAMS}.")
+        if isinstance(asking, Viewer) and asking.expires_at <= utc_now():
+            # Accepted for a moment longer, for the sake of clocks that differ; not to begin with.
+            asking = Unauthenticated("The access token has expired: refresh the session.")
+        if isinstance(asking, Refusal):
+            error = {"message": asking.message, "extensions": {"code": asking.code}}
+            return _whole(accepted.framing, as_payload([error]))
+        if asking is not None and self._sockets.streams_of(asking.session_id) >= MAX_STREAMS:
+            message = f"At most {MAX_STREAMS} subscriptions may be streamed to one session."
+            raise HttpError(429, "TOO_MANY_OPERATIONS", message)
+        # What a browser's EventSource sends when it comes back by itself (HTML Standard §9.2.4).
+        last = request.headers.get("last-event-id") or None
+        results = self._engine.stream(replace(operation, resume_after=last), asking)
+        return Stream(accepted.framing, results, asking, self._sockets)
+
     async def _asking(self, request: Request) -> Viewer | Refusal | None:
         try:
             return await self._authenticator.authenticate(request.headers.get("authorization"))
@@ -108,20 +156,12 @@ def _query_string(request: Request) -> str:
     return query_string.decode("latin-1")
 
 
-def _media_type(accept: str | None) -> str:
-    if accept is None:
-        return JSON
-    offered = {
-        name.strip().lower()
-        for part in accept.split(",")
-        for name, *parameters in [part.split(";")]
-        if not any(parameter.replace(" ", "") in ("q=0", "q=0.0") for parameter in parameters)
-    }
-    if GRAPHQL in offered:
-        return GRAPHQL
-    if offered & {JSON, "application/*", "*/*"}:
-        return JSON
-    raise HttpError(406, "NOT_ACCEPTABLE", f"Answers come as {GRAPHQL} or {JSON}.")
+def _accepted(request: Request) -> Accepted:
+    accepted = negotiated(request.headers.get("accept"))
+    if accepted.plain is None and accepted.framing is None:
+        message = f"Answers come as {GRAPHQL} or {JSON}; {STREAMS}."
+        raise HttpError(406, "NOT_ACCEPTABLE", message)
+    return accepted
 
 
 def _from_query(request: Request) -> OperationRequest:
@@ -141,7 +181,8 @@ async def _from_body(request: Request) -> OperationRequest:
         raise HttpError(
             415,
             "UPLOAD_NOT_SUPPORTED",
-            "Files do not travel through GraphQL: send the operation alone, as "
+            "Files do not travel through GraphQL: they go straight to storage, by links that the "
+            "mutation prepareUpload gives where the schema has it. Send the operation alone, as "
             f"content-type: {JSON}.",
         )
     # A form can be posted from any page without asking; JSON cannot.
@@ -185,19 +226,22 @@ def _operation(fields: object) -> OperationRequest:
         raise HttpError(400, "BAD_REQUEST", f"{error}.") from None
 
 
-def _not_allowed(media_type: str, error: OperationNotAllowed) -> Response:
-    if error.kind is OperationType.MUTATION:
-        message = "Mutations are sent by POST."
-        return _error(media_type, 405, "METHOD_NOT_ALLOWED", message, {"allow": "POST"})
-    message = "Subscriptions are sent over a WebSocket, as graphql-transport-ws."
-    return _error(media_type, 400, "BAD_REQUEST", message)
+def _method(message: str, allow: dict[str, str]) -> HttpError:
+    return HttpError(405, "METHOD_NOT_ALLOWED", message, allow)
 
 
-def _error(
-    media_type: str, status: int, code: str, message: str, headers: dict[str, str] | None = None
-) -> Response:
-    payload = {"errors": [{"message": message, "extensions": {"code": code}}]}
-    return _response(media_type, status, payload, headers)
+def _error(media_type: str, error: HttpError) -> Response:
+    payload = {"errors": [{"message": error.message, "extensions": {"code": error.code}}]}
+    return _response(media_type, error.status, payload, error.headers)
+
+
+def _whole(framing: Framing, payload: bytes) -> Response:
+    """Return a stream of one result that is over already.
+
+    Its status is 200 whatever the result says: of another one an EventSource shows nothing.
+    """
+    body = framing.OPENING + framing.result(payload) + framing.COMPLETE
+    return Response(body, 200, {**HEADERS, "content-type": framing.CONTENT_TYPE})
 
 
 def _response(

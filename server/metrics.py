@@ -45,8 +45,10 @@ class Metrics:
         Info("hubbub_node", "This node", registry=self.registry).info(
             {"node": node.registry.node_id}
         )
-        self._live("hubbub_sockets", "Open WebSockets", lambda: len(node.sockets))
-        self._live("hubbub_people_online", "People signed in on them", lambda: node.sockets.people)
+        sockets = node.sockets
+        self._live("hubbub_sockets", "Open WebSockets", lambda: len(sockets) - sockets.streams)
+        self._live("hubbub_streams", "Subscriptions over HTTP", lambda: sockets.streams)
+        self._live("hubbub_people_online", "People signed in on them", lambda: sockets.people)
         self._live("hubbub_event_subscribers", "Event subscriptions", lambda: node.hub.subscribers)
         self._live(
             "hubbub_subscription_groups",

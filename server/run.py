@@ -51,7 +51,9 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close sockets with a code that makes clients reconnect, then end."""
-        await self._program.services.node.sockets.close_all()
+        open_sockets = self._program.services.node.sockets
+        open_sockets.going_down = True
+        await open_sockets.close_all()
         await super().shutdown(sockets)
 
 

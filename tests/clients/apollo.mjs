@@ -1,11 +1,15 @@
 /**
  * Apollo Client as an application sets it up: queries and mutations over HTTP, subscriptions over
  * graphql-ws. A test tells it what to do: lines.mjs says how, journey.mjs says what.
+ *
+ * One command more: {"do": "over", "transport": "multipart" or "graphql-ws"} says how what is
+ * subscribed from then on is sent.
  */
 import {
   ApolloClient,
   ApolloLink,
   CombinedGraphQLErrors,
+  CombinedProtocolErrors,
   gql,
   HttpLink,
   InMemoryCache,
@@ -24,6 +28,7 @@ globalThis.WebSocket ??= WebSocket;
 
 const { http, socket } = endpoints();
 let token = null;
+let multipart = false;
 
 const watched = watchedSocket(socket, () => token);
 const sockets = createClient(watched.options);
@@ -33,7 +38,7 @@ const authorized = new SetContextLink(({ headers }) => ({
 const client = new ApolloClient({
   cache: new InMemoryCache(),
   link: ApolloLink.split(
-    ({ operationType }) => operationType === 'subscription',
+    ({ operationType }) => operationType === 'subscription' && !multipart,
     new GraphQLWsLink(sockets),
     authorized.concat(new HttpLink({ uri: http })),
   ),
@@ -67,19 +72,22 @@ function subscribe(text, variables, sink) {
         error: (error) => end(refusedFrom(error)),
         complete: () => end(null),
       });
-    watched.sent(start).then(resolve);
+    if (multipart) resolve(start());
+    else watched.sent(start).then(resolve);
   });
 }
 
 function refusedFrom(error) {
   if (CombinedGraphQLErrors.is(error)) return refusedBy(error.errors);
+  // How a stream says why it is broken off.
+  if (CombinedProtocolErrors.is(error)) return refusedBy(error.errors);
   // Whatever is not GraphQL, such as a proxy's page, has an HTTP status; a socket has a close code.
   if (error.statusCode !== undefined) return new Refused(error.message, error.statusCode);
   return refusedByClose(error.cause ?? error);
 }
 
-serve(
-  journey({
+serve({
+  ...journey({
     execute,
     subscribe,
     signedIn: (accessToken) => {
@@ -90,4 +98,7 @@ serve(
       await sockets.dispose();
     },
   }),
-);
+  over: ({ transport }) => {
+    multipart = transport === 'multipart';
+  },
+});

@@ -22,7 +22,8 @@ from tests.parts.people import PASSWORD, Person, until_subscribed
 PAGE = Page.of("clients.md")
 SIGN_IN = {"HANDLE": "ana", "PASSWORD": PASSWORD}
 QUICK = {"HUBBUB_PASSWORD_MEMORY_KIB": "8192"}
-LISTENERS = ["listen.mjs", "apollo-example.mjs", "talk.py"]
+LISTENERS = ["listen.mjs", "stream.mjs", "urql.mjs", "apollo-example.mjs", "talk.py"]
+STARTERS_OVER = ["listen.mjs", "stream.mjs", "urql.mjs"]
 READERS = ["apollo-example.mjs", "talk.py"]
 
 pytestmark = pytest.mark.timeout(120)
@@ -154,7 +155,7 @@ async def test_an_example_starts_over_when_what_it_missed_is_not_known_any_more(
         async with services.db.writing() as connection:
             long_ago = utc_now() - timedelta(days=1)
             assert await events.prune(connection, before=long_ago, keep=1, limit=100) > 0
-        await program.says("Starting over: EXPIRED" if file == "listen.mjs" else "You are missing")
+        await program.says("Starting over: EXPIRED" if file in STARTERS_OVER else "You are missing")
         await until_subscribed(url, 1)
         await ben.send(chat_id, "Welcome back")
         await program.says("Welcome back")
@@ -216,7 +217,7 @@ async def test_an_example_comes_back_when_its_access_token_expires(
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        ("listen.mjs", "Ended: The session has ended; log in again."),
+        *((file, "Ended: The session has ended; log in again.") for file in STARTERS_OVER),
         ("apollo-example.mjs", "Not live any more: The session has ended; log in again."),
         ("talk.py", "Signed out: The session has ended; log in again."),
     ],

@@ -7,6 +7,7 @@ import re
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from accounts import tokens
@@ -19,7 +20,7 @@ from resolvers.services import utc_now
 from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
-from server import authentication, connections, graphql_http
+from server import authentication, connections, graphql_http, streaming
 from server.settings import Settings
 from tests.docs.pages import Page, rows
 from tests.house.checkout import ROOT
@@ -52,11 +53,11 @@ def strings(file):
 
 
 def test_the_tables_have_every_code_that_is_a_top_level_error_always():
-    code = re.compile(r"[A-Z]+(_[A-Z]+)+|TIMEOUT|INTERNAL")
+    code = re.compile(r"[A-Z]+(_[A-Z]+)+|TIMEOUT|INTERNAL|RECONNECT")
     files = ("server/graphql_http.py", "realtime/endpoint.py", "realtime/protocol.py")
     used = {
         text
-        for file in (*files, *(f"schema/{name}.py" for name in SCHEMA))
+        for file in (*files, "server/streaming.py", *(f"schema/{name}.py" for name in SCHEMA))
         for text in strings(file)
         if isinstance(text, str) and code.fullmatch(text) and text not in ErrorCode.__members__
     }
@@ -65,7 +66,7 @@ def test_the_tables_have_every_code_that_is_a_top_level_error_always():
     by_status = {
         word for word in re.findall(r"`(\w+)`", PAGE.tables("HTTP")[1]) if code.fullmatch(word)
     }
-    assert by_status == used - {"TOO_MANY_OPERATIONS"}
+    assert by_status == used - {"RECONNECT"}
 
 
 def test_the_table_has_every_close_code_that_is_sent_and_its_reasons():
@@ -87,10 +88,12 @@ def test_the_table_has_the_limits_of_the_code():
         "`connection_init` after opening": f"{connection.INIT_TIMEOUT:.0f} s",
         "checking the token": f"{connection.AUTHENTICATION_TIMEOUT:.0f} s",
         "time between the server's pings": f"{connection.PING_INTERVAL:.0f} s",
-        "one frame not taken by the client": f"{wire.SEND_TIMEOUT:.0f} s",
+        "time between a stream's heartbeats": f"{streaming.HEARTBEAT_INTERVAL:.0f} s",
+        "one frame, or a piece of a stream, not taken by the client": f"{wire.SEND_TIMEOUT:.0f} s",
         "events waiting for one subscription": str(mailbox.MAILBOX),
         "characters of the messages among them": str(mailbox.MAILBOX_TEXT),
         "operations on one socket": str(connection.MAX_OPERATIONS),
+        "streams of one session on a node": str(streaming.MAX_STREAMS),
         "`events` subscriptions that wait on one node to catch up": str(feed.MAY_WAIT),
         "waiting for one's turn to catch up": f"{feed.TURN_TIMEOUT:.0f} s",
         "an `events` subscription becoming live": f"{hub.LIVE_TIMEOUT:.0f} s",
@@ -129,6 +132,8 @@ def test_the_table_has_the_limits_of_the_code():
         ("Signing in", "Within {} seconds", tokens.REFRESH_GRACE / timedelta(seconds=1)),
         ("Signing in", "after {} seconds in any case", authentication.RECHECK_AFTER),
         ("Pings", "every {} seconds", connection.PING_INTERVAL),
+        ("Subscriptions over HTTP", "every {} seconds", streaming.HEARTBEAT_INTERVAL),
+        ("How a stream ends", "nothing is taken for {} seconds", wire.SEND_TIMEOUT),
         ("Resuming", "by default {} days", Settings.model_fields["log_days"].default),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
     ],
@@ -151,6 +156,11 @@ EXCHANGES = {
     block.attributes["exchange"]: block.text
     for block in PAGE.blocks()
     if "exchange" in block.attributes
+}
+STREAMS = {
+    block.attributes["stream"]: block.text
+    for block in PAGE.blocks()
+    if "stream" in block.attributes
 }
 DIALOGUES = {
     block.attributes["dialogue"]: block.text
@@ -204,6 +214,31 @@ async def test_an_exchange_over_http_goes_as_told(stage, name):
         header, value = line.split(": ", 1)
         assert got.headers[header] == value
     assert alike(json.loads(told), got.json()), got.json()
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_a_stream_goes_as_told(stage, name):
+    ana, ben, chat_id, _ = stage
+    cursor = (await ana.ask("{ viewer { cursor } }"))["viewer"]["cursor"]
+    await ben.send(chat_id, "Pizza at seven?")
+    request, body, answer, told = played(STREAMS[name], stage, cursor).split("\n\n", 3)
+    headers = dict(line.split(": ", 1) for line in request.splitlines()[1:])
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=10) as http,
+        http.stream("POST", f"{ana.url}/graphql", content=body, headers=headers) as got,
+    ):
+        status, content_type = answer.splitlines()
+        assert f"{got.status_code} {got.reason_phrase}" == status
+        assert got.headers["content-type"] == content_type.removeprefix("content-type: ")
+        text, chunks = "", got.aiter_text()
+        while len(text.splitlines()) < len(told.splitlines()):
+            text += await anext(chunks)
+    for line, come in zip(told.splitlines(), text.splitlines(), strict=False):
+        field, brace, json_ = line.partition("{")
+        if brace:
+            assert alike(json.loads(brace + json_), json.loads(come.removeprefix(field)))
+        else:
+            assert come == line or (line == "id: …" and come.startswith("id: "))
 
 
 class Play:

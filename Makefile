@@ -9,7 +9,9 @@ ARGS ?=
 BIN := .venv/bin
 PAGE := web/graphiql
 CLIENTS := tests/clients
+CODEGEN := tests/codegen
 RESUME := web/packages/resume
+PROGRAMS := $(CLIENTS)/node_modules/.package-lock.json $(CODEGEN)/node_modules/.package-lock.json
 
 # The environment is named, whatever is active in the shell. Compiling at once halves the time in which
 # Hubbub starts where Python may not write beside its modules (PYTHONDONTWRITEBYTECODE).
@@ -41,7 +43,7 @@ run: .venv/.runtime $(PAGE)/dist/index.html ## Start Hubbub on this machine; the
 demo: .venv/.runtime $(PAGE)/dist/index.html ## Fill an empty server with people who are already talking
 	@exec $(BIN)/hubbub demo $(ARGS)
 
-test: .venv/.dev $(PAGE)/dist/index.html $(CLIENTS)/node_modules/.package-lock.json $(RESUME)/dist/index.js ## Run the tests; ARGS="-k words" picks some
+test: .venv/.dev $(PAGE)/dist/index.html $(PROGRAMS) $(RESUME)/dist/index.js ## Run the tests; ARGS="-k words" picks some
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/.dev $(PAGE)/node_modules/.package-lock.json $(RESUME)/node_modules/.package-lock.json ## Check style, types, layers, locks and the printed schema
@@ -89,7 +91,7 @@ screenshots: ## Copy the screenshots of the last test run into the docs
 
 clean: ## Remove what these commands made; your data stays
 	rm -rf .venv build dist $(PAGE)/dist $(PAGE)/node_modules $(CLIENTS)/node_modules
-	rm -rf $(RESUME)/dist $(RESUME)/node_modules
+	rm -rf $(CODEGEN)/node_modules $(RESUME)/dist $(RESUME)/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # --- set-up ----------------------------------------------------------------------------------------
@@ -138,6 +140,11 @@ $(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES)
 $(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package-lock.json | .venv/.runtime
 	@echo "Installing the clients that the tests use"
 	@cd $(CLIENTS) && $(NPM) ci --loglevel=error >/dev/null
+	@touch $@
+
+$(CODEGEN)/node_modules/.package-lock.json: $(CODEGEN)/package-lock.json | .venv/.runtime
+	@echo "Installing the code generators that the tests run"
+	@cd $(CODEGEN) && $(NPM) ci --loglevel=error >/dev/null
 	@touch $@
 
 $(RESUME)/node_modules/.package-lock.json: $(RESUME)/package-lock.json | .venv/.runtime

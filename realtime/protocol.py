@@ -116,7 +116,7 @@ class Protocol:
                 case "connection_init":
                     return self._init(optional_object(message.get("payload"), "payload") or {})
                 case "ping":
-                    return [Send(_encode("pong", payload=message.get("payload")))]
+                    return [Send(_pong(message.get("payload")))]
                 case "pong":
                     return []
                 case "subscribe":
@@ -232,6 +232,13 @@ def next_body(payload: bytes) -> bytes:
 def next_tail(id_: str) -> bytes:
     """Return the rest of a `next` message: the id, which is each operation's own."""
     return b',"id":' + orjson.dumps(id_) + b',"type":"next"}'
+
+
+def _pong(payload: Any) -> bytes:
+    try:
+        return _encode("pong", payload=payload)
+    except orjson.JSONEncodeError:  # it reads 1024 levels, and writes 254
+        raise BadRequest("payload is nested too deeply to be sent back") from None
 
 
 def _encode(type_: str, **fields: Any) -> bytes:

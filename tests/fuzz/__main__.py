@@ -14,6 +14,7 @@ import traceback
 from tests.fuzz.properties import PROPERTIES
 from tests.fuzz.target import Target, fuzzed_server
 
+ALIKE = 80  # characters; findings that begin with the same ones are told once
 SHOWN = 3000  # characters of a finding; an example may be a megabyte
 
 
@@ -29,8 +30,8 @@ def main() -> int:
             for name in given.only or PROPERTIES:
                 finding = _finding(target, name, given.examples, seed)
                 tried += given.examples
-                if finding and finding.splitlines()[0] not in found:
-                    found[finding.splitlines()[0]] = f"make fuzz ARGS='--seed {seed} --only {name}'"
+                if finding and finding[:ALIKE] not in found:
+                    found[finding[:ALIKE]] = f"make fuzz ARGS='--seed {seed} --only {name}'"
                     print(f"\n{name}, seed {seed}:\n{finding}\n", flush=True)
                 if target.server.process.exit_code is not None:
                     return _report(target, found, tried)
@@ -57,7 +58,7 @@ def _report(target: Target, found: dict[str, str], tried: int) -> int:
         print(f"{count:10,} {what}")
     print(f"\n{tried:,} examples, {len(found)} findings")
     for finding, again in found.items():
-        print(f"  {finding[:200]}\n    to see it again: {again}")
+        print(f"  {finding}\n    to see it again: {again}")
     return 1 if found else 0
 
 

@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from server.graphql_http import MAX_BODY
 from tests.fuzz.requests import (
     OPERATIONS,
+    asked,
     deep_documents,
     deep_values,
     documents,
-    ids,
-    inputs,
     odd,
     text_of,
 )
-from tests.fuzz.target import CURSOR, TOKEN, Target
+from tests.fuzz.target import TOKEN, Target
 from tests.fuzz.wire import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame
 
 
@@ -48,10 +47,14 @@ Step = Said | Frame
 
 _ids = st.sampled_from(["1", "2", "3"]) | st.text(max_size=5)
 _tokens = st.sampled_from([f"Bearer {TOKEN}", f"Bearer {TOKEN}", "Bearer nonsense", "", "Bearer "])
-_payloads = st.builds(
-    lambda query, variables: {"query": query, "variables": variables},
-    st.sampled_from(OPERATIONS) | documents,
-    st.fixed_dictionaries({"v": inputs | odd | ids | st.just(CURSOR)}) | st.none() | odd,
+_payloads = st.one_of(
+    asked.map(lambda given: {"query": given[0], "variables": given[1]}),
+    documents.map(lambda query: {"query": query}),
+    st.builds(
+        lambda query, variables: {"query": query, "variables": variables},
+        st.sampled_from(OPERATIONS),
+        odd,
+    ),
 )
 _init = st.builds(
     lambda payload: text_of({"type": "connection_init", **payload}),

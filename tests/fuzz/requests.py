@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from graphql import build_schema
+from graphql import (
+    OperationDefinitionNode,
+    build_schema,
+    is_enum_type,
+    is_input_object_type,
+    is_list_type,
+    is_non_null_type,
+    is_required_input_field,
+    parse,
+    type_from_ast,
+)
 from hypothesis import strategies as st
 from hypothesis_graphql import from_schema, nodes
 
@@ -89,22 +99,53 @@ odd = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(_texts, inner, max_size=5),
     max_leaves=12,
 )
-inputs = st.fixed_dictionaries(
-    {},
-    optional={
-        "chatId": ids | odd,
-        "messageId": ids | odd,
-        "text": _texts | odd,
-        "clientMessageId": st.uuids().map(str) | odd,
-        "replyToId": ids | odd,
-        "kind": st.sampled_from(["GROUP", "DIRECT"]) | odd,
-        "title": _texts | odd,
-        "memberIds": st.lists(ids, max_size=4) | odd,
-        "seq": st.integers() | odd,
-        "emoji": _texts | odd,
-        "refreshToken": _texts | odd,
-    },
-)
+_SCALARS: dict[str, st.SearchStrategy[Any]] = {
+    "Boolean": st.booleans(),
+    "Cursor": ids,
+    "ID": ids,
+    "Int": st.integers(-(2**31), 2**31 - 1),
+    "String": _texts | ids,
+    "UUID": st.uuids().map(str),
+}
+
+
+def _values(type_: Any) -> st.SearchStrategy[Any]:
+    """Return values of an input's type, a wrong one at any place once in a while."""
+    if is_non_null_type(type_):
+        return _values(type_.of_type)
+    if is_list_type(type_):
+        right: st.SearchStrategy[Any] = st.lists(_values(type_.of_type), max_size=4)
+    elif is_enum_type(type_):
+        right = st.sampled_from(sorted(type_.values))
+    elif is_input_object_type(type_):
+        fields = {name: _values(field.type) for name, field in type_.fields.items()}
+        needed = {name for name, field in type_.fields.items() if is_required_input_field(field)}
+        right = st.fixed_dictionaries(
+            {name: fields[name] for name in needed},
+            optional={name: fields[name] for name in fields.keys() - needed},
+        )
+    else:
+        right = _SCALARS[type_.name]
+    return st.one_of(*[right] * 7, odd)
+
+
+def _variables(query: str) -> st.SearchStrategy[tuple[str, Any]]:
+    """Return an operation with values of its variable `v`, if it has one."""
+    (definition,) = parse(query).definitions
+    assert isinstance(definition, OperationDefinitionNode)
+    if not definition.variable_definitions:
+        return st.tuples(st.just(query), odd)
+    type_ = type_from_ast(SCHEMA, definition.variable_definitions[0].type)
+    return st.tuples(st.just(query), st.fixed_dictionaries({"v": _values(type_)}))
+
+
+@st.composite
+def _asked(draw: st.DrawFn) -> tuple[str, Any]:
+    asked: tuple[str, Any] = draw(st.sampled_from(OPERATIONS).flatmap(_variables))
+    return asked
+
+
+asked = _asked()
 
 
 @dataclass(frozen=True)
@@ -160,12 +201,13 @@ deep_documents = st.builds(
 
 _bodies = st.one_of(
     documents.map(lambda query: text_of({"query": query})),
+    asked.map(lambda given: text_of({"query": given[0], "variables": given[1]})),
     st.builds(
         lambda query, value, name, extensions: text_of(
             {"query": query, "variables": value, "operationName": name, "extensions": extensions}
         ),
         st.sampled_from(OPERATIONS) | _texts,
-        st.fixed_dictionaries({"v": inputs | odd | ids}) | odd,
+        odd,
         st.none() | odd,
         st.none() | odd,
     ),
@@ -211,7 +253,7 @@ _names = st.sampled_from(
         *(b"upgrade", b"x-forwarded-for", b"x-request-id", b"access-control-request-method"),
     ]
 ) | _line.filter(lambda name: name.lower() not in (b"content-length", b"transfer-encoding"))
-_values = _line | st.sampled_from([b"websocket", b"13", b"graphql-transport-ws", b"http://evil"])
+_contents = _line | st.sampled_from([b"websocket", b"13", b"graphql-transport-ws", b"http://evil"])
 
 _signed_in = st.sampled_from(
     [
@@ -259,7 +301,7 @@ heads = st.builds(
     | _line.map(lambda path: b"/graphql?" + path.replace(b" ", b"+"))
     | _line.map(lambda path: b"/" + path.replace(b" ", b"%20")),
     st.lists(
-        st.tuples(_names, _values) | st.tuples(st.just(b"content-type"), _types), max_size=6
+        st.tuples(_names, _contents) | st.tuples(st.just(b"content-type"), _types), max_size=6
     ).map(tuple),
     st.just(b"") | _bodies,
 )

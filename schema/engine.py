@@ -284,7 +284,11 @@ def _kept(operation: OperationDefinitionNode, request: OperationRequest) -> Oper
     """
     variables = declared(operation, request.variables)
     if operation.operation is OperationType.SUBSCRIPTION:
-        size = len(orjson.dumps(variables))
+        try:
+            size = len(orjson.dumps(variables))
+        except orjson.JSONEncodeError:  # it reads 1024 levels, and writes 254
+            message = "The variables of a subscription are nested too deeply."
+            raise GraphQLError(message) from None
         if size > MAX_VARIABLES:
             raise GraphQLError(
                 f"The variables of a subscription have {size} bytes; "

@@ -78,12 +78,22 @@ class NodeClient:
         async with asyncio.timeout(PATIENCE):
             return await self._unasked["event"].get()
 
+    async def ended(self) -> Any:
+        """Wait until a subscription has ended and return which, and why."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._unasked["ended"].get()
+
     async def socket(self, state: str) -> Any:
         """Wait until the client's socket is in a state and return what it says of it."""
         async with asyncio.timeout(PATIENCE):
             while (change := await self._unasked["socket"].get())["state"] != state:
                 pass
             return change
+
+    async def any_socket(self) -> Any:
+        """Return what the client's socket does next."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._unasked["socket"].get()
 
     async def _read(self) -> None:
         assert self._process.stdout is not None

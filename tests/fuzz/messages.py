@@ -16,6 +16,7 @@ from tests.fuzz.requests import (
     documents,
     odd,
     text_of,
+    weighted,
 )
 from tests.fuzz.target import TOKEN, Target
 from tests.fuzz.wire import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame
@@ -47,13 +48,16 @@ Step = Said | Frame
 
 _ids = st.sampled_from(["1", "2", "3"]) | st.text(max_size=5)
 _tokens = st.sampled_from([f"Bearer {TOKEN}", f"Bearer {TOKEN}", "Bearer nonsense", "", "Bearer "])
-_payloads = st.one_of(
-    asked.map(lambda given: {"query": given[0], "variables": given[1]}),
-    documents.map(lambda query: {"query": query}),
-    st.builds(
-        lambda query, variables: {"query": query, "variables": variables},
-        st.sampled_from(OPERATIONS),
-        odd,
+_payloads = weighted(
+    (4, asked.map(lambda given: {"query": given[0], "variables": given[1]})),
+    (2, documents.map(lambda query: {"query": query})),
+    (
+        1,
+        st.builds(
+            lambda query, variables: {"query": query, "variables": variables},
+            st.sampled_from(OPERATIONS),
+            odd,
+        ),
     ),
 )
 _init = st.builds(
@@ -100,7 +104,9 @@ said = st.builds(Said, _messages, _cuts, st.booleans())
 polite = st.builds(
     lambda token, steps: [Said(text_of({"type": "connection_init", **token})), *steps],
     st.sampled_from([{}, {"payload": {"authorization": f"Bearer {TOKEN}"}}]),
-    st.lists(st.builds(Said, st.one_of(_subscribe, _deep_subscribe, _others)), max_size=6),
+    st.lists(
+        st.builds(Said, weighted((6, _subscribe), (1, _deep_subscribe), (1, _others))), max_size=6
+    ),
 )
 
 _closing = st.builds(
@@ -124,5 +130,5 @@ frames = st.one_of(
     ),
     st.just(Frame(TEXT, b" " * (MAX_BODY + 1))),
 )
-scripts = polite | st.lists(said | frames, min_size=1, max_size=7)
+scripts = weighted((2, polite), (1, st.lists(said | frames, min_size=1, max_size=7)))
 noise = st.binary(min_size=1, max_size=200)

@@ -27,7 +27,7 @@ from tests.fuzz.target import ANA, BEN, CHAT, CURSOR, MESSAGE, TOKEN
 SCHEMA = build_schema(PUBLISHED.read_text())
 DEEPEST = 100_000  # levels; a body has room for more, but not for anything else beside them
 
-# A body is larger than what is allowed once in a while, so that what refuses it is fuzzed too.
+# A body is larger than what is allowed once in a while.
 _MANY = st.one_of(st.integers(1, 300), st.integers(300, 2000), st.integers(2000, DEEPEST))
 
 OPERATIONS = (
@@ -60,6 +60,13 @@ _ROOTS = [
     if name != "logOut"
 ]
 
+
+def weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """Return examples of each strategy as often as its weight says; `one_of` knows no weights."""
+    pool = [strategy for weight, strategy in choices for _ in range(weight)]
+    return st.integers(0, len(pool) - 1).flatmap(pool.__getitem__)
+
+
 known = st.sampled_from([ANA, BEN, CHAT, MESSAGE, CURSOR])
 ids = known | st.text(max_size=40)
 _documents = from_schema(
@@ -67,7 +74,7 @@ _documents = from_schema(
     fields=_ROOTS,
     custom_scalars={
         "ID": ids.map(nodes.String),
-        "UUID": (st.uuids().map(str) | st.text(max_size=40)).map(nodes.String),
+        "UUID": weighted((4, st.uuids().map(str)), (1, st.text(max_size=40))).map(nodes.String),
         "Cursor": ids.map(nodes.String),
         "DateTime": st.text(max_size=40).map(nodes.String),
     },
@@ -126,7 +133,7 @@ def _values(type_: Any) -> st.SearchStrategy[Any]:
         )
     else:
         right = _SCALARS[type_.name]
-    return st.one_of(*[right] * 7, odd)
+    return weighted((24, right), (1, odd))
 
 
 def _variables(query: str) -> st.SearchStrategy[tuple[str, Any]]:
@@ -199,27 +206,39 @@ deep_documents = st.builds(
     _MANY,
 )
 
-_bodies = st.one_of(
-    documents.map(lambda query: text_of({"query": query})),
-    asked.map(lambda given: text_of({"query": given[0], "variables": given[1]})),
-    st.builds(
-        lambda query, value, name, extensions: text_of(
-            {"query": query, "variables": value, "operationName": name, "extensions": extensions}
+_texts_of_bodies = weighted(
+    (4, documents.map(lambda query: text_of({"query": query}))),
+    (6, asked.map(lambda given: text_of({"query": given[0], "variables": given[1]}))),
+    (
+        1,
+        st.builds(
+            lambda query, value, name, extensions: text_of(
+                {
+                    "query": query,
+                    "variables": value,
+                    "operationName": name,
+                    "extensions": extensions,
+                }
+            ),
+            st.sampled_from(OPERATIONS) | _texts,
+            odd,
+            st.none() | odd,
+            st.none() | odd,
         ),
-        st.sampled_from(OPERATIONS) | _texts,
-        odd,
-        st.none() | odd,
-        st.none() | odd,
     ),
-    st.builds(
-        lambda query, value: f'{{"query": {text_of(query)}, "variables": {{"v": {value}}}}}',
-        st.sampled_from(OPERATIONS),
-        deep_values,
+    (
+        1,
+        st.builds(
+            lambda query, value: f'{{"query": {text_of(query)}, "variables": {{"v": {value}}}}}',
+            st.sampled_from(OPERATIONS),
+            deep_values,
+        ),
     ),
-    deep_documents.map(lambda query: text_of({"query": query})),
-    deep_values,
-    odd.map(text_of),
-).map(str.encode) | st.binary(max_size=300)
+    (1, deep_documents.map(lambda query: text_of({"query": query}))),
+    (1, deep_values),
+    (1, odd.map(text_of)),
+).map(str.encode)
+_bodies = weighted((12, _texts_of_bodies), (1, st.binary(max_size=300)))
 
 _accepts = st.sampled_from(
     [
@@ -255,12 +274,10 @@ _names = st.sampled_from(
 ) | _line.filter(lambda name: name.lower() not in (b"content-length", b"transfer-encoding"))
 _contents = _line | st.sampled_from([b"websocket", b"13", b"graphql-transport-ws", b"http://evil"])
 
+_nobody: tuple[tuple[bytes, bytes], ...] = ()
+_ana = ((b"authorization", b"Bearer " + TOKEN.encode()),)
 _signed_in = st.sampled_from(
-    [
-        (),
-        ((b"authorization", b"Bearer " + TOKEN.encode()),),
-        ((b"authorization", b"Bearer nonsense"),),
-    ]
+    [_ana, _ana, _ana, _ana, _nobody, ((b"authorization", b"Bearer nonsense"),)]
 )
 
 posts = st.builds(
@@ -272,7 +289,7 @@ posts = st.builds(
     ),
     _bodies,
     _signed_in,
-    st.just(b"application/graphql-response+json") | _accepts,
+    weighted((5, st.just(b"application/graphql-response+json")), (1, _accepts)),
 )
 
 

@@ -8,7 +8,7 @@ from tests.fuzz.properties import PROPERTIES
 from tests.fuzz.target import fuzzed_server
 from tests.fuzz.wire import BINARY, CLOSE, CONT, PING, TEXT, Frame
 
-EXAMPLES = 150  # of each sort; all together take some twenty seconds
+EXAMPLES = 120  # of each sort; all together take some twenty seconds
 SEED = 1
 
 INIT = Frame(TEXT, b'{"type":"connection_init"}')

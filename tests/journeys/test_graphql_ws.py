@@ -153,8 +153,8 @@ async def test_a_client_that_pings_is_answered_every_time(sqlite_server, opened)
     mode = {"lazy": False, "keepAlive": 20, "patience": LONG}
     async with opened(sqlite_server.url, ana.token, **mode) as client:
         for _ in range(5):
-            await client.socket("pinged")
-            assert (await client.any_socket())["state"] == "ponged"
+            assert await client.socket("pinged") == {"state": "pinged"}
+            assert await client.socket("ponged") == {"state": "ponged"}
 
 
 async def test_a_client_whose_pings_are_not_answered_gives_up_and_comes_back(hubbub, opened):

@@ -9,7 +9,9 @@ ARGS ?=
 BIN := .venv/bin
 PAGE := web/graphiql
 CLIENTS := tests/clients
+CODEGEN := tests/codegen
 RESUME := web/packages/resume
+PROGRAMS := $(CLIENTS)/node_modules/.package-lock.json $(CODEGEN)/node_modules/.package-lock.json
 
 # The environment is named, whatever is active in the shell. Compiling at once halves the time in which
 # Hubbub starts where Python may not write beside its modules (PYTHONDONTWRITEBYTECODE).
@@ -30,7 +32,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check format lock wheel bench faults simulate screenshots clean
+.PHONY: help run demo test check format lock wheel bench faults simulate fuzz screenshots clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -41,7 +43,7 @@ run: .venv/.runtime $(PAGE)/dist/index.html ## Start Hubbub on this machine; the
 demo: .venv/.runtime $(PAGE)/dist/index.html ## Fill an empty server with people who are already talking
 	@exec $(BIN)/hubbub demo $(ARGS)
 
-test: .venv/.dev $(PAGE)/dist/index.html $(CLIENTS)/node_modules/.package-lock.json $(RESUME)/dist/index.js ## Run the tests; ARGS="-k words" picks some
+test: .venv/.dev $(PAGE)/dist/index.html $(PROGRAMS) $(RESUME)/dist/index.js ## Run the tests; ARGS="-k words" picks some
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/.dev $(PAGE)/node_modules/.package-lock.json $(RESUME)/node_modules/.package-lock.json ## Check style, types, layers, locks and the printed schema
@@ -82,6 +84,9 @@ faults: .venv/.dev ## Hurt real nodes under load and check what clients saw; ARG
 simulate: .venv/.dev ## Run seeds of the simulation, or one with all that happens; ARGS="--seed 12"
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
+fuzz: .venv/.dev ## Send odd requests and frames to a real server; ARGS="--minutes 20"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 screenshots: ## Copy the screenshots of the last test run into the docs
 	@ls build/screenshots/*.png >/dev/null 2>&1 || \
 		{ echo "build/screenshots holds none: run 'make test' with Chromium installed."; exit 1; }
@@ -89,7 +94,8 @@ screenshots: ## Copy the screenshots of the last test run into the docs
 
 clean: ## Remove what these commands made; your data stays
 	rm -rf .venv build dist $(PAGE)/dist $(PAGE)/node_modules $(CLIENTS)/node_modules
-	rm -rf $(RESUME)/dist $(RESUME)/node_modules bench/peers/node/node_modules
+	rm -rf $(CODEGEN)/node_modules $(RESUME)/dist $(RESUME)/node_modules
+	rm -rf bench/peers/node/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # --- set-up ----------------------------------------------------------------------------------------
@@ -138,6 +144,11 @@ $(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES)
 $(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package-lock.json | .venv/.runtime
 	@echo "Installing the clients that the tests use"
 	@cd $(CLIENTS) && $(NPM) ci --loglevel=error >/dev/null
+	@touch $@
+
+$(CODEGEN)/node_modules/.package-lock.json: $(CODEGEN)/package-lock.json | .venv/.runtime
+	@echo "Installing the code generators that the tests run"
+	@cd $(CODEGEN) && $(NPM) ci --loglevel=error >/dev/null
 	@touch $@
 
 $(RESUME)/node_modules/.package-lock.json: $(RESUME)/package-lock.json | .venv/.runtime

@@ -119,7 +119,7 @@ class Protocol:
                 case "connection_init":
                     return self._init(optional_object(message.get("payload"), "payload") or {})
                 case "ping":
-                    return [Send(_encode("pong", payload=message.get("payload")))]
+                    return [Send(_pong(message.get("payload")))]
                 case "pong":
                     return []
                 case "subscribe":
@@ -230,6 +230,13 @@ class Protocol:
 def next_tail(id_: str) -> bytes:
     """Return the end of a `next` message: the id, which is each operation's own, comes last."""
     return b"," + orjson.dumps({"id": id_, "type": "next"})[1:]
+
+
+def _pong(payload: Any) -> bytes:
+    try:
+        return _encode("pong", payload=payload)
+    except orjson.JSONEncodeError:  # it reads 1024 levels, and writes 254
+        raise BadRequest("payload is nested too deeply to be sent back") from None
 
 
 def _encode(type_: str, **fields: Any) -> bytes:

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import strawberry
@@ -28,6 +29,7 @@ from realtime.feed import told_by
 from realtime.mailbox import SlowConsumer
 from realtime.operations import OperationRequest, Rejected, Result, Subscribed
 from resolvers.services import Services
+from schema import uuids
 from schema.admission import Admission, Admitted, NotAdmitted
 from schema.context import Context
 from schema.cursor import SCALAR, Cursor
@@ -70,7 +72,6 @@ class _Schema(strawberry.Schema):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._schema.type_map["UUID"].description = "A UUID, such as crypto.randomUUID() makes."
         self._schema.type_map["DateTime"].description = "A moment in UTC, as ISO 8601 has it."
         for type_ in self._schema.type_map.values():
             if is_input_object_type(type_):
@@ -91,7 +92,7 @@ def build_schema() -> strawberry.Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[*EVENT_TYPES, *USER_ERROR_TYPES],
-        config=StrawberryConfig(scalar_map={Cursor: SCALAR}),
+        config=StrawberryConfig(scalar_map={Cursor: SCALAR, UUID: uuids.SCALAR}),
     )
 
 

@@ -72,7 +72,11 @@ def check_variables(operation: OperationDefinitionNode, variables: dict[str, Any
         return
     kept = operation.operation is OperationType.SUBSCRIPTION
     maximum = MAX_KEPT_VARIABLES if kept else MAX_VARIABLES
-    size = len(orjson.dumps(variables))
+    try:
+        size = len(orjson.dumps(variables))
+    except orjson.JSONEncodeError:  # it reads 1024 levels, and writes 254
+        message = f"The variables of the {operation.operation.value} are nested too deeply."
+        raise GraphQLError(message, extensions={"code": "VARIABLES_TOO_LARGE"}) from None
     if size > maximum:
         raise exceeded(
             "VARIABLES_TOO_LARGE",

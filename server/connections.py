@@ -168,6 +168,18 @@ class SocketConnection(WebSocketsSansIOProtocol):
             pong, self._owed_pong = self._owed_pong, None
             self.transport.write(pong)
 
+    def send_receive_event_to_app(self) -> None:
+        """Hand on a message; uvicorn would log text that is not UTF-8 as an error of ours."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.fail(CloseCode.INVALID_DATA, "not UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     def handle_cont(self, event: Frame) -> None:
         """Take a piece of a message; empty ones count towards no limit of bytes."""
         if self.close_sent:

@@ -90,6 +90,11 @@ class NodeClient:
                 pass
             return change
 
+    async def any_socket(self) -> Any:
+        """Return what the client's socket does next."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._unasked["socket"].get()
+
     async def _read(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:

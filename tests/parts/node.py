@@ -16,6 +16,7 @@ from tests.parts import record
 
 OLDEST = 20
 CLIENTS = Path(__file__).parents[1] / "clients"
+CODEGEN = Path(__file__).parents[1] / "codegen"
 
 
 def find() -> tuple[Path, str, str] | None:
@@ -62,3 +63,11 @@ def clients() -> Path:
     if not (CLIENTS / "node_modules").is_dir():
         record.missing("the npm clients", "run the tests with `make test`, which installs them")
     return CLIENTS
+
+
+@pytest.fixture(scope="session")
+def generators() -> Path:
+    """The folder of the code generators' programs, with their packages installed."""
+    if not (CODEGEN / "node_modules").is_dir():
+        record.missing("the code generators", "run the tests with `make test`, which installs them")
+    return CODEGEN

@@ -81,6 +81,19 @@ async def test_a_socket_without_a_token_may_ask_but_not_listen(sqlite_server):
         assert message["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
+async def test_a_subscription_with_variables_too_deep_to_be_kept_gets_an_error(sqlite_server):
+    query = "subscription($after: Cursor) { events(after: $after) { cursor } }"
+    deep: list[object] = []
+    for _ in range(300):
+        deep = [deep]
+    async with sqlite_server.person().socket() as socket:
+        await socket.subscribe("deep", query, after=deep)
+        message = await socket.receive()
+        assert [error["extensions"]["code"] for error in message["payload"]] == ["BAD_REQUEST"]
+        await socket.subscribe("good", "{ server { name } }")
+        assert await socket.next("good") == {"name": "Hubbub"}
+
+
 @pytest.mark.parametrize("authorization", ["Bearer nonsense", "Basic x", "", 7])
 async def test_a_token_that_is_not_good_closes_the_socket_as_forbidden(
     sqlite_server, authorization

@@ -142,6 +142,12 @@ def test_what_is_not_a_message_closes_the_socket_as_bad(frame):
     assert closed(ready().receive(frame)) is CloseCode.BAD_MESSAGE
 
 
+def test_a_ping_that_is_too_deep_to_be_sent_back_closes_the_socket_as_bad():
+    payload = "[" * 300 + "]" * 300
+    effects = ready().receive(f'{{"type": "ping", "payload": {payload}}}')
+    assert closed(effects) is CloseCode.BAD_MESSAGE
+
+
 def test_a_binary_frame_closes_the_socket_as_bad():
     assert closed(ready().receive_binary()) is CloseCode.BAD_MESSAGE
 

@@ -16,6 +16,7 @@ UPGRADE = (
     b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
 )
 PING, CONTINUATION, TEXT = 0x89, 0x00, 0x01
+FINAL = 0x80
 
 
 def frame(kind, data=b""):
@@ -169,3 +170,14 @@ async def test_a_message_in_endless_pieces_closes_the_socket(sqlite_server):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(frame(TEXT) + frame(CONTINUATION) * 5000)
         assert b"\x03\xf1" in await everything(reader)  # 1009
+
+
+async def test_text_that_is_not_utf_8_closes_the_socket_and_is_nobodys_fault_but_its_senders(
+    sqlite_server, caplog
+):
+    async with connected(sqlite_server) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(frame(TEXT | FINAL, b"\xff"))
+        assert b"\x03\xef" in await everything(reader)  # 1007
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -100,11 +100,11 @@ class Lines:
         def place(x: float, y: float) -> tuple[float, float]:
             along = (math.log10(x) - first) / max(last - first, 1e-9)
             up = (math.log10(y) - low) / max(high - low, 1)
-            return round(90 + along * (WIDTH - 90 - 220), 1), round(bottom - up * HEIGHT, 1)
+            return round(130 + along * (WIDTH - 130 - 220), 1), round(bottom - up * HEIGHT, 1)
 
         parts = _ground(self.title, self.unit, bottom + 54)
         for power in range(low, high + 1):
-            _, y = place(counts[0], 10**power)
+            y = place(counts[0], 10**power)[1]
             parts.append(_line(90, y, WIDTH - 220, y, FAINT))
             parts.append(_text(80, y + 4, figure(10**power, whole=True), anchor="end", size=12))
         for count in counts:

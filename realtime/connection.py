@@ -55,10 +55,9 @@ class _Subscriber:
         self._tail = tail
         self._wire = wire
 
-    def take(self, item: Item) -> bool:
-        """Write an item to the socket, unless that takes waiting."""
-        rendered = self._group.now(item)
-        return rendered is not None and self._wire.next(rendered, self._tail)
+    def taker(self) -> Callable[[Item], bool]:
+        """Return what writes an item to the socket, unless that takes waiting."""
+        return self._wire.taker(self._group, self._tail)
 
     async def tell(self, item: Item) -> None:
         """Write an item to the socket, as soon as it takes it."""
@@ -298,7 +297,7 @@ class Connection:
         subscriber = _Subscriber(subscribed, next_tail(operation.id), self._wire)
         operation.subscriber = subscriber
         await subscriber.tell_missed()
-        subscribed.feed.mailbox.attach(subscriber.take, partial(self._wake, operation))
+        subscribed.feed.mailbox.attach(subscriber.taker(), partial(self._wake, operation))
         await subscriber.tell_waiting()
 
     def _wake(self, operation: _Operation) -> None:

@@ -31,13 +31,13 @@ class Item(Protocol):
 class Rendered:
     """A response to a subscription, made once for a group."""
 
-    __slots__ = ("_body", "_frames", "cursor")
+    __slots__ = ("_body", "_starts", "cursor")
 
     def __init__(self, payload: bytes, cursor: str | None = None) -> None:
         """Take the response as JSON, and where to resume after it if the group needs to know."""
         self._body = BODY_START + payload
         self.cursor = cursor
-        self._frames: dict[int, bytes] = {}
+        self._starts: dict[int, bytes] = {}
 
     @property
     def payload(self) -> bytes:
@@ -48,13 +48,12 @@ class Rendered:
         """Return the whole `next` message, with `protocol.next_tail` of an operation."""
         return self._body + tail
 
-    def frame(self, tail: bytes) -> bytes:
-        """Return the WebSocket frame of that message."""
-        size = len(tail)
-        start = self._frames.get(size)
+    def frame_start(self, size: int) -> bytes:
+        """Return the WebSocket frame of that message, up to a tail of so many bytes."""
+        start = self._starts.get(size)
         if start is None:
-            start = self._frames[size] = frame_header(len(self._body) + size) + self._body
-        return start + tail
+            start = self._starts[size] = frame_header(len(self._body) + size) + self._body
+        return start
 
 
 class Group:

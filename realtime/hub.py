@@ -39,7 +39,7 @@ BUSY = 0.02  # seconds of delivering after which everything else on the node has
 
 
 class EventSubscription:
-    """One person's place in the hub: the chats they are in, each from an event number on."""
+    """One person's place in the hub, and the chats that they hear."""
 
     # There is one for every socket.
     __slots__ = ("joined", "live", "mailbox", "meanwhile", "quiet", "user_id", "wanted")
@@ -48,7 +48,7 @@ class EventSubscription:
         self.user_id = user_id
         self.mailbox: Mailbox[Delivery] = Mailbox()
         self.wanted = None if chat_ids is None else frozenset(chat_ids)
-        self.joined: dict[UUID, int] = {}
+        self.joined: set[UUID] = set()
         # What the log says about the person's chats until the subscription is live: the event
         # number from which they are in one, None once they left it.
         self.meanwhile: dict[UUID, int | None] = {}
@@ -70,7 +70,8 @@ class Hub:
         tailer.on_read(self._advance_idle)
         tailer.on_lost(self.end_all)
         self._by_user: dict[UUID, set[EventSubscription]] = defaultdict(set)
-        self._by_chat: dict[UUID, set[EventSubscription]] = defaultdict(set)
+        # Each from an event number on.
+        self._by_chat: dict[UUID, dict[EventSubscription, int]] = defaultdict(dict)
         self._left_listeners: list[Callable[[UUID, UUID], None]] = []
         self._looked_for_idle: float | None = None
         # Who leaves which chat in the batch that is delivered, and with which event.
@@ -130,15 +131,16 @@ class Hub:
             for subscription in self._by_user.get(user_id, ()):
                 self._enter(subscription, chat_id, event.seq)
         seq, text, leaving = event.seq, _text_of(event), self._leaving
-        # The one loop that is run for every event and subscriber.
-        for subscription in self._by_chat.get(chat_id, ()):
-            if seq >= subscription.joined[chat_id]:
-                seen = delivery
+        seen, delivered = delivery, 0
+        # The one loop that is run for every event and subscriber: nothing in it hashes an id.
+        for subscription, joined_seq in self._by_chat.get(chat_id, {}).items():
+            if seq >= joined_seq:
                 if leaving:
                     seen = self._seen_by(subscription.user_id, delivery, event)
                 subscription.quiet = False
                 subscription.mailbox.put(seen, text)
-                self.delivered += 1
+                delivered += 1
+        self.delivered += delivered
         if isinstance(event, MemberLeft):
             self._evict(event.membership.user_id, chat_id)
 
@@ -218,23 +220,32 @@ class Hub:
         if not subscription.live:
             subscription.meanwhile[chat_id] = joined_seq
         elif subscription.wants(chat_id):
-            subscription.joined.setdefault(chat_id, joined_seq)
-            self._by_chat[chat_id].add(subscription)
+            subscription.joined.add(chat_id)
+            self._by_chat[chat_id].setdefault(subscription, joined_seq)
 
     def _evict(self, user_id: UUID, chat_id: UUID) -> None:
         for subscription in self._by_user.get(user_id, ()):
             if not subscription.live:
                 subscription.meanwhile[chat_id] = None
-            subscription.joined.pop(chat_id, None)
-            _discard(self._by_chat, chat_id, subscription)
+            subscription.joined.discard(chat_id)
+            self._forget(subscription, chat_id)
         for listener in self._left_listeners:
             listener(user_id, chat_id)
 
     def leave(self, subscription: EventSubscription) -> None:
         """End a subscription; what waits for it is forgotten."""
-        _discard(self._by_user, subscription.user_id, subscription)
+        if (group := self._by_user.get(subscription.user_id)) is not None:
+            group.discard(subscription)
+            if not group:
+                del self._by_user[subscription.user_id]
         for chat_id in subscription.joined:
-            _discard(self._by_chat, chat_id, subscription)
+            self._forget(subscription, chat_id)
+
+    def _forget(self, subscription: EventSubscription, chat_id: UUID) -> None:
+        if (hearing := self._by_chat.get(chat_id)) is not None:
+            hearing.pop(subscription, None)
+            if not hearing:
+                del self._by_chat[chat_id]
 
 
 def _who_enters(event: ChatEvent) -> Sequence[UUID]:
@@ -247,14 +258,3 @@ def _who_enters(event: ChatEvent) -> Sequence[UUID]:
 def _text_of(event: ChatEvent) -> int:
     """Return how many characters an event holds on to, the few that all have aside."""
     return len(event.message.text) if isinstance(event, MessageEvent) else 0
-
-
-def _discard(
-    index: dict[UUID, set[EventSubscription]], key: UUID, subscription: EventSubscription
-) -> None:
-    """Remove from an index, and the key with its last subscriber."""
-    group = index.get(key)
-    if group is not None:
-        group.discard(subscription)
-        if not group:
-            del index[key]

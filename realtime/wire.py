@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from realtime.groups import Rendered, frame_header
+from realtime.groups import Group, Item, Rendered, frame_header
 from realtime.tasks import end
 
 log = structlog.get_logger(__name__)
@@ -37,6 +37,9 @@ class Wire(Protocol):
 
     def next(self, rendered: Rendered, tail: bytes) -> bool:
         """Send a `next` message; returns false, having sent nothing, when too much waits."""
+
+    def taker(self, group: Group, tail: bytes) -> Callable[[Item], bool]:
+        """Return what sends a group's items under an id, if that takes no waiting: see `next`."""
 
     def send(self, message: bytes) -> None:
         """Send any other message, however much waits."""
@@ -96,10 +99,28 @@ class DirectWire:
         try:
             if self._lag() > LAG_LIMIT:
                 return False
-            self._write(rendered.frame(tail))
+            self._write(rendered.frame_start(len(tail)) + tail)
         except RuntimeError:  # uvloop's way to say that the connection is closed
             return False
         return True
+
+    def taker(self, group: Group, tail: bytes) -> Callable[[Item], bool]:
+        """See `Wire.taker`. It is run for every event and subscriber, so all of it is one call."""
+        lag, write, size, now = self._lag, self._write, len(tail), group.now
+
+        def take(item: Item) -> bool:
+            rendered = item.renderings.get(group)
+            if type(rendered) is not Rendered and (rendered := now(item)) is None:
+                return False
+            try:
+                if lag() > LAG_LIMIT:
+                    return False
+                write(rendered.frame_start(size) + tail)
+            except RuntimeError:  # as above
+                return False
+            return True
+
+        return take
 
     def send(self, message: bytes) -> None:
         """See `Wire.send`."""
@@ -150,6 +171,15 @@ class AsgiWire:
             return False
         self.send(rendered.message(tail))
         return True
+
+    def taker(self, group: Group, tail: bytes) -> Callable[[Item], bool]:
+        """See `Wire.taker`."""
+
+        def take(item: Item) -> bool:
+            rendered = group.now(item)
+            return rendered is not None and self.next(rendered, tail)
+
+        return take
 
     def send(self, message: bytes) -> None:
         """See `Wire.send`."""

@@ -26,6 +26,7 @@ from bench.subscribers import Subscribers, sends
 from server import logs
 
 ALONE = 2.0  # seconds in which messages are sent that nobody hears
+TOGETHER = 8  # messages that are sent at once, as people do who talk to each other
 WARM_UP = 2  # messages before each measurement
 WARM_FOR = 2.0  # seconds of messages before the first one: V8 compiles what is hot
 LIMIT_TIMES = 1.75  # what Hubbub may cost, in times the pre-framed broadcast
@@ -37,6 +38,7 @@ class Sample:
     """One contestant's turn in one round."""
 
     cpu_us: float  # of the server, per delivery
+    together_us: float  # the same while several messages are sent at once
     client_us: float  # of this process, per delivery
     per_second: float
     p50_ms: float
@@ -59,25 +61,38 @@ class Contestant:
 
 
 def measure(contestant: Contestant, *, seconds: float) -> Sample:
-    """Send messages one after the other for some seconds."""
+    """Send messages for some seconds: two thirds of them one after the other, then together."""
     pid, subscribers = contestant.server.pid, contestant.subscribers
-    subscribers.reconnect_sender()
+    subscribers.reconnect_senders()
     for _ in range(WARM_UP):
         subscribers.deliver()
-    waited: list[float] = []
     memory, own = processes.resident_bytes(pid), time.process_time()
     cpu, started = processes.cpu_seconds(pid), time.perf_counter()
-    while time.perf_counter() - started < seconds:
+    waited: list[float] = []
+    while time.perf_counter() - started < seconds * 2 / 3:
         waited += subscribers.deliver()
     cpu, elapsed = processes.cpu_seconds(pid) - cpu, time.perf_counter() - started
+    client_us = (time.process_time() - own) / len(waited) * 1e6
+    kept = (processes.resident_bytes(pid) - memory) / len(waited)
     return Sample(
         cpu_us=cpu / len(waited) * 1e6,
-        client_us=(time.process_time() - own) / len(waited) * 1e6,
+        together_us=measure_together(subscribers, pid, seconds / 3),
+        client_us=client_us,
         per_second=len(waited) / elapsed,
         p50_ms=percentile(waited, 0.5) * 1e3,
         p99_ms=percentile(waited, 0.99) * 1e3,
-        kept=(processes.resident_bytes(pid) - memory) / len(waited),
+        kept=kept,
     )
+
+
+def measure_together(subscribers: Subscribers, pid: int, seconds: float) -> float:
+    """Return the microseconds per delivery while `TOGETHER` messages are sent at once."""
+    subscribers.deliver(TOGETHER)
+    count = 0
+    cpu, started = processes.cpu_seconds(pid), time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        count += len(subscribers.deliver(TOGETHER))
+    return (processes.cpu_seconds(pid) - cpu) / count * 1e6
 
 
 def warm_up(subscribers: Subscribers, seconds: float) -> None:
@@ -180,6 +195,7 @@ def _table(entered: Sequence[Contestant]) -> results.Table:
             "server",
             "CPU µs per delivery",
             "of it the send",
+            f"{TOGETHER} messages at once",
             "delivered/s",
             "p50 ms",
             "p99 ms",
@@ -191,7 +207,9 @@ def _table(entered: Sequence[Contestant]) -> results.Table:
             contestant.spread, ("cpu_us", "per_second", "p50_ms", "p99_ms", "kept")
         )
         send = short(contestant.alone_us)
-        table.add(contestant.server.name, cpu, send, per_second, p50, p99, f"{kept.median:,.0f}")
+        together = contestant.spread("together_us")
+        name = contestant.server.name
+        table.add(name, cpu, send, together, per_second, p50, p99, f"{kept.median:,.0f}")
     return table
 
 
@@ -208,17 +226,20 @@ def _ratios(entered: Sequence[Contestant]) -> Iterator[str]:
         ours, theirs = (each.spread("cpu_us").median - each.alone_us for each in (hubbub, other))
         return short(ours / theirs)
 
-    by_limit, by_yoga, latency = (
-        times(limit, "cpu_us"),
-        times(yoga, "cpu_us"),
-        times(yoga, "p99_ms"),
-    )
+    by_limit, by_yoga = times(limit, "cpu_us"), times(yoga, "cpu_us")
+    latency = times(yoga, "p99_ms")
     yield (
-        f"Hubbub takes {by_limit} times the processor time of the pre-framed broadcast "
-        f"({_verdict(by_limit, LIMIT_TIMES)}), and {by_yoga} of yoga's "
+        f"One message at a time, Hubbub takes {by_limit} times the processor time of the "
+        f"pre-framed broadcast ({_verdict(by_limit, LIMIT_TIMES)}), and {by_yoga} of yoga's "
         f"({_verdict(by_yoga, YOGA_SHARE)}), compared round by round; without the sends it is "
         f"{without_sends(limit)} and {without_sends(yoga)}. Its p99 is {latency} of yoga's "
         f"({_verdict(latency, 1)})."
+    )
+    by_limit, by_yoga = times(limit, "together_us"), times(yoga, "together_us")
+    yield (
+        f"{TOGETHER} messages at once: {by_limit} times the pre-framed broadcast "
+        f"({_verdict(by_limit, LIMIT_TIMES)}), and {by_yoga} of yoga's "
+        f"({_verdict(by_yoga, YOGA_SHARE)})."
     )
 
 

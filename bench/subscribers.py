@@ -54,7 +54,8 @@ class _Selection:
     """A subscription that one or many asked for."""
 
     query: str
-    frame: bytes | None = None  # what the first of them got of the message under way
+    # What the first of them got of the messages under way, with the number of each.
+    frames: dict[bytes, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +65,14 @@ class _Subscriber:
     let_in: bool = False
     seq: int | None = None  # of the last message seen
     rest: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(slots=True, eq=False)
+class _Sender:
+    """A connection that sends one message at a time."""
+
+    socket: socket.socket
+    answer: bytearray = field(default_factory=bytearray)
 
 
 class Subscribers:
@@ -78,14 +87,13 @@ class Subscribers:
         self._epoll = select.epoll()
         self._by_fd: dict[int, _Subscriber] = {}
         self._selections: dict[str, _Selection] = {}
-        self._sender = self._dial()
-        self._epoll.register(self._sender, select.EPOLLIN)
-        self._answer = bytearray()
+        self._senders: dict[int, _Sender] = {}
         self._sent = 0
         self._last_seq = 0  # of the last message acknowledged
-        # About the message under way:
-        self._seq = 0
-        self._acknowledged = True
+        # About the messages under way:
+        self._before = 0  # the last one before them
+        self._seq = 0  # of the last of them
+        self._unacknowledged = 0
         self._arrivals: list[float] = []
 
     def subscribe(self, tokens: Sequence[str], queries: Sequence[str] = (EVENTS,)) -> None:
@@ -115,7 +123,7 @@ class Subscribers:
 
     def until_heard(self) -> None:
         """Return when everybody hears messages."""
-        self.reconnect_sender()
+        self.reconnect_senders()
         # The protocol does not say when a subscription has begun: send until everybody hears.
         deadline = time.perf_counter() + PATIENCE
         while not self._send(patience=2.0 + 0.004 * len(self._by_fd)):
@@ -125,25 +133,29 @@ class Subscribers:
     @property
     def frame_size(self) -> int:
         """How many bytes the last message took on the wire, for each subscriber."""
-        return max((len(each.frame or b"") for each in self._selections.values()), default=0)
+        sizes = (len(frame) for each in self._selections.values() for frame in each.frames)
+        return max(sizes, default=0)
 
-    def deliver(self) -> list[float]:
-        """Send a message and wait until everybody has it; returns how long each waited, in s."""
+    def deliver(self, together: int = 1) -> list[float]:
+        """Send so many messages at once and wait until everybody has them.
+
+        Returns how long each delivery took, in s.
+        """
         started = time.perf_counter()
-        if not self._send(PATIENCE):
+        if not self._send(PATIENCE, together):
             raise Broken(
-                f"message {self._seq} reached {len(self._arrivals)} of {len(self._by_fd)} in time "
-                f"and was {'acknowledged' if self._acknowledged else 'not acknowledged'}"
+                f"of {together * len(self._by_fd)} deliveries up to message {self._seq} "
+                f"{len(self._arrivals)} came in time; {self._unacknowledged} messages were not "
+                "acknowledged"
             )
         return [arrival - started for arrival in self._arrivals]
 
-    def reconnect_sender(self) -> None:
-        """Replace the sender's connection: servers end one that was idle for some seconds."""
-        self._epoll.unregister(self._sender)
-        self._sender.close()
-        self._sender = self._dial()
-        self._epoll.register(self._sender, select.EPOLLIN)
-        self._answer.clear()
+    def reconnect_senders(self) -> None:
+        """Send on fresh connections: servers end one that was idle for some seconds."""
+        for sender in self._senders.values():
+            self._epoll.unregister(sender.socket)
+            sender.socket.close()
+        self._senders.clear()
 
     def tend(self) -> None:
         """Answer the pings that came while others were measured: who does not is hung up on."""
@@ -153,8 +165,7 @@ class Subscribers:
 
     def close(self) -> None:
         """Leave, having made sure that nothing comes after the last message."""
-        self._epoll.unregister(self._sender)
-        self._sender.close()
+        self.reconnect_senders()
         self._read_until(lambda: False, QUIET)
         for subscriber in self._by_fd.values():
             subscriber.socket.close()
@@ -162,17 +173,22 @@ class Subscribers:
 
     # --- ways of a message ----------------------------------------------------------------------
 
-    def _send(self, patience: float) -> bool:
-        """Send a message; returns whether it reached everybody and was acknowledged."""
-        self._seq = self._last_seq + 1
-        self._acknowledged, self._arrivals = False, []
+    def _send(self, patience: float, together: int = 1) -> bool:
+        """Send messages at once; returns whether all reached everybody and were acknowledged."""
+        while len(self._senders) < together:
+            sender = _Sender(self._dial())
+            self._senders[sender.socket.fileno()] = sender
+            self._epoll.register(sender.socket, select.EPOLLIN)
+        self._before, self._seq = self._last_seq, self._last_seq + together
+        self._unacknowledged, self._arrivals = together, []
         for selection in self._selections.values():
-            selection.frame = None
-        self._sent += 1
-        self._sender.sendall(self._request(self._sent))
-        everybody = len(self._by_fd)
+            selection.frames.clear()
+        for sender, _ in zip(self._senders.values(), range(together), strict=False):
+            self._sent += 1
+            sender.socket.sendall(self._request(self._sent))
+        deliveries = together * len(self._by_fd)
         return self._read_until(
-            lambda: len(self._arrivals) == everybody and self._acknowledged, patience
+            lambda: len(self._arrivals) == deliveries and not self._unacknowledged, patience
         )
 
     def _read_until(self, done: Callable[[], bool], patience: float) -> bool:
@@ -183,21 +199,18 @@ class Subscribers:
                 return False
             for fd, _ in self._epoll.poll(left):
                 subscriber = self._by_fd.get(fd)
-                if subscriber is None:
-                    self._read_answer()
-                else:
+                if subscriber is not None:
                     self._read(subscriber)
+                elif (sender := self._senders.get(fd)) is not None:  # not replaced just now
+                    self._read_answer(sender)
         return True
 
     def _read(self, subscriber: _Subscriber) -> None:
         data = subscriber.socket.recv(READ)
         now = time.perf_counter()
-        if (
-            data == subscriber.selection.frame
-            and subscriber.seq == self._seq - 1
-            and not subscriber.rest
-        ):
-            subscriber.seq = self._seq
+        seq = subscriber.selection.frames.get(data)
+        if seq is not None and seq - 1 == subscriber.seq and not subscriber.rest:
+            subscriber.seq = seq
             self._arrivals.append(now)
             return
         if not data:
@@ -213,14 +226,17 @@ class Subscribers:
         if frame.opcode == frames.PING:
             subscriber.socket.sendall(frames.from_client(frame.payload, frames.PONG))
             return
+        if (seq := subscriber.selection.frames.get(frame.raw)) is not None:
+            self._arrived(subscriber, seq, now)
+            return
         message = orjson.loads(frame.payload)
         match message["type"]:
             case "next" if "data" in message["payload"] and "errors" not in message["payload"]:
                 seq = message["payload"]["data"]["events"]["message"]["seq"]
-                self._check(subscriber, seq, frame.raw)
-                subscriber.seq = seq
-                if seq == self._seq:
-                    self._arrivals.append(now)
+                if seq in subscriber.selection.frames.values():
+                    raise Broken(f"two subscribers got different frames: {frame.raw!r}")
+                subscriber.selection.frames[frame.raw] = seq
+                self._arrived(subscriber, seq, now)
             case "connection_ack":
                 subscriber.let_in = True
             case "ping":
@@ -228,31 +244,29 @@ class Subscribers:
             case _:
                 raise Broken(f"a subscriber got {frame.payload[:500]!r}")
 
-    def _check(self, subscriber: _Subscriber, seq: int, raw: bytes) -> None:
+    def _arrived(self, subscriber: _Subscriber, seq: int, now: float) -> None:
         if subscriber.seq is not None and seq != subscriber.seq + 1:
             raise Broken(f"a subscriber got message {seq} after {subscriber.seq}")
         if seq > self._seq:
             raise Broken(f"a subscriber got message {seq}, and {self._seq} was the last one sent")
-        if seq == self._seq:
-            selection = subscriber.selection
-            selection.frame = selection.frame or raw
-            if raw != selection.frame:
-                raise Broken(f"two subscribers got {raw!r} and {selection.frame!r}")
+        subscriber.seq = seq
+        if seq > self._before:
+            self._arrivals.append(now)
 
-    def _read_answer(self) -> None:
-        data = self._sender.recv(READ)
-        if not data and self._acknowledged:
-            self.reconnect_sender()  # servers hang up on who is idle for long
+    def _read_answer(self, sender: _Sender) -> None:
+        data = sender.socket.recv(READ)
+        if not data and not self._unacknowledged:
+            self.reconnect_senders()  # servers hang up on who is idle for long
             return
         if not data:
             raise Broken("the server hung up on the sender")
-        self._answer += data
-        answer = keepalive.parse(self._answer)
+        sender.answer += data
+        answer = keepalive.parse(sender.answer)
         if answer is None:
             return
-        del self._answer[: answer.size]
-        self._last_seq = keepalive.stored(answer)["seq"]
-        self._acknowledged = True
+        del sender.answer[: answer.size]
+        self._last_seq = max(self._last_seq, keepalive.stored(answer)["seq"])
+        self._unacknowledged -= 1
 
     def _dial(self) -> socket.socket:
         connection = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)

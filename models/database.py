@@ -1,10 +1,10 @@
 """Connections and transactions, the same two calls on SQLite and PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -13,9 +13,12 @@ from sqlalchemy.pool import NullPool
 
 from models import sqlite_file
 from models.errors import Overloaded
+from models.reading_thread import ReadingThread
 from models.turns import Turns
 
 Connection = AsyncConnection  # what every query takes
+
+T = TypeVar("T")
 
 DialectName = Literal["sqlite", "postgresql"]
 
@@ -85,6 +88,7 @@ class Database:
             raise ValueError(f"unknown database {parsed.drivername!r}: use sqlite or postgresql")
         # SQLite has one writer at a time: queue here, in order, instead of polling on the file.
         self._writer = asyncio.Lock() if self.dialect == "sqlite" else None
+        self._thread: ReadingThread | None = None
 
     @property
     def engine(self) -> AsyncEngine:
@@ -120,6 +124,18 @@ class Database:
             if one_moment and self.dialect == "postgresql":
                 connection = await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
+
+    async def read_whole(self, reading: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
+        """Return what a function reads, of one moment, that awaits nothing but its statements.
+
+        On SQLite that takes a third of the time: see `models/reading_thread.py`.
+        """
+        if self.dialect == "postgresql":
+            async with self.reading(one_moment=True) as connection:
+                return await reading(connection)
+        if self._thread is None:
+            self._thread = ReadingThread(self._url, _configure_sqlite)
+        return await self._thread.read(reading)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -170,6 +186,8 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+        if self._thread is not None:
+            await self._thread.close()
         if self._aside is not None:
             await self._aside.close()
 
@@ -228,8 +246,12 @@ def _sqlite_engine(url: sa.URL, connections: int) -> AsyncEngine:
         **_pool(connections),
         connect_args={"timeout": BUSY_TIMEOUT, "async_creator_fn": sqlite_file.connect},
     )
+    _configure_sqlite(engine.sync_engine)
+    return engine
 
-    @sa.event.listens_for(engine.sync_engine, "connect")
+
+def _configure_sqlite(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, _: Any) -> None:
         # sqlite3 would begin transactions by itself, late and never IMMEDIATE.
         connection.isolation_level = None
@@ -238,11 +260,9 @@ def _sqlite_engine(url: sa.URL, connections: int) -> AsyncEngine:
             cursor.execute(pragma)
         cursor.close()
 
-    @sa.event.listens_for(engine.sync_engine, "begin")
+    @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         # A transaction that starts by reading and writes later can fail as "database is locked"
         # without ever waiting, so writers take the lock first.
         mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
         connection.exec_driver_sql(f"BEGIN {mode}")
-
-    return engine

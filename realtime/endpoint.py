@@ -6,16 +6,19 @@ from realtime.connection import Connection
 from realtime.operations import Authenticator, Renderer
 from realtime.protocol import SUBPROTOCOL, CloseCode
 from realtime.sockets import Sockets
-from realtime.wire import EXTENSION, AsgiWire, DirectWire, Message, Send
+from realtime.wire import EXTENSION, AsgiWire, Cork, DirectWire, Message, Send
 
 
 class Endpoint:
     """Called once per socket."""
 
-    def __init__(self, renderer: Renderer, authenticator: Authenticator, sockets: Sockets) -> None:
+    def __init__(
+        self, renderer: Renderer, authenticator: Authenticator, sockets: Sockets, cork: Cork
+    ) -> None:
         self.renderer = renderer
         self.authenticator = authenticator
         self.sockets = sockets
+        self._cork = cork
 
     async def serve(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Send
@@ -36,7 +39,7 @@ class Endpoint:
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         connection = (scope.get("extensions") or {}).get(EXTENSION)
         if connection is not None:
-            await Connection(self, receive, DirectWire(connection, send)).run()
+            await Connection(self, receive, DirectWire(connection, send, self._cork)).run()
             return
         wire = AsgiWire(send)
         try:

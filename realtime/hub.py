@@ -30,11 +30,13 @@ from realtime.log import Log
 from realtime.mailbox import Mailbox, SlowConsumer
 from realtime.past_stays import veil
 from realtime.tailer import Tailer
+from realtime.wire import Cork
 
 log = structlog.get_logger(__name__)
 
 LIVE_TIMEOUT = 30.0  # seconds; the log cannot be read for so long only while the database is away
 IDLE = 60.0  # seconds without an event, and up to as many more, after which a fresh cursor is sent
+TOGETHER = 16  # events whose frames are one write; more of them save little
 BUSY = 0.02  # seconds of delivering after which everything else on the node has its turn
 
 
@@ -63,9 +65,10 @@ class EventSubscription:
 class Hub:
     """Subscribers by chat and by person; fed by the tailer."""
 
-    def __init__(self, source: Log, tailer: Tailer) -> None:
+    def __init__(self, source: Log, tailer: Tailer, cork: Cork) -> None:
         self._log = source
         self._tailer = tailer
+        self._cork = cork
         tailer.on_batch(self.deliver)
         tailer.on_read(self._advance_idle)
         tailer.on_lost(self.end_all)
@@ -103,16 +106,22 @@ class Hub:
         }
         loop = asyncio.get_running_loop()
         due = loop.time() + BUSY
-        for delivery in batch:
+        for number in range(0, len(batch), TOGETHER):
             if loop.time() > due:
                 await asyncio.sleep(0)
                 due = loop.time() + BUSY
+            self._deliver_together(batch[number : number + TOGETHER])
+
+    def _deliver_together(self, deliveries: Sequence[Delivery]) -> None:
+        self._cork.closed = len(deliveries) > 1
+        for delivery in deliveries:
             try:
                 self._deliver(delivery)
             except Exception:
                 # Somebody may have heard it and somebody not: all of them come back and resume.
                 log.exception("delivery_failed")
                 self.end_all(SlowConsumer())
+        self._cork.draw()
 
     def _deliver(self, delivery: Delivery) -> None:
         match delivery.event:

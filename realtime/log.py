@@ -124,8 +124,8 @@ class DatabaseLog:
 
     async def since(self, place: Cursor) -> News:
         """See `Log.since`."""
-        # Of one moment: who leaves a chat a little later is still told what this batch says of it.
-        async with self._db.reading(one_moment=True) as connection:
+
+        async def read(connection: Connection) -> News:
             batch = await events.since(connection, place.start)
             present = batch.present
             compare(place.epoch, place.start, present)
@@ -133,7 +133,10 @@ class DatabaseLog:
             moved = await receipts.between(connection, place.start, present.position)
             advanced = await load_receipts(connection, moved)
             await _settle(connection, present)
-        return News(loaded, advanced, present.position)
+            return News(loaded, advanced, present.position)
+
+        # Of one moment: who leaves a chat a little later is still told what this batch says of it.
+        return await self._db.read_whole(read)
 
     async def missed(
         self, user_id: UUID, chat_ids: Collection[UUID] | None, *, since: Cursor

@@ -24,6 +24,7 @@ from realtime.sockets import Sockets
 from realtime.tailer import Tailer
 from realtime.tasks import end
 from realtime.typing import TypingHint, TypingListeners
+from realtime.wire import Cork
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +39,10 @@ class Node:
         source = DatabaseLog(db)
         # Whatever requests do to the database's connections, the log is read.
         self.tailer = Tailer(DatabaseLog(db.aside))
-        self.hub = Hub(source, self.tailer)
+        self.cork = Cork()
+        self.hub = Hub(source, self.tailer, self.cork)
         self.feeds = Feeds(source, self.tailer, self.hub)
-        self.typing = TypingListeners(db, source)
+        self.typing = TypingListeners(db, source, self.cork)
         self.groups = Groups()
         self.hub.on_left(self.typing.left)
         self.sockets = Sockets()

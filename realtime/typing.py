@@ -18,6 +18,7 @@ from realtime.groups import Renderings
 from realtime.log import Log
 from realtime.mailbox import Mailbox
 from realtime.tasks import end, heed_cancellation
+from realtime.wire import Cork
 
 log = structlog.get_logger(__name__)
 
@@ -76,8 +77,9 @@ class TypingFeed:
 class TypingListeners:
     """The subscribers of one node, by chat."""
 
-    def __init__(self, db: Database, source: Log) -> None:
+    def __init__(self, db: Database, source: Log, cork: Cork) -> None:
         self._db = db
+        self._cork = cork
         self._log = source
         self._by_chat: dict[UUID, set[TypingFeed]] = defaultdict(set)
         self._gathered: list[TypingHint] = []
@@ -151,7 +153,9 @@ class TypingListeners:
 
     def _deliver(self, told: list[Typing]) -> None:
         """Tell everybody who listens in the chat, but not the one who types."""
+        self._cork.closed = len(told) > 1
         for each in told:
             for feed in self._by_chat.get(each.hint.chat_id, ()):
                 if feed.user_id != each.hint.user_id:
                     feed.mailbox.put(each)
+        self._cork.draw()

@@ -83,14 +83,41 @@ class ServerConnection(Protocol):
         """Whether the connection is lost."""
 
 
+class Cork:
+    """Holds back what is written to sockets, so that what several events give is one write.
+
+    A write is a system call, which takes longer than all else that a delivery takes. Whoever
+    closes the cork draws it before anything else runs.
+    """
+
+    __slots__ = ("_holding", "closed")
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._holding: list[DirectWire] = []
+
+    def add(self, wire: "DirectWire") -> None:
+        """Have a wire flushed when the cork is drawn."""
+        self._holding.append(wire)
+
+    def draw(self) -> None:
+        """Write what was held back."""
+        self.closed = False
+        for wire in self._holding:
+            wire.flush()
+        self._holding.clear()
+
+
 class DirectWire:
     """Writes frames to the transport under ASGI."""
 
-    __slots__ = ("_connection", "_lag", "_send", "_write")
+    __slots__ = ("_connection", "_cork", "_held", "_lag", "_send", "_write")
 
-    def __init__(self, connection: ServerConnection, send: Send) -> None:
+    def __init__(self, connection: ServerConnection, send: Send, cork: Cork) -> None:
         self._connection = connection
         self._send = send
+        self._cork = cork
+        self._held: list[bytes] | None = None
         self._write = connection.transport.write
         self._lag = connection.transport.get_write_buffer_size
 
@@ -107,6 +134,7 @@ class DirectWire:
     def taker(self, group: Group, tail: bytes) -> Callable[[Item], bool]:
         """See `Wire.taker`. It is run for every event and subscriber, so all of it is one call."""
         lag, write, size, now = self._lag, self._write, len(tail), group.now
+        cork, hold = self._cork, self._hold
 
         def take(item: Item) -> bool:
             rendered = item.renderings.get(group)
@@ -115,12 +143,30 @@ class DirectWire:
             try:
                 if lag() > LAG_LIMIT:
                     return False
-                write(rendered.frame_start(size) + tail)
+                frame = rendered.frame_start(size) + tail
+                if cork.closed:
+                    hold(frame)
+                else:
+                    write(frame)
             except RuntimeError:  # as above
                 return False
             return True
 
         return take
+
+    def _hold(self, frame: bytes) -> None:
+        if self._held is None:
+            self._held = []
+            self._cork.add(self)
+        self._held.append(frame)
+
+    def flush(self) -> None:
+        """Write what was held back."""
+        held, self._held = self._held, None
+        try:
+            self._write(b"".join(held or ()))
+        except RuntimeError:
+            return  # closed: whoever waits for the socket hears of it
 
     def send(self, message: bytes) -> None:
         """See `Wire.send`."""

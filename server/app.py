@@ -104,7 +104,7 @@ def _application(settings: Settings, services: Services) -> ASGIApp:
         ],
         middleware=[Middleware(RequestLog, metrics=metrics), *_cors(settings.allowed_origins)],
     )
-    endpoint = Endpoint(engine, authenticator, node.sockets)
+    endpoint = Endpoint(engine, authenticator, node.sockets, node.cork)
     return _Entrance(requests, endpoint, settings.allowed_origins)
 
 

@@ -90,6 +90,7 @@ def test_the_table_has_the_limits_of_the_code():
         "time between the server's pings": f"{connection.PING_INTERVAL:.0f} s",
         "time between a stream's heartbeats": f"{streaming.HEARTBEAT_INTERVAL:.0f} s",
         "one frame, or a piece of a stream, not taken by the client": f"{wire.SEND_TIMEOUT:.0f} s",
+        "bytes that wait in a socket's connection before its events do": str(wire.LAG_LIMIT),
         "events waiting for one subscription": str(mailbox.MAILBOX),
         "characters of the messages among them": str(mailbox.MAILBOX_TEXT),
         "operations on one socket": str(connection.MAX_OPERATIONS),

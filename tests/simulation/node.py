@@ -14,6 +14,7 @@ from realtime.events import ChatEvent, Delivery, PersonalEvent, ReceiptsAdvanced
 from realtime.feed import Feeds
 from realtime.hub import EventSubscription, Hub
 from realtime.tailer import RETRY_AFTER, Tailer
+from realtime.wire import Cork
 from tests.simulation.clock import TICK, dice
 from tests.simulation.database import Place
 from tests.simulation.log import MemoryLog
@@ -75,7 +76,7 @@ class Node:
         self.up = False
         source, aside = self._log(), self._log()
         self.tailer = Tailer(aside)
-        self.hub = WatchedHub(source, self.tailer)
+        self.hub = WatchedHub(source, self.tailer, Cork())
         self._world.hubs.append(self.hub)
         self.tailer.on_batch(self._note)
         self.feeds = Feeds(source, self.tailer, self.hub)

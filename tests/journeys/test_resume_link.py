@@ -294,7 +294,7 @@ async def test_a_state_that_cannot_be_fetched_for_a_while_is_asked_for_again(wor
     async with world.application() as application:
         with unreadable_log(world):
             await application.do("follow", flavour="graphql-ws")
-            await until_logged(world, "operation_crashed")
+            await until_logged(world, "internal_error")
         assert (await application.event())["resync"] == "START"
         await world.send(chat_id, "0")
         assert await texts(application, 1) == ["0"]

@@ -36,7 +36,10 @@ class Wire(Protocol):
     """Where one socket's messages go, in the order in which they are given."""
 
     def next(self, rendered: Rendered, tail: bytes) -> bool:
-        """Send a `next` message; returns false, having sent nothing, when too much waits."""
+        """Send a `next` message; returns false, having sent nothing, when too much waits.
+
+        Raises `Gone`.
+        """
 
     def taker(self, group: Group, tail: bytes) -> Callable[[Item], bool]:
         """Return what sends a group's items under an id, if that takes no waiting: see `next`."""
@@ -128,7 +131,7 @@ class DirectWire:
                 return False
             self._write(rendered.frame_start(len(tail)) + tail)
         except RuntimeError:  # uvloop's way to say that the connection is closed
-            return False
+            raise Gone from None
         return True
 
     def taker(self, group: Group, tail: bytes) -> Callable[[Item], bool]:
@@ -148,7 +151,7 @@ class DirectWire:
                     hold(frame)
                 else:
                     write(frame)
-            except RuntimeError:  # as above
+            except RuntimeError:  # as above, which whoever looks after the mailbox will notice
                 return False
             return True
 

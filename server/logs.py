@@ -41,8 +41,8 @@ def configure(format_: Literal["auto", "console", "json"], level: str, node_id: 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    # A client that hangs up while an operation's first fields are about to begin has them cancelled,
-    # and Python warns that it was never asked to run them. The fuzzer found it.
+    # A client that hangs up while an operation's first fields are about to begin has them
+    # cancelled, and Python warns that nobody has run them. The fuzzer found it.
     warnings.filterwarnings("ignore", message="coroutine .*_async_resolver' was never awaited")
     handler = logging.StreamHandler()
     handler.setFormatter(

@@ -39,6 +39,7 @@ class Endpoint:
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         connection = (scope.get("extensions") or {}).get(EXTENSION)
         if connection is not None:
+            connection.forget_handshake()
             await Connection(self, receive, DirectWire(connection, send, self._cork)).run()
             return
         wire = AsgiWire(send)

@@ -85,6 +85,9 @@ class ServerConnection(Protocol):
     def disconnected(self) -> bool:
         """Whether the connection is lost."""
 
+    def forget_handshake(self) -> None:
+        """Let go of what only the opening of the socket needed."""
+
 
 class Cork:
     """Holds back what is written to sockets, so that what several events give is one write.

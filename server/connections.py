@@ -104,6 +104,8 @@ class HttpConnection(HttpToolsProtocol):
         if not self._refused:
             self._upgraded = True
             super().handle_websocket_upgrade()
+            # It knows this object, which knows it: together they would wait for the collector.
+            self.parser = None  # type: ignore[assignment]
 
     @property
     def _idle(self) -> bool:
@@ -144,6 +146,12 @@ class SocketConnection(WebSocketsSansIOProtocol):
             # The application starts in a later turn of the loop.
             extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
             extensions[EXTENSION] = self
+
+    def forget_handshake(self) -> None:
+        """Let go of what opened the socket, 5 KB that nobody asks for again."""
+        self.scope["headers"] = []
+        self.request.headers.clear()  # websockets' parser keeps the request itself
+        del self.request, self.response
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         """Wait a while for the peer to take what is left, and then no more."""

@@ -5,7 +5,7 @@ the socket by whoever has it, and only when the socket does not take it at once,
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
@@ -29,7 +29,7 @@ from realtime.protocol import (
     Stop,
     next_tail,
 )
-from realtime.tasks import Tasks
+from realtime.tasks import Tasks, heed_cancellation
 from realtime.wire import Gone, Message, Wire
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ INIT_TIMEOUT = 10.0  # seconds for connection_init after the socket opened
 PING_INTERVAL = 25.0  # seconds; below the idle limits of common proxies (30 to 60)
 AUTHENTICATION_TIMEOUT = 10.0
 ANSWER_TIMEOUT = 5.0  # seconds a socket may outlive its session, to answer what ended it
+AT_ONCE = 32  # events of a replay that are written before others have their turn
 MAX_OPERATIONS = 100  # per socket; GraphiQL and Apollo use a handful
 
 
@@ -67,9 +68,13 @@ class _Subscriber:
 
     async def tell_missed(self) -> None:
         """Write what the feed begins with."""
+        told = 0
         async with aclosing(self.feed.missed()) as missed:
             async for item in missed:
                 await self.tell(item)
+                told += 1
+                if told % AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
     async def tell_waiting(self) -> None:
         """Write what waits in the mailbox; raises why that has ended."""
@@ -145,6 +150,7 @@ class Connection:
         self._init_timer = loop.call_later(INIT_TIMEOUT, self._init_overdue)
         self._ping_timer = loop.call_later(PING_INTERVAL, self._ping)
         self._endpoint.sockets.add(self)
+        self._wire.watch(self._give_up)
         try:
             # Nothing of a frame is held on to while the next one is waited for.
             while await self._take(await self._receive()):
@@ -180,7 +186,10 @@ class Connection:
         if answering is not None:
             # An operation of this very socket ended the session: it is answered before.
             await asyncio.wait([answering], timeout=ANSWER_TIMEOUT)
-        self._perform(self._protocol.close(code, reason))
+        for effect in self._protocol.close(code, reason):
+            if isinstance(effect, Close):
+                self._end_operations()
+                await self._close(effect)
 
     def _give_up(self) -> None:
         """Let go of a peer that takes nothing, or is not there any more."""
@@ -204,27 +213,30 @@ class Connection:
         await self._wire.drained()
         return True
 
-    def _perform(self, effects: list[Effect]) -> None:
+    def _perform(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Send(text):
                     self._wire.send(text)
-                case Close(code, reason):
-                    asking = asyncio.current_task()
-                    for operation in self._operations.values():
-                        # It may be what closes the socket.
-                        if operation.task is None or operation.task is not asking:
-                            operation.end()
-                    self._tasks.start(self._close(code, reason), "closing")
+                case Close():
+                    self._end_operations()
+                    self._tasks.start(self._close(effect), "closing")
                 case Start(id_, request):
                     self._start(id_, request)
                 case Stop(id_):
                     if id_ in self._operations:
                         self._operations.pop(id_).end()
 
-    async def _close(self, code: CloseCode, reason: str) -> None:
+    def _end_operations(self) -> None:
+        asking = asyncio.current_task()
+        for operation in self._operations.values():
+            # It may be what closes the socket.
+            if operation.task is None or operation.task is not asking:
+                operation.end()
+
+    async def _close(self, close: Close) -> None:
         try:
-            await self._wire.close(int(code), reason)
+            await self._wire.close(int(close.code), close.reason)
         except Gone:
             self._give_up()
 
@@ -278,8 +290,11 @@ class Connection:
         try:
             begun = await self._endpoint.renderer.begin(request, self._viewer)
             del request  # a megabyte perhaps, of which what was begun keeps what it needs
+            heed_cancellation()
             if isinstance(begun, Result):
                 self._perform(self._protocol.next(operation.id, begun.payload))
+                # Whoever asks and does not read holds an operation, and one answer.
+                await self._wire.drained()
                 self._complete(operation)
             elif isinstance(begun, Rejected):
                 self._reject(operation, begun)
@@ -297,6 +312,7 @@ class Connection:
         subscriber = _Subscriber(subscribed, next_tail(operation.id), self._wire)
         operation.subscriber = subscriber
         await subscriber.tell_missed()
+        heed_cancellation()  # drivers swallow one now and then
         subscribed.feed.mailbox.attach(subscriber.taker(), partial(self._wake, operation))
         await subscriber.tell_waiting()
 
@@ -335,15 +351,20 @@ class Connection:
                 self._reject(operation, self._endpoint.renderer.rejected(reason))
 
     def _complete(self, operation: _Operation) -> None:
-        self._forget(operation)
-        self._perform(self._protocol.complete(operation.id))
+        if self._forgotten(operation):
+            self._perform(self._protocol.complete(operation.id))
 
     def _reject(self, operation: _Operation, rejected: Rejected) -> None:
-        self._forget(operation)
-        self._perform(self._protocol.error(operation.id, rejected.errors))
+        if self._forgotten(operation):
+            self._perform(self._protocol.error(operation.id, rejected.errors))
 
-    def _forget(self, operation: _Operation) -> None:
-        # A client may reuse an id as soon as it has completed it, while the old task still ends.
-        if self._operations.get(operation.id) is operation:
-            del self._operations[operation.id]
+    def _forgotten(self, operation: _Operation) -> bool:
+        """Forget an operation; returns whether the client has not done so, and is to be told.
+
+        A client may reuse an id as soon as it has completed it, while the old task still ends.
+        """
         operation.leave()
+        if self._operations.get(operation.id) is not operation:
+            return False
+        del self._operations[operation.id]
+        return True

@@ -128,8 +128,9 @@ class EventFeed:
         since = Cursor(after.epoch, after.start)
         if after.end:  # a batch that was cut off is finished first, exactly as it was
             until = Cursor(after.epoch, after.end)
-            async for delivery in self._between(since, until, after_id=after.last_id):
-                yield delivery
+            async with aclosing(self._between(since, until, after_id=after.last_id)) as rest:
+                async for delivery in rest:
+                    yield delivery
             since = until
         for _ in range(MAX_ROUNDS):
             async with self._feeds.turns.turn(newcomer=False):
@@ -138,16 +139,18 @@ class EventFeed:
                 )
             until = Cursor(after.epoch, missed.until)
             few = sum(each.last - each.first + 1 for each in missed.ranges) < PAGE
-            async for delivery in self._batch(missed, until):
-                yield delivery
+            async with aclosing(self._batch(missed, until)) as batch:
+                async for delivery in batch:
+                    yield delivery
             since = until
             if few:
                 break
         boundary = await self._feeds.hub.go_live(self._subscription)
         if boundary.epoch != after.epoch:
             raise Lost(ResyncReason.LOG_REPLACED)
-        async for delivery in self._between(since, boundary):
-            yield delivery
+        async with aclosing(self._between(since, boundary)) as between:
+            async for delivery in between:
+                yield delivery
 
     async def _between(
         self, since: Cursor, until: Cursor, *, after_id: int = 0
@@ -161,8 +164,9 @@ class EventFeed:
                 until=until,
                 after_id=after_id,
             )
-        async for delivery in self._batch(missed, until, last_id=after_id):
-            yield delivery
+        async with aclosing(self._batch(missed, until, last_id=after_id)) as batch:
+            async for delivery in batch:
+                yield delivery
 
     async def _batch(
         self, missed: Missed, until: Cursor, *, last_id: int = 0

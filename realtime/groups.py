@@ -98,6 +98,40 @@ class Group:
         return rendered
 
 
+class _Alone(Group):
+    """Somebody who shares with nobody.
+
+    What is rendered for them is not kept with the item: of a thousand such one may be slow, and
+    what waits for that one would keep what was rendered for all the others.
+    """
+
+    __slots__ = ("_waits",)
+
+    def __init__(
+        self, groups: "Groups", render: Callable[[Any], Rendered | Awaitable[Rendered]]
+    ) -> None:
+        super().__init__(groups, render)
+        self._waits = False  # rendering has taken waiting, and will again
+
+    def now(self, item: Item) -> Rendered | None:
+        """See `Group.now`."""
+        if self._waits:
+            return None
+        rendered = self._begin(item)
+        if type(rendered) is Rendered:
+            del item.renderings[self]
+            return rendered
+        self._waits = True
+        return None
+
+    async def later(self, item: Item) -> Rendered:
+        """See `Group.later`."""
+        try:
+            return await super().later(item)
+        finally:
+            item.renderings.pop(self, None)
+
+
 class Groups:
     """The groups of one node, each for as long as somebody is in it."""
 
@@ -113,11 +147,17 @@ class Groups:
         self,
         key: Hashable,
         renderer: Callable[[], Callable[[Any], Rendered | Awaitable[Rendered]]],
+        *,
+        shared: bool,
     ) -> Group:
-        """Return the group with a key; if there is none, `renderer` makes what renders for it."""
+        """Return the group with a key; if there is none, `renderer` makes what renders for it.
+
+        Unless it is `shared` between people, what is rendered is given to one subscriber each time.
+        """
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(self, renderer())
+            kind = Group if shared else _Alone
+            group = self._groups[key] = kind(self, renderer())
         return group
 
     async def close(self) -> None:

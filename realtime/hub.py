@@ -36,15 +36,13 @@ log = structlog.get_logger(__name__)
 
 LIVE_TIMEOUT = 30.0  # seconds; the log cannot be read for so long only while the database is away
 IDLE = 60.0  # seconds without an event, and up to as many more, after which a fresh cursor is sent
-TOGETHER = 16  # events whose frames are one write; more of them save little
-BUSY = 0.02  # seconds of delivering after which everything else on the node has its turn
 
 
 class EventSubscription:
     """One person's place in the hub, and the chats that they hear."""
 
     # There is one for every socket.
-    __slots__ = ("joined", "live", "mailbox", "meanwhile", "quiet", "user_id", "wanted")
+    __slots__ = ("joined", "left", "live", "mailbox", "meanwhile", "quiet", "user_id", "wanted")
 
     def __init__(self, user_id: UUID, chat_ids: Collection[UUID] | None) -> None:
         self.user_id = user_id
@@ -55,6 +53,7 @@ class EventSubscription:
         # number from which they are in one, None once they left it.
         self.meanwhile: dict[UUID, int | None] = {}
         self.live = False
+        self.left = False  # for good
         self.quiet = False  # nothing was delivered since the last look for idle ones
 
     def wants(self, chat_id: UUID) -> bool:
@@ -104,24 +103,15 @@ class Hub:
             for delivery in batch
             if isinstance(delivery.event, MemberLeft)
         }
-        loop = asyncio.get_running_loop()
-        due = loop.time() + BUSY
-        for number in range(0, len(batch), TOGETHER):
-            if loop.time() > due:
-                await asyncio.sleep(0)
-                due = loop.time() + BUSY
-            self._deliver_together(batch[number : number + TOGETHER])
+        await self._cork.over(batch, self._deliver_safely)
 
-    def _deliver_together(self, deliveries: Sequence[Delivery]) -> None:
-        self._cork.closed = len(deliveries) > 1
-        for delivery in deliveries:
-            try:
-                self._deliver(delivery)
-            except Exception:
-                # Somebody may have heard it and somebody not: all of them come back and resume.
-                log.exception("delivery_failed")
-                self.end_all(SlowConsumer())
-        self._cork.draw()
+    def _deliver_safely(self, delivery: Delivery) -> None:
+        try:
+            self._deliver(delivery)
+        except Exception:
+            # Somebody may have heard it and somebody not: all of them come back and resume.
+            log.exception("delivery_failed")
+            self.end_all(SlowConsumer())
 
     def _deliver(self, delivery: Delivery) -> None:
         match delivery.event:
@@ -205,6 +195,9 @@ class Hub:
         def enter() -> None:
             if live.done():
                 return  # gave up meanwhile
+            if subscription.left:
+                live.cancel()  # … and whoever waits has not noticed
+                return
             subscription.live = True
             for chat_id, joined_seq in {**memberships, **subscription.meanwhile}.items():
                 if joined_seq is not None:
@@ -243,6 +236,7 @@ class Hub:
 
     def leave(self, subscription: EventSubscription) -> None:
         """End a subscription; what waits for it is forgotten."""
+        subscription.left = True
         if (group := self._by_user.get(subscription.user_id)) is not None:
             group.discard(subscription)
             if not group:

@@ -22,8 +22,8 @@ class SlowConsumer(Exception):
 class Mailbox(Generic[T]):
     """What one subscriber is to be told, in order.
 
-    It is emptied in one of two ways. Somebody waits in `get`; or a taker is attached, which is
-    handed each item as it comes and may leave it here for later.
+    It is emptied in one of two ways, and not in both. Somebody waits in `get`; or a taker is
+    attached, which is handed each item as it comes and may leave it here for later.
     """
 
     __slots__ = ("_end", "_items", "_taker", "_text", "_wake")
@@ -45,7 +45,7 @@ class Mailbox(Generic[T]):
         if self._items is None:
             self._items = deque()
         if len(self._items) >= MAILBOX or self._text + text > MAILBOX_TEXT:
-            self._items.clear()  # what is unread is lost to this socket anyway
+            self._items, self._text = None, 0  # what is unread is lost to this socket anyway
             self.end(SlowConsumer())
             return
         self._items.append((item, text))

@@ -45,6 +45,7 @@ class Node:
         self.typing = TypingListeners(db, source, self.cork)
         self.groups = Groups()
         self.hub.on_left(self.typing.left)
+        self.tailer.on_lost(self.typing.end_all)
         self.sockets = Sockets()
         self.bus = Bus(bus_url)
         self._leases: Leases = (

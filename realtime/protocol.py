@@ -30,6 +30,8 @@ from realtime.operations import (
 )
 
 SUBPROTOCOL = "graphql-transport-ws"
+# Of an operation's id, which each of its results repeats; clients send a number or a UUID.
+MAX_ID = 128  # characters
 
 
 class CloseCode(IntEnum):
@@ -149,6 +151,8 @@ class Protocol:
         id_ = text_of(message.get("id"), "id")
         if not id_:
             raise BadRequest("id must not be empty")
+        if len(id_) > MAX_ID:
+            raise BadRequest(f"id must have {MAX_ID} characters at most")
         request = operation_request(message.get("payload"), name="payload")
         if id_ in self.operations:
             return self.close(

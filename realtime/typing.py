@@ -12,7 +12,7 @@ import structlog
 from models import chats, users
 from models.chats import Chat
 from models.database import Database
-from models.errors import NotFound
+from models.errors import NotFound, Overloaded
 from models.users import User
 from realtime.groups import Renderings
 from realtime.log import Log
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 # What is said within so many seconds is loaded together, and written to a socket together.
 TICK = 0.005
 LOAD_TIMEOUT = 5.0  # seconds; what comes later than that is about the past
-GATHERED = 1000  # hints of one tick and of the loading before it; the oldest are dropped
+GATHERED = 1000  # people who start or stop within a tick and a loading; nobody hears of more
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class TypingListeners:
         self._cork = cork
         self._log = source
         self._by_chat: dict[UUID, set[TypingFeed]] = defaultdict(set)
-        self._gathered: list[TypingHint] = []
+        self._gathered: dict[tuple[UUID, UUID], TypingHint] = {}  # by person and chat
         self._telling: asyncio.Task[None] | None = None
 
     def listen(self, user_id: UUID, chat_id: UUID) -> TypingFeed:
@@ -113,11 +113,18 @@ class TypingListeners:
         """Take a hint; it is told within a tick, together with what else comes until then."""
         if hint.chat_id not in self._by_chat:
             return
-        if len(self._gathered) >= GATHERED:
-            del self._gathered[0]
-        self._gathered.append(hint)
+        key = (hint.user_id, hint.chat_id)
+        if key not in self._gathered and len(self._gathered) >= GATHERED:
+            return
+        self._gathered[key] = hint  # the last one says it all
         if self._telling is None:
             self._telling = asyncio.create_task(self._tell(), name="typing")
+
+    def end_all(self, _: Exception) -> None:
+        """End every subscription: who has left which chat may not have been told."""
+        for group in self._by_chat.values():
+            for feed in group:
+                feed.mailbox.end(Overloaded())
 
     async def close(self) -> None:
         """Tell nothing any more."""
@@ -128,7 +135,7 @@ class TypingListeners:
         try:
             while self._gathered:
                 await asyncio.sleep(TICK)
-                hints, self._gathered = self._gathered, []
+                hints, self._gathered = list(self._gathered.values()), {}
                 try:
                     async with asyncio.timeout(LOAD_TIMEOUT):
                         told = await self._loaded(hints)
@@ -136,7 +143,7 @@ class TypingListeners:
                     heed_cancellation()
                     log.warning("typing_not_told", error=str(error) or type(error).__name__)
                 else:
-                    self._deliver(told)
+                    await self._cork.over(told, self._deliver)
         finally:
             self._telling = None
 
@@ -151,11 +158,8 @@ class TypingListeners:
             if hint.chat_id in of_chats and hint.user_id in people
         ]
 
-    def _deliver(self, told: list[Typing]) -> None:
+    def _deliver(self, told: Typing) -> None:
         """Tell everybody who listens in the chat, but not the one who types."""
-        self._cork.closed = len(told) > 1
-        for each in told:
-            for feed in self._by_chat.get(each.hint.chat_id, ()):
-                if feed.user_id != each.hint.user_id:
-                    feed.mailbox.put(each)
-        self._cork.draw()
+        for feed in self._by_chat.get(told.hint.chat_id, ()):
+            if feed.user_id != told.hint.user_id:
+                feed.mailbox.put(told)

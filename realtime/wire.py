@@ -7,8 +7,8 @@ takes them without waiting; who lets too much pile up there is not written to fo
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -17,10 +17,14 @@ from realtime.tasks import end
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 # Bytes that may wait in one socket's transport. Above the 64 KB at which transports ask writers to
 # pause, so that a burst goes out in one turn of the loop; below what hurts in thousands.
 LAG_LIMIT = 256 * 1024
-SEND_TIMEOUT = 20.0  # seconds a peer may leave what waits for it unread
+SEND_TIMEOUT = 20.0  # seconds a peer may take nothing of what waits for it
+TOGETHER = 16  # events whose frames are one write; more of them save little
+BUSY = 0.02  # seconds of delivering after which everything else on the node has its turn
 
 EXTENSION = "hubbub.connection"  # of the ASGI scope: see `server/connections.py`
 
@@ -55,6 +59,9 @@ class Wire(Protocol):
 
     def abort(self) -> None:
         """Let go of the connection at once."""
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call a function when the wire finds that the peer has gone, and nobody waits for it."""
 
 
 class Transport(Protocol):
@@ -92,8 +99,8 @@ class ServerConnection(Protocol):
 class Cork:
     """Holds back what is written to sockets, so that what several events give is one write.
 
-    A write is a system call, which takes longer than all else that a delivery takes. Whoever
-    closes the cork draws it before anything else runs.
+    A write is a system call, which takes longer than all else that a delivery takes. The cork is
+    closed while `over` runs, and never while anything else does.
     """
 
     __slots__ = ("_holding", "closed")
@@ -106,8 +113,27 @@ class Cork:
         """Have a wire flushed when the cork is drawn."""
         self._holding.append(wire)
 
-    def draw(self) -> None:
-        """Write what was held back."""
+    async def over(self, items: Sequence[T], write: Callable[[T], None]) -> None:
+        """Call a function with each item; what it writes to sockets is written together.
+
+        The loop has its turns meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        due = loop.time() + BUSY
+        try:
+            for number, item in enumerate(items, start=1):
+                self.closed = len(items) > 1
+                write(item)
+                late = loop.time() > due
+                if late or number % TOGETHER == 0:
+                    self._draw()
+                if late:
+                    await asyncio.sleep(0)
+                    due = loop.time() + BUSY
+        finally:
+            self._draw()
+
+    def _draw(self) -> None:
         self.closed = False
         for wire in self._holding:
             wire.flush()
@@ -183,18 +209,26 @@ class DirectWire:
 
     async def drained(self) -> None:
         """See `Wire.drained`."""
-        if self._connection.writable.is_set() and not self._connection.disconnected:
+        writable = self._connection.writable
+        if writable.is_set() and not self._connection.disconnected:
             if self._lag() <= LAG_LIMIT:
                 return
             await asyncio.sleep(0)  # uvloop writes, and says to pause, at the end of a turn
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await self._connection.writable.wait()
-        except TimeoutError:
-            log.info("socket_stalled")
-            raise Gone from None
+        lag = self._lag()
+        while not writable.is_set():
+            try:
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    await writable.wait()
+            except TimeoutError:
+                if self._lag() >= lag:
+                    log.info("socket_stalled")
+                    raise Gone from None
+                lag = self._lag()  # slow, but it does read
         if self._connection.disconnected:
             raise Gone
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """See `Wire.watch`: the server tells of it in another way."""
 
     async def close(self, code: int, reason: str) -> None:
         """See `Wire.close`."""
@@ -212,10 +246,11 @@ class AsgiWire:
         self._send = send
         self._queue: deque[bytes] = deque()
         self._size = 0  # bytes in it
-        self._emptied = asyncio.Event()
-        self._emptied.set()
+        self._roomy = asyncio.Event()
+        self._roomy.set()
         self._sending: asyncio.Task[None] | None = None
         self._gone = False
+        self._tell_gone: Callable[[], None] | None = None
 
     def next(self, rendered: Rendered, tail: bytes) -> bool:
         """See `Wire.next`."""
@@ -239,19 +274,23 @@ class AsgiWire:
             return
         self._queue.append(message)
         self._size += len(message)
-        self._emptied.clear()
+        if not self._has_room():
+            self._roomy.clear()
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all(), name="sending")
 
     async def drained(self) -> None:
         """See `Wire.drained`."""
-        await self._emptied.wait()
+        await self._roomy.wait()
         if self._gone:
             raise Gone
 
     async def close(self, code: int, reason: str) -> None:
         """See `Wire.close`."""
-        await self.drained()
+        while self._sending is not None:
+            await asyncio.wait([self._sending])
+        if self._gone:
+            raise Gone
         await _close(self._send, code, reason)
 
     def abort(self) -> None:
@@ -259,6 +298,10 @@ class AsgiWire:
         self._gone = True
         if self._sending is not None:
             self._sending.cancel()
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """See `Wire.watch`."""
+        self._tell_gone = gone
 
     async def ended(self) -> None:
         """Give up what is being sent, and wait for the end of it."""
@@ -272,14 +315,25 @@ class AsgiWire:
                     text = self._queue[0].decode()
                     await self._send({"type": "websocket.send", "text": text})
                 self._size -= len(self._queue.popleft())
+                if self._has_room():
+                    self._roomy.set()
         except TimeoutError:
             log.info("socket_stalled")
-            self._gone = True
+            self._lose()
         except (OSError, RuntimeError):  # servers' ways to say that the peer has gone
-            self._gone = True
+            self._lose()
         finally:
             self._sending = None
-            self._emptied.set()
+            self._roomy.set()
+
+    def _has_room(self) -> bool:
+        return self._size <= LAG_LIMIT // 4  # as transports tell writers to go on
+
+    def _lose(self) -> None:
+        self._gone = True
+        self._queue.clear()
+        if self._tell_gone is not None:
+            self._tell_gone()
 
 
 async def _close(send: Send, code: int, reason: str) -> None:

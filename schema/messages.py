@@ -65,20 +65,9 @@ async def _replied_to(objects: Sequence["Message"], info: Info) -> "list[Message
 
 
 async def _reactions(objects: Sequence["Message"], info: Info) -> list[list[ReactionGroup]]:
-    unknown = [message.key for message in objects if message.known_reactions is None]
-    found = {}
-    if unknown:
-        async with info.context.db.reading() as db:
-            found = await reaction_rows.groups(db, unknown)
-    return [
-        [
-            ReactionGroup.of(group)
-            for group in (
-                found[message.key] if message.known_reactions is None else message.known_reactions
-            )
-        ]
-        for message in objects
-    ]
+    async with info.context.db.reading() as db:
+        found = await reaction_rows.groups(db, [message.key for message in objects])
+    return [[ReactionGroup.of(group) for group in found[message.key]] for message in objects]
 
 
 async def _viewer_reactions(objects: Sequence["Message"], info: Info) -> list[list[str]]:
@@ -113,7 +102,9 @@ class Message(Node):
         description="What it answers; null if nothing, or nothing that the viewer may read.",
     )
     reactions: list[ReactionGroup] = batched(
-        _reactions, description="How people reacted, the kind that came first first."
+        _reactions,
+        known="known_reactions",
+        description="How people reacted, the kind that came first first.",
     )
     viewer_reactions: list[str] = batched(
         _viewer_reactions, description="How the viewer reacted, in the order in which they did."
@@ -122,7 +113,7 @@ class Message(Node):
     # With an event they come along, loaded once for everybody who hears of it.
     known_sender: strawberry.Private[User | None] = None
     known_chat: strawberry.Private[Any] = None
-    known_reactions: strawberry.Private[Sequence[reaction_rows.ReactionGroup] | None] = None
+    known_reactions: strawberry.Private[list[ReactionGroup] | None] = None
 
     @property
     def key(self) -> MessageKey:
@@ -151,7 +142,9 @@ class Message(Node):
             row=row,
             known_sender=sender,
             known_chat=chat,
-            known_reactions=reactions,
+            known_reactions=None
+            if reactions is None
+            else [ReactionGroup.of(group) for group in reactions],
         )
 
 

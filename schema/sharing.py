@@ -12,6 +12,7 @@ from typing import Any
 from graphql import (
     SKIP,
     ArgumentNode,
+    DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -24,6 +25,8 @@ from graphql import (
     VariableNode,
     Visitor,
     VisitorAction,
+    parse,
+    print_ast,
     visit,
 )
 
@@ -88,8 +91,11 @@ SHAREABLE: dict[str, frozenset[str]] = {
 
 @dataclass(slots=True)
 class Sharing:
-    """What decides with whom a subscription shares its results."""
+    """What decides with whom a subscription shares its results, and what is kept to render them."""
 
+    # The operation and its fragments alone, without what else is in the document, and without the
+    # text and the tokens that they were read from: a subscription may live for hours.
+    kept: DocumentNode
     shareable: bool = True
     # The variables that its results depend on. Those of the root field alone say what is heard,
     # which each subscriber's feed sees to.
@@ -111,18 +117,17 @@ def sharing(
 def _worked_out(
     schema: GraphQLSchema, document: Document, operation: OperationDefinitionNode
 ) -> Sharing:
-    found = Sharing()
-    fragments = {
-        definition.name.value: definition
-        for definition in document.node.definitions
-        if isinstance(definition, FragmentDefinitionNode)
-    }
+    fragments = dict(document.fragments)
+    kept: list[OperationDefinitionNode | FragmentDefinitionNode] = []
+    found = Sharing(document.node)
     left: list[OperationDefinitionNode | FragmentDefinitionNode] = [operation]
     while left:
         looker = _Looker(schema, found)
-        visit(left.pop(), TypeInfoVisitor(looker.types, looker))
+        kept.append(left.pop())
+        visit(kept[-1], TypeInfoVisitor(looker.types, looker))
         # A fragment is looked at once, however often it is spread.
         left += [fragments.pop(name) for name in looker.spreads if name in fragments]
+    found.kept = parse(print_ast(DocumentNode(definitions=tuple(kept))), no_location=True)
     return found
 
 

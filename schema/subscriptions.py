@@ -1,6 +1,7 @@
 """Subscriptions: whom one is rendered together with, and how."""
 
 from collections.abc import Awaitable
+from hashlib import sha256
 from typing import Any, cast
 
 import orjson
@@ -53,9 +54,10 @@ class Subscriptions:
         `with_cursor` says that the transport itself tells where to resume after each result.
         """
         request = admitted.request
+        shared = sharing(self._schema, admitted.document, admitted.node)
         executor = Executor.build(
             self._schema,
-            admitted.document.node,
+            shared.kept,
             context_value=context,
             raw_variable_values=request.variables,
             operation_name=request.operation_name,
@@ -69,20 +71,21 @@ class Subscriptions:
         if isinstance(source, ExecutionResult):
             return source
         source, executor = cast("Source", source), cast("Executor", executor)
-        shared = sharing(self._schema, admitted.document, admitted.node)
         asking = NO_VIEWER if shared.shareable else context.asking
         variables = request.variables or {}
         used = {name: variables[name] for name in shared.variables if name in variables}
         with_cursor = source.cursor_after is not None and (with_cursor or shared.shows_cursor)
         key = (
-            request.query,
+            sha256(request.query.encode()).digest(),  # it is kept for as long as the group
             request.operation_name,
             orjson.dumps(used, option=orjson.OPT_SORT_KEYS),
             source.scope if with_cursor else None,
             (asking.user_id, asking.session_id) if isinstance(asking, Viewer) else None,
         )
         group = self._services.node.groups.of(
-            key, lambda: _Renderer(self._services, executor, source, asking, with_cursor).render
+            key,
+            lambda: _Renderer(self._services, executor, source, asking, with_cursor).render,
+            shared=shared.shareable,
         )
         return Subscribed(source.open(), group)
 

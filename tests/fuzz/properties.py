@@ -22,7 +22,6 @@ from tests.fuzz.requests import Request
 from tests.fuzz.target import TOKEN, Target, exchanged
 from tests.fuzz.wire import CONT, PING, PONG, TEXT, Closed, Frame, Wire
 
-
 STREAMS = ("text/event-stream", "multipart/mixed")
 
 

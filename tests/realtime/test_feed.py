@@ -174,3 +174,39 @@ async def test_who_leaves_while_a_batch_is_loaded_is_told_nothing_from_after_tha
         holding.set()
         assert (await socket.next())["message"]["text"] == "for all"
         assert (await socket.next())["__typename"] == "MemberLeft"
+
+
+async def test_a_subscription_that_was_given_up_unnoticed_never_goes_live(server):
+    ana = await server.registered("ana")
+    await ana.group("Talk")
+    node = server.program.services.node
+    feed = node.feeds.open(decode(Kind.USER, ana.user_id), None, None)
+    async with aclosing(told_by(feed)) as deliveries:
+        first = asyncio.ensure_future(anext(deliveries))
+        await asyncio.sleep(0)
+        feed.leave()  # as if whoever waits had been cancelled, and a driver had swallowed that
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    assert not node.hub._by_chat
+
+
+async def test_who_listens_to_typing_asks_anew_when_the_log_was_lost(server, monkeypatch):
+    ana = await server.registered("ana")
+    chat_id = await ana.group("Talk")
+    node = server.program.services.node
+
+    async def lost(_: object) -> None:
+        monkeypatch.undo()
+        raise log.Lost(ResyncReason.LOG_REPLACED)
+
+    async with ana.socket() as socket:
+        query = "subscription($id: ID!) { typing(chatId: $id) { typing } }"
+        await socket.subscribe("typing", query, id=chat_id)
+        async with asyncio.timeout(PATIENCE):
+            while not node.typing._by_chat:
+                await ana.get("/healthz")
+        monkeypatch.setattr(node.tailer._log, "since", lost)
+        node.tailer.ring()
+        refusal = await socket.receive()
+        assert refusal["type"] == "error"
+        assert refusal["payload"][0]["extensions"]["code"] == "OVERLOADED"

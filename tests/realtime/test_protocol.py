@@ -127,6 +127,7 @@ def test_a_ping_is_answered_in_every_state_with_its_payload(state):
         text({"type": "subscribe", "payload": {"query": "{ a }"}}),
         text({"type": "subscribe", "id": 1, "payload": {"query": "{ a }"}}),
         text({"type": "subscribe", "id": "", "payload": {"query": "{ a }"}}),
+        text({"type": "subscribe", "id": "x" * 129, "payload": {"query": "{ a }"}}),
         text({"type": "subscribe", "id": "1"}),
         text({"type": "subscribe", "id": "1", "payload": "{ a }"}),
         text({"type": "subscribe", "id": "1", "payload": {}}),

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
+from graphql import get_introspection_query
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 import tests.parts.running
 from realtime import wire
 from server.run import configuration
+from tests.parts.people import PATIENCE
 from tests.parts.running import running
 
 RESUMED = """
@@ -105,3 +107,19 @@ async def test_a_ping_is_answered_while_much_is_delivered(server_of_each_kind):
         types = [(await socket.receive())["type"] for _ in range(21)]
         assert sorted(types) == ["next"] * 20 + ["pong"]
         await sending
+
+
+async def test_who_asks_much_and_reads_nothing_is_cut_off(server_of_each_kind, monkeypatch):
+    server = server_of_each_kind
+    monkeypatch.setattr(wire, "SEND_TIMEOUT", 0.3)
+    sockets = server.program.services.node.sockets
+    asked = get_introspection_query()  # its answer has some 200 KB
+    async with server.person().socket() as socket:
+        socket.connection.transport.pause_reading()
+        for number in range(90):  # more than both ends buffer
+            await socket.subscribe(f"q{number}", asked)
+        async with asyncio.timeout(PATIENCE):
+            while len(sockets):
+                await server.person().get("/healthz")
+        socket.connection.transport.resume_reading()
+        assert (await socket.closed())[0] == 1006

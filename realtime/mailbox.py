@@ -12,7 +12,7 @@ T = TypeVar("T")
 # may: one batch of the tailer can hold a second of a whole node. But somebody who reads nothing
 # keeps them alive alone, so there is a limit to what they hold as well.
 MAILBOX = 2048  # events; a kilobyte each, and their text
-MAILBOX_TEXT = 1_000_000  # characters of the messages among them
+MAILBOX_TEXT = 500_000  # characters of the messages among them; five times as many bytes, rendered
 
 
 class SlowConsumer(Exception):

@@ -26,7 +26,7 @@ from tests.parts.people import Person, subscribers
 
 READERS = 50
 LENGTH = 1000  # characters of a message
-WARM = 200  # events before the memory is looked at first: caches fill
+WARM = 5000  # events before the memory is looked at first: caches and pools fill
 # Sends that not everybody else has heard yet. A mailbox holds 256 events, and nobody but the one
 # who stalls is to be cut off for being slow.
 AHEAD = 64

@@ -113,8 +113,10 @@ class Lines:
             parts.append(_text(x, bottom + 18, f"{count:,.0f}", anchor="middle", size=12))
         middle = (90 + WIDTH - 220) / 2
         parts.append(_text(middle, bottom + 42, self.across, anchor="middle", size=12))
-        beside = (-9, 20, -24)  # a line's figures stand above its points, the next one's below
-        for (name, points), colour, off in zip(self.rows, LINES, beside, strict=False):
+        top = max(self.rows, key=lambda row: row[1][0][1])
+        for row, colour in zip(self.rows, LINES, strict=False):
+            name, points = row
+            off = -9 if row is top else 20  # away from the line beside it
             placed = [place(x, y) for x, y in points]
             path = " ".join(f"{x},{y}" for x, y in placed)
             parts.append(

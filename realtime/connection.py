@@ -290,7 +290,6 @@ class Connection:
         try:
             begun = await self._endpoint.renderer.begin(request, self._viewer)
             del request  # a megabyte perhaps, of which what was begun keeps what it needs
-            heed_cancellation()
             if isinstance(begun, Result):
                 self._perform(self._protocol.next(operation.id, begun.payload))
                 # Whoever asks and does not read holds an operation, and one answer.
@@ -311,8 +310,9 @@ class Connection:
     async def _subscribe(self, operation: _Operation, subscribed: Subscribed) -> None:
         subscriber = _Subscriber(subscribed, next_tail(operation.id), self._wire)
         operation.subscriber = subscriber
-        await subscriber.tell_missed()
         heed_cancellation()  # drivers swallow one now and then
+        await subscriber.tell_missed()
+        heed_cancellation()
         subscribed.feed.mailbox.attach(subscriber.taker(), partial(self._wake, operation))
         await subscriber.tell_waiting()
 

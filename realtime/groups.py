@@ -1,6 +1,6 @@
 """Groups: subscribers who get the same bytes, which are made once.
 
-Executing and serialising an event costs twenty times what writing it to a socket does. So those
+Executing and serialising an event costs many times what writing it to a socket does. So those
 who asked for the same share what comes of it: the response, and of the WebSocket frame around it
 everything but the operation's id, which therefore comes last.
 """

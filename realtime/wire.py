@@ -1,8 +1,8 @@
 """The last step of a message to one socket: written straight to its connection, or through ASGI.
 
-ASGI's `send` costs as much as everything before it, and a socket whose peer reads nothing would
-hold up whoever awaits it. So where the server lets it, frames go straight to the transport, which
-takes them without waiting; who lets too much pile up there is not written to for a while.
+ASGI's `send` makes each frame anew, and a socket whose peer reads nothing would hold up whoever
+awaits it. So where the server lets it, frames go straight to the transport, which takes them
+without waiting; who lets too much pile up there is not written to for a while.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Sockets over the network: signing in, bad operations, crashes, shutdown."""
 
 import asyncio
+import contextlib
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import uuid4
@@ -13,6 +14,7 @@ from models.viewer import Viewer
 from realtime import connection, mailbox, wire
 from resolvers import messages
 from resolvers.services import utc_now
+from schema.engine import Engine
 from schema.ids import Kind, decode
 from tests.parts.people import EVENTS, Person
 from tests.parts.running import running
@@ -305,3 +307,28 @@ async def test_a_server_that_stops_tells_its_sockets_to_come_back(hubbub):
             assert await stopping == 0
     finally:
         await ana.close()
+
+
+async def test_a_subscription_completed_while_it_begins_leaves_nothing_behind(
+    sqlite_server, monkeypatch
+):
+    ana = await sqlite_server.registered("ana")
+    begin, begun = Engine.begin, asyncio.Event()
+
+    async def begin_unheeding(self, *given):
+        prepared = await begin(self, *given)
+        begun.set()
+        with contextlib.suppress(asyncio.CancelledError):  # as drivers do now and then
+            await asyncio.Event().wait()
+        return prepared
+
+    hub = sqlite_server.program.services.node.hub
+    async with ana.socket() as socket:
+        with monkeypatch.context() as patch:
+            patch.setattr(Engine, "begin", begin_unheeding)
+            await socket.subscribe("events", EVENTS)
+            await begun.wait()
+            await socket.send(id="events", type="complete")
+        await socket.subscribe("next", "{ server { name } }")
+        assert await socket.next("next") == {"name": "Hubbub"}
+        assert not hub._by_user

@@ -1,0 +1,1 @@
+"""Channels on which people are told of things: e-mail. Imports nothing of ours."""

@@ -4,12 +4,15 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import jwt
+
+from accounts.keys import KeyRing
 
 ALGORITHM = "HS256"  # pinned: a token that names another one, or none, is refused
 ISSUER = "hubbub"
@@ -21,6 +24,10 @@ REFRESH_GRACE = timedelta(seconds=10)
 # Clocks of several nodes differ a little.
 LEEWAY = timedelta(seconds=5)
 
+# Ours have 400 characters. Nobody works through a megabyte to find that it is not one.
+MAX_TOKEN = 4096
+
+_KEY_ID = re.compile(r"[0-9a-f]{16}")
 _REFRESH_SECRET_BYTES = 32
 
 
@@ -36,6 +43,14 @@ class ExpiredToken(InvalidToken):
     """The token was good once."""
 
 
+class UnknownKey(InvalidToken):
+    """The token names a key that is not known here; it may be a new one."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"unknown key {key_id}")
+        self.key_id = key_id
+
+
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
     """Whom an access token speaks for, in which session, and until when."""
@@ -46,18 +61,18 @@ class AccessClaims:
 
 
 class AccessTokens:
-    """Issue and check access tokens with a key derived from the server's secret.
+    """Issue access tokens with the newest key of a ring, and check them with any.
 
-    Every token names its key (`kid`, RFC 7515 §4.1.4), so that keys can change later without
-    signing anybody out.
+    Every token names its key (`kid`, RFC 7515 §4.1.4), so that keys change without signing
+    anybody out.
     """
 
-    def __init__(self, secret: str) -> None:
-        self._key = derive_key(secret, "access token")
-        self._key_id = hashlib.sha256(self._key).hexdigest()[:16]
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
 
     def issue(self, user_id: UUID, session_id: UUID, now: datetime) -> str:
         """Return a token for `ACCESS_LIFETIME` from now."""
+        key = self._keys.signing(now)
         return jwt.encode(
             {
                 "iss": ISSUER,
@@ -67,19 +82,25 @@ class AccessTokens:
                 "iat": now,
                 "exp": now + ACCESS_LIFETIME,
             },
-            self._key,
+            key.secret,
             algorithm=ALGORITHM,
-            headers={"kid": self._key_id},
+            headers={"kid": key.id},
         )
 
     def read(self, token: str) -> AccessClaims:
-        """Return what a token says; raises `ExpiredToken` or `InvalidToken`."""
+        """Return what a token says; raises `ExpiredToken`, `UnknownKey` or `InvalidToken`."""
+        if len(token) > MAX_TOKEN:
+            raise InvalidToken("too long")
         try:
-            if jwt.get_unverified_header(token).get("kid") != self._key_id:
-                raise InvalidToken("unknown key")
+            key_id = jwt.get_unverified_header(token).get("kid")
+            if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
+                raise InvalidToken("names no key")
+            key = self._keys.verifying(key_id, datetime.now(UTC))
+            if key is None:
+                raise UnknownKey(key_id)
             claims = jwt.decode(
                 token,
-                self._key,
+                key.secret,
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
                 audience=ISSUER,

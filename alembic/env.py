@@ -9,6 +9,7 @@ import models.log_state
 import models.members
 import models.messages
 import models.sessions
+import models.signing_keys
 import models.users  # noqa: F401  (each import registers its table)
 from models.base import metadata
 

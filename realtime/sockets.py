@@ -120,6 +120,12 @@ class Sockets:
             for socket in list(session.sockets):
                 socket.close_soon(CloseCode.FORBIDDEN, "The session has ended")
 
+    def close_signed_in(self) -> None:
+        """Close what anybody has open here, because access tokens are no longer what they were."""
+        for session in list(self._sessions.values()):
+            for socket in list(session.sockets):
+                socket.close_soon(CloseCode.FORBIDDEN, "The access token was revoked")
+
     async def close_all(self) -> None:
         """Close everything because the server goes down; clients come back and resume."""
         closing = [

@@ -9,13 +9,15 @@ from models.database import Database
 from realtime.cursor import Cursors
 from realtime.node import Node
 from resolvers.sending import Sending
+from resolvers.signing_keys import SigningKeys
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Passwords, tokens, cursors, and the key under which sent content is remembered."""
+    """Passwords, keys, tokens, cursors, and the key under which sent content is remembered."""
 
     passwords: Passwords
+    signing_keys: SigningKeys
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     cursors: Cursors

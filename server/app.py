@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from accounts.keys import KeyMaker
 from accounts.passwords import Passwords
 from accounts.tokens import AccessTokens, RefreshTokens, derive_key
 from models.database import Database
@@ -19,6 +20,7 @@ from realtime.endpoint import Endpoint
 from realtime.node import Node
 from resolvers.sending import sending
 from resolvers.services import Credentials, Services
+from resolvers.signing_keys import SigningKeys
 from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
@@ -62,6 +64,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             )
         node = Node(db, settings.bus_url, settings.node_id)
         stack.push_async_callback(node.close)
+        signing_keys = SigningKeys(db, KeyMaker(derive_key(settings.secret_key, "access token")))
+        await signing_keys.load()
         yield Services(
             db=db,
             node=node,
@@ -70,7 +74,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ),
             credentials=Credentials(
                 passwords=passwords,
-                access_tokens=AccessTokens(settings.secret_key),
+                signing_keys=signing_keys,
+                access_tokens=AccessTokens(signing_keys.ring),
                 refresh_tokens=RefreshTokens(settings.secret_key),
                 cursors=Cursors(derive_key(settings.secret_key, "cursor")),
                 content_key=derive_key(settings.secret_key, "message content"),
@@ -81,8 +86,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 @asynccontextmanager
 async def open_program(settings: Settings) -> AsyncIterator[Program]:
     """Yield the ASGI application with its real-time side running."""
-    async with open_services(settings) as services, services.node.running():
-        yield Program(_application(settings, services), services)
+    async with open_services(settings) as services:
+        signing_keys = services.credentials.signing_keys
+        signing_keys.revoked_listeners.append(services.node.sockets.close_signed_in)
+        async with services.node.running(), signing_keys.running():
+            yield Program(_application(settings, services), services)
 
 
 def _application(settings: Settings, services: Services) -> ASGIApp:
@@ -90,7 +98,7 @@ def _application(settings: Settings, services: Services) -> ASGIApp:
     metrics = Metrics(node)
     listed = manifest.read(path) if (path := settings.persisted_operations) else None
     engine = Engine(services, metrics.observe, introspection=settings.introspection, listed=listed)
-    authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens)
+    authenticator = SessionAuthenticator(services)
     node.revoked_listeners.append(authenticator.forget)
     http = GraphQLOverHttp(engine, authenticator, node.sockets, settings.allowed_origins)
     health = Health(services.db, node)

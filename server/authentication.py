@@ -4,12 +4,11 @@ from collections import OrderedDict
 from time import monotonic
 from uuid import UUID
 
-from accounts.tokens import AccessTokens, ExpiredToken, InvalidToken
+from accounts.tokens import AccessClaims, ExpiredToken, InvalidToken, UnknownKey
 from models import sessions
-from models.database import Database
 from models.errors import Unauthenticated
 from models.viewer import Viewer
-from resolvers.services import utc_now
+from resolvers.services import Services, utc_now
 
 # A revoked session is forgotten at once on its own node, and on the others when the bus says so;
 # should the bus be down, it lives on for this long at most.
@@ -23,9 +22,10 @@ class SessionAuthenticator:
     The socket endpoint's `Authenticator`, and what HTTP uses.
     """
 
-    def __init__(self, db: Database, access_tokens: AccessTokens) -> None:
-        self._db = db
-        self._access_tokens = access_tokens
+    def __init__(self, services: Services) -> None:
+        self._db = services.db
+        self._access_tokens = services.credentials.access_tokens
+        self._signing_keys = services.credentials.signing_keys
         self._checked: OrderedDict[UUID, float] = OrderedDict()
 
     async def authenticate(self, authorization: str | None) -> Viewer | None:
@@ -39,7 +39,7 @@ class SessionAuthenticator:
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Write the authorization as: Bearer <access token>.")
         try:
-            claims = self._access_tokens.read(token.strip())
+            claims = await self._claims(token.strip())
         except ExpiredToken as error:
             raise Unauthenticated("The access token has expired: refresh the session.") from error
         except InvalidToken as error:
@@ -47,6 +47,15 @@ class SessionAuthenticator:
         if not self._checked_lately(claims.session_id):
             await self._check(claims.session_id)
         return Viewer(claims.user_id, claims.session_id, claims.expires_at)
+
+    async def _claims(self, token: str) -> AccessClaims:
+        """Return what a token says; raises `InvalidToken`."""
+        try:
+            return self._access_tokens.read(token)
+        except UnknownKey as error:
+            if not await self._signing_keys.look_for(error.key_id):
+                raise
+        return self._access_tokens.read(token)
 
     def forget(self, session_id: UUID) -> None:
         """Ask the database about a session the next time."""

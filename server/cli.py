@@ -5,6 +5,7 @@ import difflib
 import os
 import sys
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,8 @@ admin_app = typer.Typer(help="Manage administrators.", no_args_is_help=True)
 app.add_typer(admin_app, name="admin")
 log_app = typer.Typer(help="Look after the event log.", no_args_is_help=True)
 app.add_typer(log_app, name="log")
+keys_app = typer.Typer(help="Look after the keys that sign access tokens.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
 
 class CommandFailed(Exception):
@@ -141,7 +144,7 @@ def nodes() -> None:
         width = max(len(lease.node_id) for lease in running)
         print(f"{'node':{width}}  sockets  people  running since")
         for lease in running:
-            since = lease.started_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+            since = _moment(lease.started_at)
             print(f"{lease.node_id:{width}}  {lease.sockets:7}  {lease.people:6}  {since}")
 
     _run(show(_settings()))
@@ -210,6 +213,46 @@ def log_reset() -> None:
         print("The event log begins anew: clients will fetch afresh.")
 
     _run(reset(_settings()))
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """List the keys that sign access tokens, and what each is good for."""
+    from server.app import open_services
+
+    async def show(settings: Settings) -> None:
+        async with open_services(settings) as services:
+            listed = await services.credentials.signing_keys.listed()
+        print(f"{'key':16}  {'made':23}  state")
+        for key, state in listed:
+            print(f"{key.id:16}  {_moment(key.created_at):23}  {state}")
+
+    _run(show(_settings()))
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="End every access token at once; clients get new ones.")
+    ] = False,
+) -> None:
+    """Make another key sign access tokens, after a minute; nobody is signed out."""
+    from resolvers.services import utc_now
+    from server.app import open_services
+
+    async def rotate(settings: Settings) -> None:
+        async with open_services(settings) as services:
+            key = await services.credentials.signing_keys.rotate(utc_now(), revoke=revoke)
+        if revoke:
+            print(f"Key {key.id} signs from now on. What others have signed is no longer good.")
+        else:
+            print(f"Key {key.id} signs from {_moment(key.signs_from)} on.")
+
+    _run(rotate(_settings()))
+
+
+def _moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @app.command()

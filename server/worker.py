@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from models import events, leases, sessions
+from models import events, leases, sessions, signing_keys
 from models.database import Database
 from realtime.tasks import heed_cancellation
 from resolvers.services import utc_now
@@ -64,10 +64,19 @@ async def prune_leases(db: Database, _: Settings) -> None:
         log.info("leases_pruned", count=pruned)
 
 
+async def prune_signing_keys(db: Database, _: Settings) -> None:
+    """Delete keys whose tokens have all expired."""
+    async with db.writing() as connection:
+        pruned = await signing_keys.prune(connection, utc_now())
+    if pruned:
+        log.info("signing_keys_pruned", count=pruned)
+
+
 JOBS = [
     Job("prune_sessions", timedelta(hours=1), prune_sessions),
     Job("prune_log", timedelta(minutes=10), prune_log),
     Job("prune_leases", timedelta(minutes=1), prune_leases),
+    Job("prune_signing_keys", timedelta(minutes=10), prune_signing_keys),
 ]
 
 

@@ -1,28 +1,46 @@
 """Access and refresh tokens: what is good, and every way not to be."""
 
 import base64
+import hmac
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import jwt
 import pytest
 
+from accounts.keys import KeyRing, SigningKey
 from accounts.tokens import (
     ACCESS_LIFETIME,
     AccessTokens,
     ExpiredToken,
     InvalidToken,
     RefreshTokens,
+    UnknownKey,
     derive_key,
 )
 
 SECRET = "a secret that is long enough to be one"
 USER, SESSION = uuid4(), uuid4()
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+KEY = SigningKey(
+    "00000000000000a1", 1, b"a key of two hundred and fifty-six bits"[:32], LONG_AGO, None
+)
+EARLIER = SigningKey(
+    "00000000000000a0", 0, b"the key before it, as long as it is"[:32], LONG_AGO, None
+)
+
+
+def holding(*keys):
+    ring = KeyRing()
+    ring.replace(keys)
+    return AccessTokens(ring)
 
 
 @pytest.fixture
 def tokens():
-    return AccessTokens(SECRET)
+    return holding(EARLIER, KEY)
 
 
 def forged(tokens, *, key=None, algorithm="HS256", headers=None, **claims):
@@ -30,10 +48,9 @@ def forged(tokens, *, key=None, algorithm="HS256", headers=None, **claims):
     good = jwt.decode(
         tokens.issue(USER, SESSION, datetime.now(UTC)), options={"verify_signature": False}
     )
-    kid = jwt.get_unverified_header(tokens.issue(USER, SESSION, datetime.now(UTC)))["kid"]
     claims = {name: value for name, value in {**good, **claims}.items() if value is not None}
-    key = derive_key(SECRET, "access token") if key is None else key
-    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid, **(headers or {})})
+    key = KEY.secret if key is None else key
+    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": KEY.id, **(headers or {})})
 
 
 def test_a_token_says_for_whom_it_was_issued_and_until_when(tokens):
@@ -53,7 +70,11 @@ def test_a_token_that_is_like_ours_in_everything_is_read(tokens):
         {"key": b"another key that is long enough too"},
         {"algorithm": "none", "key": ""},
         {"algorithm": "HS384"},
-        {"headers": {"kid": "0000000000000000"}},
+        {"algorithm": "HS512"},
+        {"headers": {"kid": "0000000000000000"}},  # a key that there is not
+        {"headers": {"kid": EARLIER.id}},  # another key than the one that signed
+        {"headers": {"kid": "../../etc/passwd"}},
+        {"headers": {"kid": ""}},
         {"iss": "somebody else"},
         {"iss": None},
         {"aud": "somewhere else"},
@@ -91,9 +112,34 @@ def test_an_old_token_has_expired(tokens):
         tokens.read(tokens.issue(USER, SESSION, datetime.now(UTC) - timedelta(hours=1)))
 
 
-def test_a_token_of_another_server_is_refused(tokens):
+@pytest.mark.parametrize("kid", [7, None, ["00000000000000a1"], {"a": 1}, "absent"])
+def test_a_token_that_names_no_key_in_words_is_refused(tokens, kid):
+    header, claims, _ = tokens.issue(USER, SESSION, datetime.now(UTC)).split(".")
+    named = {"alg": "HS256", "typ": "JWT"} | ({} if kid == "absent" else {"kid": kid})
+    header = base64.urlsafe_b64encode(json.dumps(named).encode()).decode().rstrip("=")
+    mac = hmac.digest(KEY.secret, f"{header}.{claims}".encode(), "sha256")
+    signature = base64.urlsafe_b64encode(mac).decode().rstrip("=")
     with pytest.raises(InvalidToken):
-        AccessTokens(SECRET + "!").read(tokens.issue(USER, SESSION, datetime.now(UTC)))
+        tokens.read(f"{header}.{claims}.{signature}")
+
+
+def test_a_key_that_is_not_known_is_told_from_a_token_that_is_not_good(tokens):
+    token = tokens.issue(USER, SESSION, datetime.now(UTC))
+    with pytest.raises(UnknownKey) as unknown:
+        holding(EARLIER).read(token)
+    assert unknown.value.key_id == KEY.id
+
+
+def test_a_token_of_another_server_is_refused(tokens):
+    other = replace(KEY, secret=b"another server's key, as long as it is"[:32])
+    with pytest.raises(InvalidToken):
+        holding(other).read(tokens.issue(USER, SESSION, datetime.now(UTC)))
+
+
+def test_no_time_is_spent_on_a_token_of_a_megabyte(tokens):
+    good = tokens.issue(USER, SESSION, datetime.now(UTC))
+    with pytest.raises(InvalidToken):
+        tokens.read(good + "A" * 1_000_000)
 
 
 def test_a_refresh_token_is_taken_apart_again():

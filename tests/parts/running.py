@@ -46,13 +46,8 @@ class Running:
 @contextlib.asynccontextmanager
 async def running(database_url: str, **given: object) -> AsyncIterator[Running]:
     """Serve on a free port until the block ends."""
-    settings = Settings(
-        _env_file=None,
-        database_url=database_url,
-        secret_key=SECRET_KEY,
-        password_memory_kib=PASSWORD_MEMORY_KIB,
-        **given,  # type: ignore[arg-type]
-    )
+    given = {"secret_key": SECRET_KEY, "password_memory_kib": PASSWORD_MEMORY_KIB, **given}
+    settings = Settings(_env_file=None, database_url=database_url, **given)  # type: ignore[arg-type]
     async with open_program(settings) as program:
         config = configuration(program.app)
         config.host, config.port = "127.0.0.1", 0

@@ -1,0 +1,32 @@
+"""Keys that sign access tokens.
+
+Revision: keys, after 0006
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from models.base import UtcDateTime
+
+revision = "keys"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "signing_keys",
+        sa.Column("number", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("id", sa.String(16), nullable=False),
+        sa.Column("salt", sa.LargeBinary(32), nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("signs_from", UtcDateTime, nullable=False),
+        sa.Column("verifies_until", UtcDateTime),
+        sa.PrimaryKeyConstraint("number", name="pk_signing_keys"),
+        sa.UniqueConstraint("id", name="uq_signing_keys_id"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("signing_keys")

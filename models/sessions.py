@@ -83,6 +83,23 @@ _LIVE_AMONG = {
     ]
 }
 
+# Two nodes may have seen the same sessions: on PostgreSQL each passes over those that somebody else
+# has locked, and neither waits for the other.
+_MARK_SEEN = {
+    dialect: sa.text(
+        f"""
+        UPDATE sessions SET last_seen_at = :now WHERE id IN (
+            SELECT id FROM sessions
+            WHERE id {among} AND revoked_at IS NULL AND last_seen_at < :since {locking}
+        )
+        """  # noqa: S608 - made of the constants below
+    ).bindparams(sa.bindparam("now", type_=UtcDateTime), sa.bindparam("since", type_=UtcDateTime))
+    for dialect, among, locking in [
+        ("postgresql", "= ANY (CAST(:ids AS uuid[]))", "FOR UPDATE SKIP LOCKED"),
+        ("sqlite", "IN (SELECT value FROM json_each(:ids))", ""),
+    ]
+}
+
 
 async def create(connection: Connection, session: Session, refresh_hash: bytes) -> None:
     """Store a session with the hash of its first refresh token."""
@@ -125,12 +142,16 @@ async def live_among(
     connection: Connection, session_ids: Collection[UUID], now: datetime
 ) -> set[UUID]:
     """Return which of these sessions still sign their people in."""
-    dialect = connection.dialect.name
-    ids: object = list(session_ids)
-    if dialect == "sqlite":
-        ids = json.dumps([session_id.hex for session_id in session_ids])
-    rows = await connection.execute(_LIVE_AMONG[dialect], {"ids": ids, "now": now})
+    parameters = {"ids": _as_one(connection, session_ids), "now": now}
+    rows = await connection.execute(_LIVE_AMONG[connection.dialect.name], parameters)
     return set(rows.scalars())
+
+
+def _as_one(connection: Connection, session_ids: Collection[UUID]) -> object:
+    """Return any number of ids as one parameter."""
+    if connection.dialect.name == "sqlite":
+        return json.dumps([session_id.hex for session_id in session_ids])
+    return list(session_ids)
 
 
 async def lock_for_refresh(connection: Connection, session_id: UUID) -> RefreshState | None:
@@ -185,6 +206,16 @@ async def revoke(connection: Connection, session_id: UUID, now: datetime) -> boo
         .values(revoked_at=now)
     )
     return result.rowcount == 1
+
+
+async def mark_seen(
+    connection: Connection, session_ids: Collection[UUID], now: datetime, *, unless_since: datetime
+) -> None:
+    """Say of those that were not seen since a moment, and have not ended, that they were now."""
+    await connection.execute(
+        _MARK_SEEN[connection.dialect.name],
+        {"ids": _as_one(connection, session_ids), "now": now, "since": unless_since},
+    )
 
 
 async def prune(connection: Connection, before: datetime, *, limit: int) -> int:

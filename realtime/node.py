@@ -15,6 +15,7 @@ from realtime.feed import Feeds
 from realtime.file_watch import FileWatch
 from realtime.groups import Groups
 from realtime.hub import Hub
+from realtime.last_seen import LastSeen
 from realtime.leases import DatabaseLeases, Leases
 from realtime.leases_redis import RedisLeases
 from realtime.log import DatabaseLog
@@ -61,6 +62,7 @@ class Node:
         self.bus.on_rebuilt(self.tailer.ring)
         self.bus.on_rebuilt(self.registry.look)
         self.tailer.on_batch(self._told)
+        self.last_seen = LastSeen(db, self.sockets)
         self._session_watch = SessionWatch(db.aside, self.sockets, self._session_ended)
         self._file_watch = (
             FileWatch(db.sqlite_file(), self.tailer.ring) if db.dialect == "sqlite" else None
@@ -74,6 +76,7 @@ class Node:
             asyncio.create_task(self.tailer.run(), name="tailer"),
             asyncio.create_task(self.bus.run(), name="bus"),
             asyncio.create_task(self._session_watch.run(), name="session watch"),
+            asyncio.create_task(self.last_seen.run(), name="last seen"),
             asyncio.create_task(self.registry.run(), name="registry"),
         ]
         if self._file_watch is not None:

@@ -26,6 +26,7 @@ class SessionAuthenticator:
         self._db = services.db
         self._access_tokens = services.credentials.access_tokens
         self._signing_keys = services.credentials.signing_keys
+        self._last_seen = services.node.last_seen
         self._checked: OrderedDict[UUID, float] = OrderedDict()
 
     async def authenticate(self, authorization: str | None) -> Viewer | None:
@@ -71,6 +72,7 @@ class SessionAuthenticator:
             session = await sessions.by_id(connection, session_id)
         if session is None or not session.live(utc_now()):
             raise Unauthenticated("The session has ended: log in again.")
+        self._last_seen.note(session_id)
         self._checked[session_id] = asked_at
         self._checked.move_to_end(session_id)
         if len(self._checked) > REMEMBERED:

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import models.audit
 import models.chats
 import models.events
 import models.leases
@@ -10,6 +11,7 @@ import models.members
 import models.messages
 import models.sessions
 import models.signing_keys
+import models.tickets
 import models.users  # noqa: F401  (each import registers its table)
 from models.base import metadata
 

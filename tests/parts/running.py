@@ -46,7 +46,13 @@ class Running:
 @contextlib.asynccontextmanager
 async def running(database_url: str, **given: object) -> AsyncIterator[Running]:
     """Serve on a free port until the block ends."""
-    given = {"secret_key": SECRET_KEY, "password_memory_kib": PASSWORD_MEMORY_KIB, **given}
+    # Everybody in a test comes from one address.
+    given = {
+        "secret_key": SECRET_KEY,
+        "password_memory_kib": PASSWORD_MEMORY_KIB,
+        "rate_limits": False,
+        **given,
+    }
     settings = Settings(_env_file=None, database_url=database_url, **given)  # type: ignore[arg-type]
     async with open_program(settings) as program:
         config = configuration(program.app)

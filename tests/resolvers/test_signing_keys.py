@@ -187,10 +187,10 @@ async def test_the_worker_deletes_keys_whose_tokens_have_expired(server, at_once
     ana = await server.registered("ana")
     await rotate(server)
     db: Database = server.program.services.db
-    await worker.prune_signing_keys(db, server.settings)
+    await worker.prune_signing_keys(server.program.services, server.settings)
     assert await works(ana)
     new = await rotate(server, revoke=True)
-    await worker.prune_signing_keys(db, server.settings)
+    await worker.prune_signing_keys(server.program.services, server.settings)
     async with db.reading() as connection:
         assert [key.id for key in await stored_keys.stored(connection)] == [new.id]
 

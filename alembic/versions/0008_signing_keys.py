@@ -1,6 +1,6 @@
 """Keys that sign access tokens.
 
-Revision: keys, after 0006
+Revision: keys, after 0007
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from models.base import UtcDateTime
 
 revision = "keys"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -25,6 +25,10 @@ class Act(StrEnum):
     LOGGED_IN = "logged_in"
     LOG_IN_FAILED = "log_in_failed"
     LOGGED_OUT = "logged_out"
+    SESSION_REVOKED = "session_revoked"
+    OTHER_SESSIONS_REVOKED = "other_sessions_revoked"
+    SIGNING_KEY_ROTATED = "signing_key_rotated"
+    SIGNING_KEYS_REVOKED = "signing_keys_revoked"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - a name of an act
 
 

@@ -247,6 +247,21 @@ async def mark_seen(
     )
 
 
+async def revoke_of(connection: Connection, user_id: UUID, session_id: UUID, now: datetime) -> bool:
+    """End a session of a person; returns whether they had such a one that was live until now."""
+    result = await connection.execute(
+        sessions.update()
+        .where(
+            sessions.c.id == session_id,
+            sessions.c.user_id == user_id,
+            sessions.c.revoked_at.is_(None),
+            sessions.c.expires_at > now,
+        )
+        .values(revoked_at=now)
+    )
+    return result.rowcount == 1
+
+
 async def revoke_all(
     connection: Connection, user_id: UUID, now: datetime, *, but: UUID | None = None
 ) -> list[UUID]:

@@ -18,7 +18,7 @@ from models.audit import Act
 from models.base import new_key
 from models.client import NOWHERE, Client
 from models.database import Connection
-from models.errors import Unauthenticated
+from models.errors import NotFound, Unauthenticated
 from models.events import EventKind
 from models.sessions import Session
 from models.users import User
@@ -174,6 +174,42 @@ async def log_out(services: Services, viewer: Viewer, client: Client = NOWHERE) 
         )
     services.node.announce_log()
     await services.node.end_session(viewer.session_id)
+
+
+async def revoke(services: Services, viewer: Viewer, session_id: UUID, client: Client) -> None:
+    """End a session of the viewer's and close its sockets; raises `NotFound` for any other."""
+    now = utc_now()
+    async with services.db.writing() as connection:
+        if not await sessions.revoke_of(connection, viewer.user_id, session_id, now):
+            raise NotFound("The session", path=["sessionId"])
+        await _record(connection, EventKind.SESSION_ENDED, viewer.user_id, session_id, now)
+        await audit.record(
+            connection,
+            Act.SESSION_REVOKED,
+            now=now,
+            actor_id=viewer.user_id,
+            session_id=viewer.session_id,
+            client=client,
+            subject_id=session_id,
+        )
+    await tell_ended(services, [session_id])
+
+
+async def revoke_others(services: Services, viewer: Viewer, client: Client) -> Sequence[UUID]:
+    """End all of the viewer's sessions but the one that asks; returns those."""
+    async with services.db.writing() as connection:
+        ended = await end_all(connection, viewer.user_id, but=viewer.session_id)
+        await audit.record(
+            connection,
+            Act.OTHER_SESSIONS_REVOKED,
+            now=utc_now(),
+            actor_id=viewer.user_id,
+            session_id=viewer.session_id,
+            client=client,
+            details={"count": len(ended)},
+        )
+    await tell_ended(services, ended)
+    return ended
 
 
 async def end_all(connection: Connection, user_id: UUID, *, but: UUID | None = None) -> list[UUID]:

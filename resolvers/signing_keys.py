@@ -19,7 +19,8 @@ import structlog
 
 from accounts.keys import KeyMaker, KeyRing, NoSigningKey, OtherSecret, SigningKey
 from accounts.tokens import ACCESS_LIFETIME, LEEWAY
-from models import signing_keys
+from models import audit, signing_keys
+from models.audit import Act
 from models.database import Connection, Database
 from models.errors import Raced
 from models.signing_keys import StoredKey
@@ -107,6 +108,13 @@ class SigningKeys:
                     stored = await signing_keys.stored(connection)
                     key = await self._add(connection, stored, now, signs_from=signs_from)
                     await signing_keys.retire_before(connection, key.number, until)
+                    await audit.record(
+                        connection,
+                        Act.SIGNING_KEYS_REVOKED if revoke else Act.SIGNING_KEY_ROTATED,
+                        now=now,
+                        actor_id=None,
+                        details={"key": key.id},
+                    )
             except Raced:
                 continue
             await self._read(now)

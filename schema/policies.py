@@ -54,6 +54,8 @@ POLICIES: dict[str, Policy] = {
     "Mutation.logIn": _ANYBODY,
     "Mutation.refreshSession": _ANYBODY,
     "Mutation.logOut": Policy(kinds=NO_BOT),
+    "Mutation.revokeSession": Policy(kinds=NO_BOT),
+    "Mutation.revokeOtherSessions": Policy(kinds=NO_BOT),
     "Mutation.createChat": Policy(kinds=NO_GUEST, scope="chats:write"),
     "Mutation.updateChat": Policy(kinds=NO_GUEST, scope="chats:write"),
     "Mutation.addMembers": Policy(kinds=NO_GUEST, scope="members:write"),

@@ -114,6 +114,14 @@ class Mutation:
     log_out: session_fields.LogOutPayload = strawberry.mutation(
         resolver=session_fields.log_out, description="End the session of this request."
     )
+    revoke_session: session_fields.RevokeSessionPayload = strawberry.mutation(
+        resolver=session_fields.revoke_session,
+        description="End a session of one's own, such as that of a device that was lost.",
+    )
+    revoke_other_sessions: session_fields.RevokeOtherSessionsPayload = strawberry.mutation(
+        resolver=session_fields.revoke_other_sessions,
+        description="End all of one's sessions but that of this request.",
+    )
     create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
         resolver=chat_fields.create_chat,
         description="Start a chat, or find the direct chat with somebody.",

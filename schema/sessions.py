@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Self, TypeVar
+from uuid import UUID
 
 import strawberry
 
@@ -10,8 +11,12 @@ from resolvers import accounts
 from resolvers import sessions as use_cases
 from schema.context import Info
 from schema.errors import UserError, errors_field, refusals_into
-from schema.ids import Kind, encode
+from schema.ids import Kind, decode, encode
 from schema.users import User
+
+
+def _is_current(root: "Session", info: Info) -> bool:
+    return root.just_opened or root.key == info.context.signed_in.session_id
 
 
 @strawberry.type(description="One sign-in on one device.")
@@ -19,14 +24,27 @@ class Session:
     id: strawberry.ID = strawberry.field(description="Opaque and stable.")
     device_name: str = strawberry.field(description="What the client called the device.")
     created_at: datetime = strawberry.field(description="When it was opened.")
-    last_seen_at: datetime = strawberry.field(description="When it was last opened or refreshed.")
+    last_seen_at: datetime = strawberry.field(
+        description="When it was last used, give or take some minutes."
+    )
     expires_at: datetime = strawberry.field(
         description="When it ends unless it is refreshed before."
     )
+    address: str | None = strawberry.field(
+        description="The network that it was opened from, such as `192.0.2.0/24`: a place, roughly."
+    )
+    user_agent: str | None = strawberry.field(
+        description="What the program that opened it calls itself."
+    )
     user: User = strawberry.field(description="Who is signed in.")
+    current: bool = strawberry.field(
+        resolver=_is_current, description="Whether it is the session that asks, or was just opened."
+    )
+    key: strawberry.Private[UUID]
+    just_opened: strawberry.Private[bool] = False
 
     @classmethod
-    def of(cls, row: sessions.Session, user: User) -> Self:
+    def of(cls, row: sessions.Session, user: User, *, just_opened: bool = False) -> Self:
         """Return a session as its owner sees it."""
         return cls(
             id=strawberry.ID(encode(Kind.SESSION, row.id)),
@@ -34,7 +52,11 @@ class Session:
             created_at=row.created_at,
             last_seen_at=row.last_seen_at,
             expires_at=row.expires_at,
+            address=row.address,
+            user_agent=row.user_agent,
             user=user,
+            key=row.id,
+            just_opened=just_opened,
         )
 
 
@@ -69,6 +91,20 @@ class LogOutPayload:
     errors: list[UserError] = errors_field()
 
 
+@strawberry.type(description="The session has ended, and its sockets are closed.")
+class RevokeSessionPayload:
+    session_id: strawberry.ID | None = strawberry.field(default=None, description="Which one.")
+    errors: list[UserError] = errors_field()
+
+
+@strawberry.type(description="All sessions but this one have ended.")
+class RevokeOtherSessionsPayload:
+    session_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description="Those that have ended now."
+    )
+    errors: list[UserError] = errors_field()
+
+
 @strawberry.input(description="A new person.")
 class RegisterInput:
     handle: str = strawberry.field(
@@ -96,9 +132,14 @@ class RefreshSessionInput:
     refresh_token: str = strawberry.field(description="The last one received.")
 
 
+@strawberry.input(description="A session to end.")
+class RevokeSessionInput:
+    session_id: strawberry.ID = strawberry.field(description="One of `Viewer.sessions`.")
+
+
 def _payload(payload: type[Payload], signed_in: use_cases.SignedIn) -> Payload:
     return payload(
-        session=Session.of(signed_in.session, User.of(signed_in.user)),
+        session=Session.of(signed_in.session, User.of(signed_in.user), just_opened=True),
         access_token=signed_in.access_token,
         refresh_token=signed_in.refresh_token,
         expires_in=int(signed_in.expires_in.total_seconds()),
@@ -108,6 +149,7 @@ def _payload(payload: type[Payload], signed_in: use_cases.SignedIn) -> Payload:
 _REGISTRATION = strawberry.argument(description="The new person.")
 _CREDENTIALS = strawberry.argument(description="The credentials.")
 _REFRESH = strawberry.argument(description="The token.")
+_SESSION = strawberry.argument(description="The session.")
 
 
 @refusals_into(AuthPayload)
@@ -154,3 +196,25 @@ async def log_out(info: Info) -> LogOutPayload:
     """Resolve `Mutation.logOut`."""
     await use_cases.log_out(info.context.services, info.context.signed_in, info.context.client)
     return LogOutPayload()
+
+
+@refusals_into(RevokeSessionPayload)
+async def revoke_session(
+    info: Info, input: Annotated[RevokeSessionInput, _SESSION]
+) -> RevokeSessionPayload:
+    """Resolve `Mutation.revokeSession`."""
+    viewer, session_id = (
+        info.context.signed_in,
+        decode(Kind.SESSION, input.session_id, path="sessionId"),
+    )
+    await use_cases.revoke(info.context.services, viewer, session_id, info.context.client)
+    return RevokeSessionPayload(session_id=input.session_id)
+
+
+@refusals_into(RevokeOtherSessionsPayload)
+async def revoke_other_sessions(info: Info) -> RevokeOtherSessionsPayload:
+    """Resolve `Mutation.revokeOtherSessions`."""
+    context = info.context
+    ended = await use_cases.revoke_others(context.services, context.signed_in, context.client)
+    ids = [strawberry.ID(encode(Kind.SESSION, session_id)) for session_id in ended]
+    return RevokeOtherSessionsPayload(session_ids=ids)

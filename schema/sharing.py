@@ -83,7 +83,18 @@ SHAREABLE: dict[str, frozenset[str]] = {
         }
     ),
     "ReactionGroup": frozenset({"emoji", "count"}),
-    "Session": frozenset({"id", "deviceName", "createdAt", "lastSeenAt", "expiresAt", "user"}),
+    "Session": frozenset(
+        {
+            "id",
+            "deviceName",
+            "createdAt",
+            "lastSeenAt",
+            "expiresAt",
+            "address",
+            "userAgent",
+            "user",
+        }
+    ),
     "User": frozenset({"id", "handle", "displayName", "createdAt"}),
     "Node": frozenset({"id"}),
 }

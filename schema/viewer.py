@@ -56,7 +56,7 @@ class Viewer:
     )
     sessions: list[Session] = strawberry.field(
         resolver=_sessions,
-        description="The sessions that are open, the one refreshed last first.",
+        description="The sessions that are open, the one last seen first.",
     )
     cursor: Cursor = strawberry.field(
         resolver=_cursor,

@@ -29,6 +29,7 @@ class SessionAuthenticator:
         self._signing_keys = services.credentials.signing_keys
         self._last_seen = services.node.last_seen
         self._checked: OrderedDict[UUID, tuple[float, User]] = OrderedDict()
+        self._forgotten = 0  # sessions, so far
 
     async def authenticate(self, authorization: str | None) -> Viewer | None:
         """Return who a header's value speaks for, None without one.
@@ -66,6 +67,7 @@ class SessionAuthenticator:
 
     def forget(self, session_id: UUID) -> None:
         """Ask the database about a session the next time."""
+        self._forgotten += 1
         self._checked.pop(session_id, None)
 
     def _checked_lately(self, session_id: UUID) -> User | None:
@@ -73,9 +75,13 @@ class SessionAuthenticator:
         return user if monotonic() - checked_at < RECHECK_AFTER else None
 
     async def _check(self, session_id: UUID) -> User:
-        asked_at = monotonic()
-        async with self._db.reading() as connection:
-            found = await sessions.with_user(connection, session_id)
+        while True:
+            asked_at, forgotten = monotonic(), self._forgotten
+            async with self._db.reading() as connection:
+                found = await sessions.with_user(connection, session_id)
+            if forgotten == self._forgotten:
+                break
+            # A session ended while this was read: it may be this one, and seen as it was before.
         if found is None or not found[0].live(utc_now()) or not found[1].may_sign_in:
             raise Unauthenticated("The session has ended: log in again.")
         self._last_seen.note(session_id)

@@ -2,6 +2,7 @@
 
     Refusal
     ├── Unauthenticated        nobody is signed in, or the token is no longer good
+    │   └── CsrfTokenRequired  … or a cookie came without proof of which page sent it
     ├── InvalidInput           the request itself is wrong; `path` says where
     │   └── TooLong            … by being longer than `maximum`
     ├── BadCredentials         handle and password do not go together
@@ -44,6 +45,13 @@ class Unauthenticated(Refusal):
 
     def __init__(self, message: str = "Sign in first.") -> None:
         super().__init__(message)
+
+
+class CsrfTokenRequired(Unauthenticated):
+    code = "CSRF_TOKEN_REQUIRED"
+
+    def __init__(self, header: str) -> None:
+        super().__init__(f"Cookies say who asks: send the session's CSRF token as {header}.")
 
 
 class InvalidInput(Refusal):

@@ -112,6 +112,7 @@ class Connection:
 
     __slots__ = (
         "__weakref__",
+        "_authorization",
         "_client",
         "_closing",
         "_endpoint",
@@ -134,7 +135,9 @@ class Connection:
         receive: Callable[[], Awaitable[Message]],
         wire: Wire,
         client: Client,
+        authorization: str | None = None,
     ) -> None:
+        self._authorization = authorization
         self._endpoint = endpoint
         self._client = client
         self._receive = receive
@@ -252,8 +255,10 @@ class Connection:
             self._init_timer.cancel()
             self._init_timer = None
         authorization = next(
-            (value for name, value in payload.items() if name.lower() == "authorization"), None
+            (value for name, value in payload.items() if name.lower() == "authorization"),
+            self._authorization,
         )
+        self._authorization = None
         try:
             if authorization is not None and not isinstance(authorization, str):
                 raise Unauthenticated("authorization must be a string")

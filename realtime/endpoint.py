@@ -31,9 +31,16 @@ class Endpoint:
         self._cork = cork
 
     async def serve(
-        self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Send
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Send,
+        authorization: str | None = None,
     ) -> None:
-        """Serve one socket from its `websocket.connect` until it is gone."""
+        """Serve one socket from its `websocket.connect` until it is gone.
+
+        `authorization` counts for a client whose `connection_init` brings none.
+        """
         await receive()  # websocket.connect
         if SUBPROTOCOL not in scope["subprotocols"]:
             # Accepted first: a browser shows a client the close code, but never an HTTP status.
@@ -51,10 +58,11 @@ class Endpoint:
         connection = (scope.get("extensions") or {}).get(EXTENSION)
         if connection is not None:
             connection.forget_handshake()
-            await Connection(self, receive, DirectWire(connection, send, self._cork), client).run()
+            direct = DirectWire(connection, send, self._cork)
+            await Connection(self, receive, direct, client, authorization).run()
             return
         wire = AsgiWire(send)
         try:
-            await Connection(self, receive, wire, client).run()
+            await Connection(self, receive, wire, client, authorization).run()
         finally:
             await wire.ended()

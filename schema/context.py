@@ -13,6 +13,7 @@ from models.errors import Refusal, Unauthenticated
 from models.viewer import Viewer
 from realtime.cursor import Cursor
 from resolvers.services import Services
+from schema.jar import Jar
 
 BatchFunction = Callable[..., Awaitable[list[Any]]]
 
@@ -42,6 +43,8 @@ class Context:
         self.present: Cursor | None = None
         # Where a subscription goes on instead of after its argument, if the transport knows.
         self.resume_after: str | None = None
+        # Where tokens go that the transport keeps for its client; None where there is no such.
+        self.jar: Jar | None = None
         # One per batch field and set of arguments, for one operation.
         self.loaders: dict[tuple[BatchFunction, str], DataLoader[Any, Any]] = {}
 
@@ -58,6 +61,16 @@ class Context:
         if self.asking is NO_VIEWER:
             raise RuntimeError("a field that is shared has asked who is looking")
         return self.asking
+
+    @property
+    def kept_refresh_token(self) -> str:
+        """The refresh token that the transport keeps; raises a refusal if there is none."""
+        return (self.jar or Jar(takes_tokens=False)).refresh_token
+
+    def session_over(self) -> None:
+        """The session of this operation has ended: what the transport keeps of it is worthless."""
+        if self.jar is not None:
+            self.jar.ended = True
 
     @property
     def signed_in(self) -> Viewer:

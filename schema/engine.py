@@ -38,6 +38,7 @@ from schema.cursor import SCALAR, Cursor
 from schema.documents import Document
 from schema.errors import USER_ERROR_TYPES, formatted
 from schema.events import EVENT_TYPES
+from schema.jar import Jar, keep_tokens
 from schema.manifest import Manifest
 from schema.policies import guard
 from schema.responses import as_graphql, began, response
@@ -100,6 +101,7 @@ def build_schema(*, administrators: bool = False) -> strawberry.Schema:
         types=[*EVENT_TYPES, *USER_ERROR_TYPES],
         config=StrawberryConfig(scalar_map={Cursor: SCALAR, UUID: uuids.SCALAR}),
     )
+    keep_tokens(built._schema)
     guard(built._schema)
     return built
 
@@ -178,6 +180,7 @@ class Engine:
         client: Client = NOWHERE,
         *,
         mutations: bool = True,
+        jar: Jar | None = None,
     ) -> Answer:
         """Run a query or a mutation; raises `OperationNotAllowed` for what may not come this way.
 
@@ -192,6 +195,7 @@ class Engine:
             ):
                 raise OperationNotAllowed(kind)
             context = await self._context(admitted.document, asking, client)
+            context.jar = jar
         except NotAdmitted as refused:
             return Answer({"errors": [formatted(each) for each in refused.errors]}, executed=False)
         except GraphQLError as error:

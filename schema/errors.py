@@ -43,6 +43,10 @@ class ErrorCode(Enum):
     UNAUTHENTICATED = strawberry.enum_value(
         "UNAUTHENTICATED", description="The refresh token is not, or no longer, good: log in."
     )
+    CSRF_TOKEN_REQUIRED = strawberry.enum_value(
+        "CSRF_TOKEN_REQUIRED",
+        description="Cookies alone do not renew a session: send the CSRF token as well.",
+    )
     HANDLE_TAKEN = strawberry.enum_value(
         "HANDLE_TAKEN", description="Somebody has this handle already."
     )

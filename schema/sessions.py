@@ -65,11 +65,13 @@ class AuthPayload:
     session: Session | None = strawberry.field(default=None, description="The session.")
     access_token: str | None = strawberry.field(
         default=None,
-        description="For the `authorization` header and `connectionInit`, after `Bearer `.",
+        description="For the `authorization` header and `connectionInit`, after `Bearer `; null if "
+        "it is kept in a cookie.",
     )
     refresh_token: str | None = strawberry.field(
         default=None,
-        description="For `refreshSession`, once. Keep it safe: it opens the session for weeks.",
+        description="For `refreshSession`, once. Keep it safe: it opens the session for weeks; "
+        "null if it is kept in a cookie.",
     )
     expires_in: int | None = strawberry.field(
         default=None, description="For how many seconds the access token is good."
@@ -129,7 +131,10 @@ class LogInInput:
 
 @strawberry.input(description="A refresh token to swap.")
 class RefreshSessionInput:
-    refresh_token: str = strawberry.field(description="The last one received.")
+    refresh_token: str | None = strawberry.field(
+        default=None,
+        description="The last one received; null for the one that is kept in a cookie.",
+    )
 
 
 @strawberry.input(description="A session to end.")
@@ -185,8 +190,10 @@ async def refresh_session(
     info: Info, input: Annotated[RefreshSessionInput, _REFRESH]
 ) -> AuthPayload:
     """Resolve `Mutation.refreshSession`."""
+    context = info.context
+    token = context.kept_refresh_token if input.refresh_token is None else input.refresh_token
     signed_in = await use_cases.refresh(
-        info.context.services, refresh_token=input.refresh_token, client=info.context.client
+        context.services, refresh_token=token, client=context.client
     )
     return _payload(AuthPayload, signed_in)
 
@@ -195,6 +202,7 @@ async def refresh_session(
 async def log_out(info: Info) -> LogOutPayload:
     """Resolve `Mutation.logOut`."""
     await use_cases.log_out(info.context.services, info.context.signed_in, info.context.client)
+    info.context.session_over()
     return LogOutPayload()
 
 
@@ -208,6 +216,8 @@ async def revoke_session(
         decode(Kind.SESSION, input.session_id, path="sessionId"),
     )
     await use_cases.revoke(info.context.services, viewer, session_id, info.context.client)
+    if session_id == viewer.session_id:
+        info.context.session_over()
     return RevokeSessionPayload(session_id=input.session_id)
 
 

@@ -1,6 +1,6 @@
 """Assembly: everything is constructed here, once, and handed down."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from accounts.csrf import CsrfTokens
 from accounts.keys import KeyMaker
 from accounts.passwords import Passwords
 from accounts.tokens import AccessTokens, RefreshTokens, derive_key
@@ -27,6 +28,7 @@ from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
 from server.authentication import SessionAuthenticator
+from server.cookies import CSRF_HEADER, MODE_HEADER, Cookies, NotFromHere
 from server.graphql_http import PREFLIGHTED, GraphQLOverHttp
 from server.health import Health
 from server.metrics import Metrics
@@ -103,7 +105,12 @@ def _application(settings: Settings, services: Services) -> ASGIApp:
     engine = Engine(services, metrics.observe, introspection=settings.introspection, listed=listed)
     authenticator = SessionAuthenticator(services)
     node.revoked_listeners.append(authenticator.forget)
-    http = GraphQLOverHttp(engine, authenticator, node.sockets, settings.allowed_origins)
+    cookies = None
+    if settings.cookie_sessions:
+        csrf = CsrfTokens(derive_key(settings.secret_key, "csrf"))
+        refresh_tokens = services.credentials.refresh_tokens
+        cookies = Cookies(csrf, refresh_tokens, authenticator, settings.allowed_origins)
+    http = GraphQLOverHttp(engine, authenticator, node.sockets, settings.allowed_origins, cookies)
     health = Health(services.db, node)
     requests = Starlette(
         routes=[
@@ -113,19 +120,21 @@ def _application(settings: Settings, services: Services) -> ASGIApp:
             Route("/metrics", metrics.page),
             *pages.routes(),
         ],
-        middleware=[Middleware(RequestLog, metrics=metrics), *_cors(settings.allowed_origins)],
+        middleware=[Middleware(RequestLog, metrics=metrics), *_cors(settings)],
     )
     endpoint = Endpoint(engine, authenticator, node.sockets, node.cork)
-    return _Entrance(requests, endpoint, settings.allowed_origins)
+    return _Entrance(requests, endpoint, settings.allowed_origins, cookies)
 
 
-def _cors(origins: Sequence[str]) -> list[Middleware]:
-    if not origins:
+def _cors(settings: Settings) -> list[Middleware]:
+    if not settings.allowed_origins:
         return []
+    for_cookies = [MODE_HEADER, CSRF_HEADER] if settings.cookie_sessions else []
     return [
         Middleware(
             CORSMiddleware,
-            allow_origins=origins,
+            allow_origins=settings.allowed_origins,
+            allow_credentials=settings.cookie_sessions,
             allow_methods=["GET", "POST"],
             allow_headers=[
                 "authorization",
@@ -133,8 +142,9 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
                 "last-event-id",
                 "x-request-id",
                 *PREFLIGHTED,
+                *for_cookies,
             ],
-            expose_headers=["x-request-id"],
+            expose_headers=["x-request-id", *for_cookies[1:]],
             max_age=86400,
         )
     ]
@@ -146,7 +156,14 @@ class _Entrance:
     Every layer around a socket takes memory for as long as it is open, so there is none.
     """
 
-    def __init__(self, requests: ASGIApp, endpoint: Endpoint, allowed_origins: list[str]) -> None:
+    def __init__(
+        self,
+        requests: ASGIApp,
+        endpoint: Endpoint,
+        allowed_origins: list[str],
+        cookies: Cookies | None,
+    ) -> None:
+        self._cookies = cookies
         self._requests = requests
         self._endpoint = endpoint
         self._allowed_origins = allowed_origins
@@ -157,10 +174,14 @@ class _Entrance:
             await self._requests(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if scope["path"] != "/graphql" or not origin_allowed(headers, self._allowed_origins):
+        try:
+            if scope["path"] != "/graphql" or not origin_allowed(headers, self._allowed_origins):
+                raise NotFromHere
+            authorization = self._cookies.authorization(headers) if self._cookies else None
+        except NotFromHere:
             await receive()
             await send({"type": "websocket.close", "code": 1008})  # before accepting: HTTP 403
             return
         name_request(headers)
         del headers
-        await self._endpoint.serve(scope, receive, send)
+        await self._endpoint.serve(scope, receive, send, authorization)

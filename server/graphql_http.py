@@ -21,7 +21,9 @@ from realtime.endpoint import client_of
 from realtime.operations import Authenticator, BadRequest, OperationRequest, operation_request
 from realtime.sockets import Sockets
 from resolvers.services import utc_now
-from schema.engine import Engine, OperationNotAllowed
+from schema.engine import Answer, Engine, OperationNotAllowed
+from schema.jar import Jar
+from server.cookies import MODE, MODE_HEADER, Cookies, NotFromHere
 from server.middleware import origin_allowed
 from server.negotiation import GRAPHQL, JSON, Accepted, negotiated
 from server.streaming import HEADERS, MAX_STREAMS, Framing, Stream, as_payload
@@ -58,11 +60,13 @@ class GraphQLOverHttp:
         authenticator: Authenticator,
         sockets: Sockets,
         allowed_origins: Sequence[str],
+        cookies: Cookies | None = None,
     ) -> None:
         self._engine = engine
         self._authenticator = authenticator
         self._sockets = sockets
         self._allowed_origins = allowed_origins
+        self._cookies = cookies
 
     async def answer(self, request: Request) -> Response | Stream:
         """Answer one request; never raises for what it holds."""
@@ -72,13 +76,14 @@ class GraphQLOverHttp:
         try:
             accepted = _accepted(request)
             self._check_page(request)
+            jar = self._jar(request)
             asking = await self._asking(request)
             reading = request.method != "POST"
             operation = _from_query(request) if reading else await _from_body(request)
             try:
                 client = client_of(request.scope)
                 answer = await self._engine.execute(
-                    operation, asking, client, mutations=not reading
+                    operation, asking, client, mutations=not reading, jar=jar
                 )
             except OperationNotAllowed as error:
                 if error.kind is not OperationType.SUBSCRIPTION:
@@ -87,12 +92,27 @@ class GraphQLOverHttp:
                 return self._streamed(request, operation, asking, accepted)
         except HttpError as error:
             return _error(accepted.plain or JSON, error)
-        if accepted.framing is not None and accepted.streams_all:
-            return _whole(accepted.framing, orjson.dumps(answer.payload))
-        media_type = accepted.plain or JSON
-        # With the older media type a well-formed request is answered 200 whatever it says.
-        status = 200 if answer.executed or media_type == JSON else 400
-        return _response(media_type, status, answer.payload)
+        response = _answered(answer, accepted)
+        if self._cookies is not None and jar is not None:
+            by_cookie = "authorization" not in request.headers
+            viewer = asking if by_cookie and isinstance(asking, Viewer) else None
+            self._cookies.put(response, request, jar, viewer)
+        return response
+
+    def _jar(self, request: Request) -> Jar | None:
+        """Return where tokens go besides the answer; raises `HttpError` if they may not."""
+        mode = request.headers.get(MODE_HEADER)
+        if mode not in (None, MODE):
+            raise HttpError(400, "BAD_REQUEST", f"{MODE_HEADER} may be {MODE}, or left out.")
+        if self._cookies is None:
+            if mode is None:
+                return None
+            raise HttpError(400, "BAD_REQUEST", "This server keeps no sessions in cookies.")
+        try:
+            return self._cookies.jar(request)
+        except NotFromHere:
+            message = "Pages of this origin may not keep sessions in cookies."
+            raise HttpError(403, "ORIGIN_NOT_ALLOWED", message) from None
 
     def _check_page(self, request: Request) -> None:
         """Refuse a `GET` that a foreign page has the browser send without asking first.
@@ -144,8 +164,11 @@ class GraphQLOverHttp:
         return Stream(accepted.framing, results, asking, self._sockets)
 
     async def _asking(self, request: Request) -> Viewer | Refusal | None:
+        authorization = request.headers.get("authorization")
         try:
-            return await self._authenticator.authenticate(request.headers.get("authorization"))
+            if authorization is None and self._cookies is not None:
+                return await self._cookies.viewer(request)
+            return await self._authenticator.authenticate(authorization)
         except Refusal as refusal:
             return refusal
 
@@ -230,6 +253,15 @@ def _operation(fields: object) -> OperationRequest:
         return operation_request(fields, name="the request")
     except BadRequest as error:
         raise HttpError(400, "BAD_REQUEST", f"{error}.") from None
+
+
+def _answered(answer: Answer, accepted: Accepted) -> Response:
+    if accepted.framing is not None and accepted.streams_all:
+        return _whole(accepted.framing, orjson.dumps(answer.payload))
+    media_type = accepted.plain or JSON
+    # With the older media type a well-formed request is answered 200 whatever it says.
+    status = 200 if answer.executed or media_type == JSON else 400
+    return _response(media_type, status, answer.payload)
 
 
 def _method(message: str, allow: dict[str, str]) -> HttpError:

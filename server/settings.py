@@ -63,6 +63,10 @@ class Settings(BaseSettings):
         description="Web origins, separated by commas, whose pages may use the API from a "
         "browser, such as https://chat.example.org. The server's own is always allowed.",
     )
+    cookie_sessions: bool = Field(
+        False,
+        description="Whether pages may have their sessions kept in cookies, see docs/PROTOCOL.md.",
+    )
     introspection: bool = Field(
         True, description="Whether clients may ask for the schema; without it, no suggestions too."
     )

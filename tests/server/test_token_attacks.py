@@ -85,7 +85,7 @@ async def attacked(migrated_sqlite_url):
     async with running(migrated_sqlite_url) as server:
         ana = await server.registered("ana")
         ring = server.program.services.credentials.signing_keys.ring
-        yield ana, Forger(ring.signing(datetime.now(UTC)), ana.token)
+        yield ana, Forger(ring.signing(datetime.now(UTC)), str(ana.token))
 
 
 async def test_a_token_that_is_like_ours_in_everything_is_good(attacked):

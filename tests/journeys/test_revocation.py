@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
@@ -62,6 +63,27 @@ async def test_a_stream_over_http_ends_with_its_session_on_the_other_node_too(no
             heard += text
     assert "UNAUTHENTICATED" in heard
     await asyncio.gather(laptop.close(), phone.close())
+
+
+@pytest.mark.parametrize("between", ["redis", "sqlite"])
+async def test_a_node_is_told_and_does_not_find_out_by_looking(request, monkeypatch, between):
+    monkeypatch.setattr("realtime.tailer.POLL_INTERVAL", 1e6)
+    monkeypatch.setattr("realtime.session_watch.CHECK_INTERVAL", 1e6)
+    async with AsyncExitStack() as stack:
+        if between == "sqlite":
+            url, bus_url = request.getfixturevalue("migrated_sqlite_url"), "memory://"
+        else:
+            url = request.getfixturevalue("migrated_postgresql_url")
+            bus_url = stack.enter_context(running_redis()).url
+        nodes = [await stack.enter_async_context(running(url, bus_url=bus_url)) for _ in range(2)]
+        for node in nodes:
+            while (await node.person().get("/readyz")).status_code != 200:
+                pass
+        laptop, phone = await nodes[0].registered("ana"), nodes[1].person()
+        payload = await phone.log_in("ana")
+        async with phone.listening() as socket:
+            await laptop.done("revokeSession", "sessionId", sessionId=payload["session"]["id"])
+            assert (await socket.closed())[0] == 4403
 
 
 async def test_a_stolen_refresh_token_ends_the_session_on_every_node(

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from models import sessions as stored_sessions
 from models.audit import Act, audit_log
 from models.sessions import sessions
 from resolvers.services import utc_now
@@ -191,3 +192,45 @@ async def test_reuse_of_a_refresh_token_is_recorded_with_where_it_came_from(serv
     assert entry.subject_id is not None
     assert entry.address == "127.0.0.1"
     assert ana.refresh_token not in str(entry)
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(9, True), (11, False)])
+async def test_a_spent_refresh_token_is_good_for_ten_seconds_more(server, seconds, good):
+    ana = await server.registered("ana")
+    await ana.done("refreshSession", SIGNED_IN, refreshToken=ana.refresh_token)
+    async with server.program.services.db.writing() as connection:
+        before = utc_now() - timedelta(seconds=seconds)
+        await connection.execute(sessions.update().values(refreshed_at=before))
+    payload = await ana.do("refreshSession", SIGNED_IN, refreshToken=ana.refresh_token)
+    assert [error["code"] for error in payload["errors"]] == ([] if good else ["UNAUTHENTICATED"])
+    assert (await code_of(ana) is None) == good
+    assert len(await recorded(server, Act.REFRESH_TOKEN_REUSED)) == (0 if good else 1)
+
+
+async def test_a_spent_refresh_token_ends_the_session_once_its_successor_was_used(server):
+    ana = await server.registered("ana")
+    first = ana.refresh_token
+    ana.take(await ana.done("refreshSession", SIGNED_IN, refreshToken=first))
+    ana.take(await ana.done("refreshSession", SIGNED_IN, refreshToken=ana.refresh_token))
+    # It is still within ten seconds, but the client has had its answer.
+    assert await ana.refused("refreshSession", "accessToken", refreshToken=first)
+    assert await code_of(ana) == "UNAUTHENTICATED"
+
+
+async def test_a_session_that_ends_while_it_is_looked_up_is_not_taken_for_live(server, monkeypatch):
+    ana = await server.registered("ana")
+    look_up = stored_sessions.with_user
+    looked_up = 0
+
+    async def revoked_meanwhile(connection, session_id):
+        nonlocal looked_up
+        found = await look_up(connection, session_id)
+        looked_up += 1
+        if looked_up == 1:
+            async with server.program.services.db.writing() as other:
+                await stored_sessions.revoke(other, session_id, utc_now())
+            await server.program.services.node.end_session(session_id)
+        return found
+
+    monkeypatch.setattr(stored_sessions, "with_user", revoked_meanwhile)
+    assert await code_of(ana) == "UNAUTHENTICATED"

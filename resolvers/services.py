@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from accounts.passkeys import Passkeys
 from accounts.passwords import Passwords
+from accounts.recovery_codes import RecoveryCodes
+from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
 from realtime.cursor import Cursors
@@ -14,13 +17,16 @@ from resolvers.sending import Sending
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Passwords, tokens, cursors, and the key under which sent content is remembered."""
+    """Passwords, tokens, second factors, cursors, and the key under which sent content is kept."""
 
     passwords: Passwords
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     cursors: Cursors
     content_key: bytes
+    totp_secrets: Sealer
+    recovery_codes: RecoveryCodes
+    passkeys: Passkeys
 
 
 @dataclass(frozen=True, slots=True)

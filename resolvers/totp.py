@@ -28,6 +28,8 @@ class Enabled:
 async def begin(services: Services, viewer: Viewer) -> Enrolment:
     """Return a secret for the app, shown this once; asked for when `confirm` has seen a code."""
     async with services.db.writing() as connection:
+        # The secret that is being confirmed just now must not be replaced under its code.
+        await second_factors.lock(connection, viewer.user_id)
         user = (await users.by_ids(connection, [viewer.user_id])).get(viewer.user_id)
         if user is None:
             raise Unauthenticated

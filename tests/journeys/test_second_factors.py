@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from playwright.async_api import expect
 
 from tests.parts.factors import ask, challenged, code_of, complete, enable_totp, factors_of
 from tests.parts.people import PASSWORD, Person
@@ -141,6 +142,55 @@ async def test_a_passkey_of_chromium_is_registered_and_logs_its_owner_in(hubbub,
     await page.evaluate(CLIENT)
     with pytest.raises(Exception, match="SecurityError"):
         await page.evaluate(LOG_IN)
+    await context.close()
+
+
+@pytest.mark.timeout(180)
+async def test_graphiql_asks_for_the_second_factor(hubbub, browser, screenshots):
+    server = await asyncio.to_thread(hubbub, "serve", HUBBUB_PASSWORD_MEMORY_KIB="8192")
+    ana = Person(server.url)
+    await ana.register("ana", displayName="Ana Ruiz")
+    app, codes = await enable_totp(ana)
+    context = await browser.new_context(viewport={"width": 1360, "height": 820})
+    page = await context.new_page()
+    devtools = await context.new_cdp_session(page)
+    await devtools.send("WebAuthn.enable")
+    await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    await page.goto(f"http://localhost:{server.port}/graphiql/")
+    await page.evaluate(CLIENT)
+    await page.evaluate(REGISTER_PASSKEY, [ana.token, "Laptop"])
+    await ana.close()
+
+    async def meets(**fields: str) -> None:
+        """Log in with the password; then fill in what is given, or else press for a passkey."""
+        await page.get_by_test_id("handle").fill("ana")
+        await page.get_by_test_id("password").fill(PASSWORD)
+        await page.get_by_test_id("log-in").click()
+        await expect(page.get_by_test_id("code")).to_be_focused()
+        for code in fields.values():
+            await page.get_by_test_id("code").fill(code)
+            await page.get_by_test_id("complete").click()
+        if not fields:
+            await page.get_by_test_id("use-passkey").click()
+        await expect(page.get_by_test_id("signed-in-as")).to_contain_text("@ana")
+        await page.get_by_test_id("log-out").click()
+        await expect(page.get_by_test_id("handle")).to_be_visible()
+
+    await meets(totp=f"{app.code(1)[:3]} {app.code(1)[3:]}")
+    await meets(recovery=codes[0])
+    await meets()
+
+    await page.get_by_test_id("handle").fill("ana")
+    await page.get_by_test_id("password").fill(PASSWORD)
+    await page.get_by_test_id("log-in").click()
+    await page.get_by_test_id("code").fill(codes[0])
+    for _ in range(4):
+        await page.get_by_test_id("complete").click()
+        await expect(page.get_by_test_id("sign-in-error")).to_contain_text("wrong, or was used")
+    await page.screenshot(path=screenshots / "second-factor.png")
+    await page.get_by_test_id("complete").click()
+    await expect(page.get_by_test_id("sign-in-error")).to_contain_text("begin anew")
+    await expect(page.get_by_test_id("handle")).to_be_visible()
     await context.close()
 
 

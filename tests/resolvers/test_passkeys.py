@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from accounts.recovery_codes import COUNT
+from models import second_factors, users
 from models.passkeys import passkeys
 from resolvers.passkeys import MAX_PASSKEYS
 from tests.parts.authenticator import Authenticator, encoded
@@ -380,6 +381,20 @@ async def test_when_both_last_factors_go_at_once_the_recovery_codes_go_too(serve
             ana.done("removePasskey", "__typename", passkeyId=passkey_id),
         )
         assert await factors_of(ana) == NO_FACTORS
+
+
+async def test_an_account_that_ends_keeps_no_factor(server):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    for person in (ana, ben):
+        await register_passkey(person, Authenticator(ORIGIN))
+        await enable_totp(person)
+    async with db(server).writing() as connection:
+        user = await users.by_handle(connection, "ana")
+        assert user is not None
+        await second_factors.remove(connection, user.id)
+    assert await factors_of(ana) == NO_FACTORS
+    left = await factors_of(ben)
+    assert (left["totp"], len(left["passkeys"]), left["recoveryCodesLeft"]) == (True, 1, COUNT)
 
 
 @pytest.mark.parametrize(

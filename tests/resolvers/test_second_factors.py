@@ -225,6 +225,19 @@ async def test_guessing_ends_the_challenge(server):
     assert code_of(await complete(phone, challenge["token"], recoveryCode=codes[0])) is None
 
 
+async def test_a_mutation_guesses_once(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    await enable_totp(ana)
+    phone = sqlite_server.person()
+    token = (await challenged(phone, "ana"))["token"]
+    factor = f'{{ challengeToken: "{token}", factor: {{ totpCode: "000000" }} }}'
+    guesses = [f"a{n}: completeLogIn(input: {factor}) {{ accessToken }}" for n in range(2)]
+    for others in (guesses[1], 'b: confirmIdentity(input: { password: "x" }) { confirmedUntil }'):
+        answer = await phone.run(f"mutation {{ {guesses[0]} {others} }}")
+        assert answer["errors"][0]["extensions"]["code"] == "TOO_MANY_FIELDS"
+    assert "second_factor_failed" not in await acts(db(sqlite_server))
+
+
 async def test_guesses_that_come_all_at_once_are_counted_each(server):
     ana = await server.registered("ana")
     app, _ = await enable_totp(ana)

@@ -1,1 +1,1 @@
-"""Credentials logic without a database: passwords and tokens. Imports nothing of ours."""
+"""Credentials logic without a database. Imports nothing of ours."""

@@ -9,9 +9,12 @@ import models.leases
 import models.log_state
 import models.members
 import models.messages
+import models.passkeys
+import models.recovery_codes
 import models.sessions
 import models.signing_keys
 import models.tickets
+import models.totp
 import models.users  # noqa: F401  (each import registers its table)
 from models.base import metadata
 

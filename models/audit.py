@@ -29,6 +29,18 @@ class Act(StrEnum):
     OTHER_SESSIONS_REVOKED = "other_sessions_revoked"
     SIGNING_KEY_ROTATED = "signing_key_rotated"
     SIGNING_KEYS_REVOKED = "signing_keys_revoked"
+    LOG_IN_CHALLENGED = "log_in_challenged"
+    SECOND_FACTOR_FAILED = "second_factor_failed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    RECOVERY_CODES_MADE = "recovery_codes_made"
+    TOTP_ENABLED = "totp_enabled"
+    TOTP_DISABLED = "totp_disabled"
+    PASSKEY_REGISTERED = "passkey_registered"
+    PASSKEY_RENAMED = "passkey_renamed"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_CLONED = "passkey_cloned"
+    IDENTITY_CONFIRMED = "identity_confirmed"
+    IDENTITY_NOT_CONFIRMED = "identity_not_confirmed"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - a name of an act
 
 

@@ -10,6 +10,9 @@
     ├── Forbidden              seen, but this viewer may not do that to it
     ├── Conflict               contradicts what is stored
     │   └── HandleTaken
+    ├── BadFactor              the code or the passkey is not the person's, or was used before
+    ├── SecondFactorRequired   a password alone proves too little for this account
+    ├── ChallengeOver          it was met, has expired, or was tried too often: begin anew
     ├── ConfirmationRequired   the person must prove again to be who they are
     ├── RateLimited            too often; good again after `retry_after` seconds
     └── Overloaded             try again in a moment
@@ -103,6 +106,27 @@ class Overloaded(Refusal):
 
     def __init__(self) -> None:
         super().__init__("The server is busy; try again in a moment.")
+
+
+class BadFactor(Refusal):
+    code = "BAD_FACTOR"
+
+    def __init__(self, *, path: Sequence[str] = ()) -> None:
+        super().__init__("The code or passkey is wrong, or was used before.", path=path)
+
+
+class SecondFactorRequired(Refusal):
+    code = "SECOND_FACTOR_REQUIRED"
+
+    def __init__(self, *, path: Sequence[str] = ()) -> None:
+        super().__init__("The account has a second factor: the password is not enough.", path=path)
+
+
+class ChallengeOver(Refusal):
+    code = "CHALLENGE_OVER"
+
+    def __init__(self) -> None:
+        super().__init__("This was finished, has expired, or was tried too often: begin anew.")
 
 
 class ConfirmationRequired(Refusal):

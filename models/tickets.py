@@ -20,6 +20,11 @@ from models.database import Connection
 class Purpose(StrEnum):
     """What a ticket is good for; one of another purpose is none."""
 
+    LOG_IN = "log_in"  # its password was right, and its second factor is awaited
+    PASSKEY_LOG_IN = "passkey_log_in"
+    PASSKEY_REGISTRATION = "passkey_registration"
+    PASSKEY_CONFIRMATION = "passkey_confirmation"
+
 
 tickets = sa.Table(
     "tickets",

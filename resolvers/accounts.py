@@ -11,6 +11,8 @@ from models.base import new_key
 from models.client import NOWHERE, Client
 from models.errors import BadCredentials, InvalidInput, Overloaded, TooLong
 from models.users import User
+from resolvers import log_in_challenges
+from resolvers.log_in_challenges import Challenge
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
 from resolvers.sessions import SignedIn, device, open_session, signed_in
@@ -83,13 +85,21 @@ async def log_in(
     password: str,
     device_name: str | None = None,
     client: Client = NOWHERE,
-) -> SignedIn:
-    """Open a session; a wrong password and an unknown handle answer, and cost, the same."""
+) -> SignedIn | Challenge:
+    """Open a session, or return what is asked for beside the password.
+
+    A wrong password and an unknown handle answer, and cost, the same.
+    """
     await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
     name = device(device_name)
     user = await check_password(services, handle, password, client=client)
     now = utc_now()
     async with services.db.writing() as connection:
+        challenge = await log_in_challenges.issue(
+            services, connection, user, device_name=name, client=client, now=now
+        )
+        if challenge is not None:
+            return challenge
         opened = await open_session(
             services, connection, user, device_name=name, client=client, now=now
         )
@@ -100,6 +110,7 @@ async def log_in(
             actor_id=user.id,
             session_id=opened.session.id,
             client=client,
+            details={"with": ["password"]},
         )
     services.node.announce_log()
     return signed_in(services, opened)

@@ -17,6 +17,14 @@ class Rate(Enum):
 
     LOG_IN_FROM_ADDRESS = "60/minute"
     REGISTER_FROM_ADDRESS = "60/hour"
+    PASSKEY_LOG_IN_FROM_ADDRESS = "100/minute"
+    # Three of a million codes are right at any time: with these, guessing for a year succeeds once
+    # in fifteen. Whoever guesses knows the password; other factors are counted by themselves.
+    TOTP_OF_ACCOUNT = "20/hour"
+    TOTP_OF_ACCOUNT_A_DAY = "60/day"
+    RECOVERY_CODE_OF_ACCOUNT = "25/hour"
+    PASSKEY_OF_ACCOUNT = "50/hour"
+    CONFIRMATION_OF_ACCOUNT = "30/hour"
 
     @property
     def item(self) -> RateLimitItem:

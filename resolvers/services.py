@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from accounts.passkeys import Passkeys
 from accounts.passwords import Passwords
+from accounts.recovery_codes import RecoveryCodes
+from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
 from realtime.cursor import Cursors
@@ -15,7 +18,7 @@ from resolvers.signing_keys import SigningKeys
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Passwords, keys, tokens, cursors, and the key under which sent content is remembered."""
+    """Passwords, keys, tokens, second factors, cursors, and the key for what was sent."""
 
     passwords: Passwords
     signing_keys: SigningKeys
@@ -23,6 +26,9 @@ class Credentials:
     refresh_tokens: RefreshTokens
     cursors: Cursors
     content_key: bytes
+    totp_secrets: Sealer
+    recovery_codes: RecoveryCodes
+    passkeys: Passkeys
 
 
 @dataclass(frozen=True, slots=True)

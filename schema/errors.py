@@ -59,6 +59,17 @@ class ErrorCode(Enum):
     CONFLICT = strawberry.enum_value(
         "CONFLICT", description="It contradicts what is stored, such as a reused client id."
     )
+    BAD_FACTOR = strawberry.enum_value(
+        "BAD_FACTOR", description="The code or passkey is wrong, or was used before."
+    )
+    SECOND_FACTOR_REQUIRED = strawberry.enum_value(
+        "SECOND_FACTOR_REQUIRED",
+        description="The account has a second factor, and the password alone is not enough.",
+    )
+    CHALLENGE_OVER = strawberry.enum_value(
+        "CHALLENGE_OVER",
+        description="The challenge was met, has expired, or was tried too often: begin anew.",
+    )
     RATE_LIMITED = strawberry.enum_value(
         "RATE_LIMITED", description="Too often; `retryAfter` says when it may be tried again."
     )

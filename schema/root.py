@@ -8,10 +8,14 @@ import strawberry
 
 from models.errors import InvalidInput
 from schema import chats as chat_fields
+from schema import confirmation as confirmation_fields
+from schema import log_ins as log_in_fields
 from schema import members as member_fields
 from schema import messages as message_fields
+from schema import passkeys as passkey_fields
 from schema import reactions as reaction_fields
 from schema import receipts as receipt_fields
+from schema import second_factors as factor_fields
 from schema import sessions as session_fields
 from schema import typing as typing_fields
 from schema import users as user_fields
@@ -105,6 +109,64 @@ class Mutation:
     )
     log_in: session_fields.LogInPayload = strawberry.mutation(
         resolver=session_fields.log_in, description="Open a session."
+    )
+    complete_log_in: session_fields.LogInPayload = strawberry.mutation(
+        resolver=log_in_fields.complete_log_in,
+        description="Open a session with a challenge of `logIn` and a second factor.",
+    )
+    begin_passkey_log_in: passkey_fields.BeginPasskeyLogInPayload = strawberry.mutation(
+        resolver=passkey_fields.begin_passkey_log_in,
+        description="Ask for a passkey, whoever's it is: neither handle nor password is needed.",
+    )
+    finish_passkey_log_in: session_fields.LogInPayload = strawberry.mutation(
+        resolver=log_in_fields.finish_passkey_log_in,
+        description="Open a session with a passkey and nothing else.",
+    )
+    begin_totp: factor_fields.BeginTotpPayload = strawberry.mutation(
+        resolver=factor_fields.begin_totp,
+        description="Make a secret for an authenticator app. Nothing is asked for until "
+        "`confirmTotp`.",
+    )
+    confirm_totp: factor_fields.ConfirmTotpPayload = strawberry.mutation(
+        resolver=factor_fields.confirm_totp,
+        description="Finish setting up the authenticator app: log-ins ask for its codes from now "
+        "on.",
+    )
+    disable_totp: factor_fields.DisableTotpPayload = strawberry.mutation(
+        resolver=factor_fields.disable_totp, description="Do without the authenticator app again."
+    )
+    regenerate_recovery_codes: factor_fields.RegenerateRecoveryCodesPayload = strawberry.mutation(
+        resolver=factor_fields.regenerate_recovery_codes,
+        description="Make new recovery codes in place of the old ones.",
+    )
+    begin_passkey_registration: passkey_fields.BeginPasskeyRegistrationPayload = (
+        strawberry.mutation(
+            resolver=passkey_fields.begin_passkey_registration,
+            description="Begin to register a passkey for the viewer's account.",
+        )
+    )
+    finish_passkey_registration: passkey_fields.FinishPasskeyRegistrationPayload = (
+        strawberry.mutation(
+            resolver=passkey_fields.finish_passkey_registration,
+            description="Register a passkey: log-ins with the password ask for a second factor "
+            "from now on, and those with the passkey for nothing else.",
+        )
+    )
+    rename_passkey: passkey_fields.RenamePasskeyPayload = strawberry.mutation(
+        resolver=passkey_fields.rename_passkey, description="Give a passkey another name."
+    )
+    remove_passkey: factor_fields.RemovePasskeyPayload = strawberry.mutation(
+        resolver=factor_fields.remove_passkey, description="Forget a passkey."
+    )
+    begin_passkey_confirmation: confirmation_fields.BeginPasskeyConfirmationPayload = (
+        strawberry.mutation(
+            resolver=confirmation_fields.begin_passkey_confirmation,
+            description="Ask for one of the viewer's passkeys, for `confirmIdentity`.",
+        )
+    )
+    confirm_identity: confirmation_fields.ConfirmIdentityPayload = strawberry.mutation(
+        resolver=confirmation_fields.confirm_identity,
+        description="Prove again who one is, for what answers `CONFIRMATION_REQUIRED`.",
     )
     refresh_session: session_fields.AuthPayload = strawberry.mutation(
         resolver=session_fields.refresh_session,

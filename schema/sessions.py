@@ -9,9 +9,11 @@ import strawberry
 from models import sessions
 from resolvers import accounts
 from resolvers import sessions as use_cases
+from resolvers.log_in_challenges import Challenge
 from schema.context import Info
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, encode
+from schema.second_factors import LogInChallenge
 from schema.users import User
 
 
@@ -79,10 +81,13 @@ class AuthPayload:
     errors: list[UserError] = errors_field()
 
 
-# A type of its own: it will also answer with a two-factor challenge instead of a session.
-@strawberry.type(description="A session, or why there is none.")
+@strawberry.type(
+    description="A session; or a challenge, if the account has a second factor; or why neither."
+)
 class LogInPayload(AuthPayload):
-    pass
+    challenge: LogInChallenge | None = strawberry.field(
+        default=None, description="What is asked for beside the password, for `completeLogIn`."
+    )
 
 
 Payload = TypeVar("Payload", bound=AuthPayload)
@@ -142,7 +147,8 @@ class RevokeSessionInput:
     session_id: strawberry.ID = strawberry.field(description="One of `Viewer.sessions`.")
 
 
-def _payload(payload: type[Payload], signed_in: use_cases.SignedIn) -> Payload:
+def payload_of(payload: type[Payload], signed_in: use_cases.SignedIn) -> Payload:
+    """Return a payload with a session and its tokens."""
     return payload(
         session=Session.of(signed_in.session, User.of(signed_in.user), just_opened=True),
         access_token=signed_in.access_token,
@@ -169,20 +175,22 @@ async def register(info: Info, input: Annotated[RegisterInput, _REGISTRATION]) -
         device_name=input.device_name,
         client=info.context.client,
     )
-    return _payload(AuthPayload, signed_in)
+    return payload_of(AuthPayload, signed_in)
 
 
 @refusals_into(LogInPayload)
 async def log_in(info: Info, input: Annotated[LogInInput, _CREDENTIALS]) -> LogInPayload:
     """Resolve `Mutation.logIn`."""
-    signed_in = await accounts.log_in(
+    outcome = await accounts.log_in(
         info.context.services,
         handle=input.handle,
         password=input.password,
         device_name=input.device_name,
         client=info.context.client,
     )
-    return _payload(LogInPayload, signed_in)
+    if isinstance(outcome, Challenge):
+        return LogInPayload(challenge=LogInChallenge.of(outcome))
+    return payload_of(LogInPayload, outcome)
 
 
 @refusals_into(AuthPayload, unauthenticated=True)
@@ -195,7 +203,7 @@ async def refresh_session(
     signed_in = await use_cases.refresh(
         context.services, refresh_token=token, client=context.client
     )
-    return _payload(AuthPayload, signed_in)
+    return payload_of(AuthPayload, signed_in)
 
 
 @refusals_into(LogOutPayload)

@@ -6,11 +6,13 @@ import strawberry
 
 from models import members, users
 from models.errors import Unauthenticated
+from resolvers import second_factors
 from resolvers import sessions as session_use_cases
 from schema.chats import ChatConnection, ChatFilter, viewer_chats
 from schema.connections import DEFAULT_PAGE, After, First
 from schema.context import Info
 from schema.cursor import Cursor
+from schema.second_factors import SecondFactors
 from schema.sessions import Session
 from schema.users import User
 
@@ -47,6 +49,11 @@ async def _chats(
     return await viewer_chats(info, first, after, filter)
 
 
+async def _second_factors(info: Info) -> SecondFactors:
+    row = await second_factors.of(info.context.services, info.context.signed_in)
+    return SecondFactors.of(row)
+
+
 @strawberry.type(description="The signed-in person, with what is theirs alone.")
 class Viewer:
     user: User = strawberry.field(description="The person, as others see them.")
@@ -57,6 +64,9 @@ class Viewer:
     sessions: list[Session] = strawberry.field(
         resolver=_sessions,
         description="The sessions that are open, the one last seen first.",
+    )
+    second_factors: SecondFactors = strawberry.field(
+        resolver=_second_factors, description="What their log-in asks for beside the password."
     )
     cursor: Cursor = strawberry.field(
         resolver=_cursor,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from limits.aio.storage import MemoryStorage
 from starlette.applications import Starlette
@@ -14,7 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from accounts.csrf import CsrfTokens
 from accounts.keys import KeyMaker
+from accounts.passkeys import Passkeys, Site
 from accounts.passwords import Passwords
+from accounts.recovery_codes import RecoveryCodes
+from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens, derive_key
 from models.database import Database
 from realtime.cursor import Cursors
@@ -83,6 +87,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 refresh_tokens=RefreshTokens(settings.secret_key),
                 cursors=Cursors(derive_key(settings.secret_key, "cursor")),
                 content_key=derive_key(settings.secret_key, "message content"),
+                totp_secrets=Sealer(derive_key(settings.secret_key, "totp secrets")),
+                recovery_codes=RecoveryCodes(derive_key(settings.secret_key, "recovery codes")),
+                passkeys=Passkeys(_site(settings)),
             ),
             rates=Rates(MemoryStorage(), enabled=settings.rate_limits),
         )
@@ -96,6 +103,14 @@ async def open_program(settings: Settings) -> AsyncIterator[Program]:
         signing_keys.revoked_listeners.append(services.node.sockets.close_signed_in)
         async with services.node.running(), signing_keys.running():
             yield Program(_application(settings, services), services)
+
+
+def _site(settings: Settings) -> Site:
+    """Return whom passkeys are for: WebAuthn §5.1.2 lets pages of the domain and below ask."""
+    own = urlsplit(settings.public_url)
+    domain = settings.passkey_domain or own.hostname or ""
+    origins = [f"{own.scheme}://{own.netloc}", *settings.allowed_origins]
+    return Site(domain, "Hubbub", tuple(dict.fromkeys(origins)))
 
 
 def _application(settings: Settings, services: Services) -> ASGIApp:

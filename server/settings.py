@@ -58,6 +58,17 @@ class Settings(BaseSettings):
         description=f"At least {MIN_SECRET} random characters, the same on every node. Made and "
         "kept in the data directory with SQLite, required with PostgreSQL.",
     )
+    public_url: str = Field(
+        "",
+        description="Where browsers reach the server, such as https://chat.example.org; passkeys "
+        "are bound to it. http://localhost and the port if unset.",
+    )
+    passkey_domain: str = Field(
+        "",
+        description="The domain that passkeys are for, if it is not that of the public URL: one "
+        "above it, such as example.org, so that pages on other hosts of it may use them too. "
+        "Passkeys are good for the domain they were made for, and lost when it changes.",
+    )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="Web origins, separated by commas, whose pages may use the API from a "
@@ -143,6 +154,20 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is not an origin: write https://chat.example.org")
         return origins
 
+    @field_validator("public_url")
+    @classmethod
+    def _whole_address(cls, value: str) -> str:
+        value = value.strip().rstrip("/")
+        parts = urlsplit(value)
+        if value and (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or value != f"{parts.scheme}://{parts.netloc}"
+            or "@" in parts.netloc
+        ):
+            raise ValueError("write an address without a path, such as https://chat.example.org")
+        return value.lower()
+
     @field_validator("persisted_operations", mode="before")
     @classmethod
     def _readable_manifest(cls, value: str | Path | None) -> Path | None:
@@ -173,6 +198,14 @@ class Settings(BaseSettings):
             self.database_url = f"sqlite:///{self.data_dir.absolute() / 'hubbub.db'}"
         if not self.node_id:
             self.node_id = f"node-{secrets.token_hex(4)}"
+        if not self.public_url:
+            # WebAuthn knows localhost, and no addresses in numbers.
+            self.public_url = f"http://localhost:{self.port}"
+        host = urlsplit(self.public_url).hostname or ""
+        if self.passkey_domain and not f".{host}".endswith(f".{self.passkey_domain}"):
+            raise ValueError(
+                f"HUBBUB_PASSKEY_DOMAIN is wrong: {host}, of HUBBUB_PUBLIC_URL, is not within it."
+            )
         if not self.secret_key and not self.embedded:
             raise ValueError(
                 "HUBBUB_SECRET_KEY is required with PostgreSQL: "

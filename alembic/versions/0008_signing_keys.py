@@ -1,6 +1,6 @@
 """Keys that sign access tokens.
 
-Revision: keys, after 0007
+Revision: 0008, after 0007
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 
 from models.base import UtcDateTime
 
-revision = "keys"
+revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None

@@ -15,7 +15,9 @@ from models import errors, events
 from models.reactions import MAX_KINDS
 from realtime import connection, feed, hub, mailbox, protocol, wire
 from realtime.protocol import CloseCode
-from resolvers import chats, messages, reactions, typing
+from resolvers import chats, confirmation, log_in_challenges, messages, reactions, typing
+from resolvers.passkey_challenges import CHALLENGE_LASTS
+from resolvers.rates import Rate
 from resolvers.services import utc_now
 from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
@@ -117,7 +119,8 @@ def test_the_table_has_the_limits_of_the_code():
         "fields at the root of an operation": str(limits.MAX_ROOT_FIELDS),
         "[cost](#cost) of an operation": str(cost.MAX_COST),
         "persisted queries that a node remembers": str(persisted.KEPT),
-        "`register`, `logIn` and `refreshSession` in a mutation": "1",
+        "`register`, `logIn`, `completeLogIn`, `finishPasskeyLogIn`, `confirmIdentity` and "
+        "`refreshSession` in a mutation": "1",
         "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),
         "characters of a reaction": str(reactions.MAX_EMOJI),
@@ -133,6 +136,11 @@ def test_the_table_has_the_limits_of_the_code():
         ("Signing in", "not refreshed for {} days", tokens.REFRESH_LIFETIME / timedelta(days=1)),
         ("Signing in", "Within {} seconds", tokens.REFRESH_GRACE / timedelta(seconds=1)),
         ("Signing in", "after {} seconds in any case", authentication.RECHECK_AFTER),
+        ("Second factors", "lasts {} minutes", CHALLENGE_LASTS / timedelta(minutes=1)),
+        ("Second factors", "After {} codes in an hour", Rate.TOTP_OF_ACCOUNT.value.split("/")[0]),
+        ("Second factors", "or {} in a day", Rate.TOTP_OF_ACCOUNT_A_DAY.value.split("/")[0]),
+        ("Passkeys", "answer within {} minutes", CHALLENGE_LASTS / timedelta(minutes=1)),
+        ("Dangerous changes", "for {} minutes", confirmation.CONFIRMED_FOR / timedelta(minutes=1)),
         ("Pings", "every {} seconds", connection.PING_INTERVAL),
         ("Subscriptions over HTTP", "every {} seconds", streaming.HEARTBEAT_INTERVAL),
         ("How a stream ends", "nothing is taken for {} seconds", wire.SEND_TIMEOUT),
@@ -142,7 +150,12 @@ def test_the_table_has_the_limits_of_the_code():
 )
 def test_a_number_in_the_text_is_that_of_the_code(heading, words, value):
     text = " ".join(PAGE.section(heading).split())
-    assert words.format(f"{value:.0f}") in text
+    assert words.format(f"{float(value):.0f}") in text
+
+
+def test_the_fifth_wrong_try_is_the_last():
+    assert "with the fifth wrong try" in " ".join(PAGE.section("Second factors").split())
+    assert log_in_challenges.MAX_TRIES == 5
 
 
 def test_the_messages_are_those_of_the_protocol():

@@ -43,6 +43,29 @@ def test_settings_may_stand_in_a_file(tmp_path):
     assert load().port == 9000
 
 
+def test_the_public_address_is_this_machine_unless_it_is_set(monkeypatch):
+    monkeypatch.setenv("HUBBUB_PORT", "9000")
+    assert load().public_url == "http://localhost:9000"
+    monkeypatch.setenv("HUBBUB_PUBLIC_URL", " https://API.example.org/ ")
+    assert load().public_url == "https://api.example.org"
+
+
+@pytest.mark.parametrize(
+    ("domain", "good"),
+    [("api.example.org", True), ("example.org", True), ("pi.example.org", False), ("a.b", False)],
+)
+def test_passkeys_are_for_the_domain_of_the_public_address_or_one_above_it(
+    monkeypatch, domain, good
+):
+    monkeypatch.setenv("HUBBUB_PUBLIC_URL", "https://api.example.org")
+    monkeypatch.setenv("HUBBUB_PASSKEY_DOMAIN", domain)
+    if good:
+        assert load().passkey_domain == domain
+    else:
+        with pytest.raises(SettingsError, match="is not within it"):
+            load()
+
+
 def test_origins_are_separated_by_commas(monkeypatch):
     monkeypatch.setenv("HUBBUB_ALLOWED_ORIGINS", "https://a.example, https://b.example/")
     assert load().allowed_origins == ["https://a.example", "https://b.example"]
@@ -55,6 +78,11 @@ def test_origins_are_separated_by_commas(monkeypatch):
         ("HUBBUB_PORT", "70000", "HUBBUB_PORT is wrong"),
         ("HUBBUB_DATABASE_URL", "mysql://x/y", "use sqlite:///"),
         ("HUBBUB_BUS_URL", "amqp://x", "use memory://"),
+        ("HUBBUB_PUBLIC_URL", "chat.example.org", "write an address without a path"),
+        ("HUBBUB_PUBLIC_URL", "https://chat.example.org/chat", "write an address without a path"),
+        ("HUBBUB_PUBLIC_URL", "https://me@chat.example.org", "write an address without a path"),
+        ("HUBBUB_PUBLIC_URL", "ftp://chat.example.org", "write an address without a path"),
+        ("HUBBUB_PASSKEY_DOMAIN", "example.org", "HUBBUB_PASSKEY_DOMAIN is wrong: localhost"),
         ("HUBBUB_NODE_ID", "node one", "at most 63 letters"),
         ("HUBBUB_NODE_ID", "-", "at most 63 letters"),
         ("HUBBUB_NODE_ID", "n" * 64, "at most 63 letters"),

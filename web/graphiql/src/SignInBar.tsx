@@ -1,5 +1,6 @@
 /** The bar above GraphiQL: sign in, see who one is, sign out. */
 import { type FormEvent, useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { ChallengeForm } from './ChallengeForm';
 import { Unreachable } from './http';
 import type { Person, Refusal, Session } from './session';
 import type { Live, LiveStatus } from './socket';
@@ -12,7 +13,7 @@ const LIVE: Record<LiveStatus, string> = {
 };
 
 export function SignInBar({ session, live }: { session: Session; live: Live }) {
-  const { restoring, person, notice } = useSyncExternalStore(
+  const { restoring, person, challenge, notice } = useSyncExternalStore(
     (observer) => session.observe(observer),
     () => session.state,
   );
@@ -32,6 +33,8 @@ export function SignInBar({ session, live }: { session: Session; live: Live }) {
       </span>
       {restoring ? null : person ? (
         <SignedIn key="in" session={session} person={person} acted={acted} />
+      ) : challenge ? (
+        <ChallengeForm key="between" session={session} challenge={challenge} />
       ) : (
         <SignInForm key="out" session={session} notice={notice} acted={acted} />
       )}

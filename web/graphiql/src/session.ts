@@ -15,10 +15,23 @@ export interface Refusal {
   path?: readonly (string | number)[] | null;
 }
 
+/** What the server asks for beside the password. */
+export interface Challenge {
+  token: string;
+  methods: readonly ('TOTP' | 'PASSKEY' | 'RECOVERY_CODE')[];
+  /** For `navigator.credentials.get`, as JSON. */
+  passkeyOptions: string | null;
+}
+
+/** What a challenge is met with. */
+export type Factor = { totpCode: string } | { recoveryCode: string } | { passkey: string };
+
 export interface SessionState {
   /** Nobody can be shown yet: another tab is being asked whether the stored session is its own. */
   restoring: boolean;
   person: Person | null;
+  /** The second half of a log-in whose password was right. */
+  challenge: Challenge | null;
   /** Why nobody is signed in any more, when that was not this person's wish. */
   notice: string | null;
 }
@@ -37,8 +50,11 @@ interface AuthPayload {
   accessToken: string | null;
   refreshToken: string | null;
   expiresIn: number | null;
+  challenge?: Challenge | null;
   errors: readonly Refusal[];
 }
+
+type Outcome = { stored: Stored } | { challenge: Challenge } | { refusals: readonly Refusal[] };
 
 const STORAGE_KEY = 'hubbub:session';
 const DEVICE_NAME = 'GraphiQL';
@@ -49,15 +65,22 @@ const RETRY_REFRESH_MS = 5_000;
 // setTimeout takes a signed 32-bit number and fires at once beyond it.
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
-const AUTH_FIELDS = `{
+const AUTH_FIELDS = `
   session { id user { id handle displayName } }
   accessToken refreshToken expiresIn
   errors { message code path }
+`;
+const REGISTER = `mutation Register($input: RegisterInput!) {
+  auth: register(input: $input) { ${AUTH_FIELDS} }
 }`;
-const REGISTER = `mutation Register($input: RegisterInput!) { auth: register(input: $input) ${AUTH_FIELDS} }`;
-const LOG_IN = `mutation LogIn($input: LogInInput!) { auth: logIn(input: $input) ${AUTH_FIELDS} }`;
+const LOG_IN = `mutation LogIn($input: LogInInput!) {
+  auth: logIn(input: $input) { ${AUTH_FIELDS} challenge { token methods passkeyOptions } }
+}`;
+const COMPLETE = `mutation CompleteLogIn($input: CompleteLogInInput!) {
+  auth: completeLogIn(input: $input) { ${AUTH_FIELDS} }
+}`;
 const REFRESH = `mutation Refresh($input: RefreshSessionInput!) {
-  auth: refreshSession(input: $input) ${AUTH_FIELDS}
+  auth: refreshSession(input: $input) { ${AUTH_FIELDS} }
 }`;
 const LOG_OUT = `mutation LogOut { logOut { errors { code } } }`;
 
@@ -69,7 +92,7 @@ export class Session {
   readonly #endpoint: string;
   readonly #observers = new Set<() => void>();
   readonly #restored: Promise<void>;
-  #state: SessionState = { restoring: true, person: null, notice: null };
+  #state: SessionState = { restoring: true, person: null, challenge: null, notice: null };
   #stored: Stored | null = null;
   #refreshing: Promise<boolean> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -90,9 +113,25 @@ export class Session {
     return () => this.#observers.delete(observer);
   }
 
-  /** Signs in; returns why not, or nothing. */
+  /** Signs in, or puts a challenge into the state; returns why not, or nothing. */
   async logIn(input: { handle: string; password: string }): Promise<readonly Refusal[]> {
     return this.#signIn(LOG_IN, { ...input, deviceName: DEVICE_NAME });
+  }
+
+  /** Meets the challenge of the state; returns why not, or nothing. */
+  async complete(factor: Factor): Promise<readonly Refusal[]> {
+    const challenge = this.#state.challenge;
+    if (challenge === null) return [];
+    const refusals = await this.#signIn(COMPLETE, { challengeToken: challenge.token, factor });
+    const over = refusals.find(({ code }) => code === 'CHALLENGE_OVER');
+    if (!over) return refusals;
+    this.#show({ challenge: null, notice: over.message });
+    return [];
+  }
+
+  /** Goes back to asking for handle and password. */
+  abandon(): void {
+    this.#show({ challenge: null, notice: null });
   }
 
   /** Makes an account and signs in to it; returns why not, or nothing. */
@@ -145,7 +184,10 @@ export class Session {
 
   async #signIn(query: string, input: object): Promise<readonly Refusal[]> {
     const auth = await this.#authenticate(query, input);
-    return 'refusals' in auth ? auth.refusals : (this.#keep(auth.stored), []);
+    if ('refusals' in auth) return auth.refusals;
+    if ('stored' in auth) this.#keep(auth.stored);
+    else this.#show({ challenge: auth.challenge, notice: null });
+    return [];
   }
 
   async #exchange(): Promise<boolean> {
@@ -166,16 +208,13 @@ export class Session {
       this.#keep(auth.stored);
       return true;
     }
-    const reason = auth.refusals[0]?.message;
+    const reason = 'refusals' in auth ? auth.refusals[0]?.message : undefined;
     this.#forget(`Your session has ended. ${reason ? `${reason} ` : ''}Please log in again.`);
     return false;
   }
 
-  /** Runs one of the three mutations that answer with tokens; throws `Unreachable`. */
-  async #authenticate(
-    query: string,
-    input: object,
-  ): Promise<{ stored: Stored } | { refusals: readonly Refusal[] }> {
+  /** Runs one of the four mutations that answer with tokens; throws `Unreachable`. */
+  async #authenticate(query: string, input: object): Promise<Outcome> {
     const sentAt = Date.now();
     const { data, errors } = await post<{ auth: AuthPayload | null }>(this.#endpoint, {
       query,
@@ -189,6 +228,7 @@ export class Session {
       if (code === 'UNAUTHENTICATED') return { refusals: [{ message, code }] };
       throw new Unreachable(message);
     }
+    if (auth.challenge) return { challenge: auth.challenge };
     const { session, accessToken, refreshToken, expiresIn } = auth;
     if (!session || accessToken === null || refreshToken === null || expiresIn === null) {
       const limited = auth.errors.find((error) => error.code === 'RATE_LIMITED');
@@ -221,7 +261,7 @@ export class Session {
     this.#stored = stored;
     sessionStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
     this.#refreshIn(stored.refreshAt - Date.now());
-    this.#show({ restoring: false, person: stored.person, notice: null });
+    this.#show({ restoring: false, person: stored.person, challenge: null, notice: null });
   }
 
   #forget(notice: string | null): void {

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from accounts.passwords import Passwords
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
+from models.sign_up import SignUpPolicy
 from realtime.cursor import Cursors
 from realtime.node import Node
 from resolvers.rates import Rates
@@ -32,6 +33,7 @@ class Services:
     sending: Sending
     credentials: Credentials
     rates: Rates
+    sign_up: SignUpPolicy  # unless an administrator has decided otherwise
 
 
 def utc_now() -> datetime:

@@ -22,6 +22,11 @@ class Kind(Enum):
     MESSAGE = b"m"
     MEMBERSHIP = b"p"
     SESSION = b"s"
+    GUEST_LINK = b"g"
+    BOT_TOKEN = b"t"
+    INVITATION = b"i"
+    REPORT = b"r"
+    AUDIT_ENTRY = b"a"
 
 
 class InvalidId(InvalidInput):

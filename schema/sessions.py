@@ -80,6 +80,11 @@ class RegisterInput:
     device_name: str | None = strawberry.field(
         default=None, description="For the list of sessions, such as “Ana's phone”."
     )
+    invitation: str | None = strawberry.field(
+        default=None,
+        description="An administrator's invitation, where one is needed: see "
+        "`Server.signUpPolicy`.",
+    )
 
 
 @strawberry.input(description="Credentials.")
@@ -96,7 +101,8 @@ class RefreshSessionInput:
     refresh_token: str = strawberry.field(description="The last one received.")
 
 
-def _payload(payload: type[Payload], signed_in: use_cases.SignedIn) -> Payload:
+def auth_payload(payload: type[Payload], signed_in: use_cases.SignedIn) -> Payload:
+    """Return the payload of a mutation that has signed somebody in."""
     return payload(
         session=Session.of(signed_in.session, User.of(signed_in.user)),
         access_token=signed_in.access_token,
@@ -120,9 +126,10 @@ async def register(info: Info, input: Annotated[RegisterInput, _REGISTRATION]) -
         display_name=input.display_name,
         email=input.email,
         device_name=input.device_name,
+        invitation=input.invitation,
         client=info.context.client,
     )
-    return _payload(AuthPayload, signed_in)
+    return auth_payload(AuthPayload, signed_in)
 
 
 @refusals_into(LogInPayload)
@@ -135,7 +142,7 @@ async def log_in(info: Info, input: Annotated[LogInInput, _CREDENTIALS]) -> LogI
         device_name=input.device_name,
         client=info.context.client,
     )
-    return _payload(LogInPayload, signed_in)
+    return auth_payload(LogInPayload, signed_in)
 
 
 @refusals_into(AuthPayload, unauthenticated=True)
@@ -146,7 +153,7 @@ async def refresh_session(
     signed_in = await use_cases.refresh(
         info.context.services, refresh_token=input.refresh_token, client=info.context.client
     )
-    return _payload(AuthPayload, signed_in)
+    return auth_payload(AuthPayload, signed_in)
 
 
 @refusals_into(LogOutPayload)

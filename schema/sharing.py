@@ -84,7 +84,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     ),
     "ReactionGroup": frozenset({"emoji", "count"}),
     "Session": frozenset({"id", "deviceName", "createdAt", "lastSeenAt", "expiresAt", "user"}),
-    "User": frozenset({"id", "handle", "displayName", "createdAt"}),
+    "User": frozenset({"id", "handle", "displayName", "kind", "createdAt"}),
     "Node": frozenset({"id"}),
 }
 

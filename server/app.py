@@ -78,6 +78,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 content_key=derive_key(settings.secret_key, "message content"),
             ),
             rates=Rates(MemoryStorage(), enabled=settings.rate_limits),
+            sign_up=settings.sign_up,
         )
 
 

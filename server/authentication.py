@@ -4,6 +4,7 @@ from collections import OrderedDict
 from time import monotonic
 from uuid import UUID
 
+from accounts import bot_tokens
 from accounts.tokens import AccessTokens, ExpiredToken, InvalidToken
 from models import sessions
 from models.database import Database
@@ -11,6 +12,7 @@ from models.errors import Unauthenticated
 from models.users import User, UserKind
 from models.viewer import Viewer
 from resolvers.services import utc_now
+from server.bot_authentication import BotAuthenticator
 
 # A revoked session is forgotten at once on its own node, and on the others when the bus says so;
 # should the bus be down, it lives on for this long at most.
@@ -27,6 +29,7 @@ class SessionAuthenticator:
     def __init__(self, db: Database, access_tokens: AccessTokens) -> None:
         self._db = db
         self._access_tokens = access_tokens
+        self._bots = BotAuthenticator(db)
         self._checked: OrderedDict[UUID, tuple[float, User]] = OrderedDict()
 
     async def authenticate(self, authorization: str | None) -> Viewer | None:
@@ -39,8 +42,11 @@ class SessionAuthenticator:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Write the authorization as: Bearer <access token>.")
+        token = token.strip()
+        if token.startswith(bot_tokens.PREFIX):
+            return await self._bots.authenticate(token)
         try:
-            claims = self._access_tokens.read(token.strip())
+            claims = self._access_tokens.read(token)
         except ExpiredToken as error:
             raise Unauthenticated("The access token has expired: refresh the session.") from error
         except InvalidToken as error:
@@ -57,6 +63,7 @@ class SessionAuthenticator:
     def forget(self, session_id: UUID) -> None:
         """Ask the database about a session the next time."""
         self._checked.pop(session_id, None)
+        self._bots.forget(session_id)
 
     def _checked_lately(self, session_id: UUID) -> User | None:
         checked_at, user = self._checked.get(session_id, (0.0, None))

@@ -93,10 +93,17 @@ class BotToken:
 _BOT = columns(bots, Bot)
 _TOKEN = columns(bot_tokens, BotToken)
 _USER = columns(users, User)
+_OWNERS = users.alias("owners")
 _BY_HASH = (
     sa.select(*_TOKEN, *_USER)
     .join_from(bot_tokens, users, users.c.id == bot_tokens.c.bot_id)
-    .where(bot_tokens.c.hash == sa.bindparam("hash"))
+    .join(bots, bots.c.user_id == bot_tokens.c.bot_id)
+    .join(_OWNERS, _OWNERS.c.id == bots.c.owner_id)
+    .where(
+        bot_tokens.c.hash == sa.bindparam("hash"),
+        _OWNERS.c.suspended_at.is_(None),
+        _OWNERS.c.deleted_at.is_(None),
+    )
     .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
 )
 
@@ -185,7 +192,10 @@ async def token_owned(connection: Connection, owner_id: UUID, token_id: UUID) ->
 
 
 async def by_hash(connection: Connection, hash_: bytes) -> tuple[BotToken, User] | None:
-    """Return the token of a hash, live or not, and the bot that it signs in."""
+    """Return the token of a hash, live or not, and the bot that it signs in.
+
+    None also when the owner may not sign in: what a person must not do, their programs must not.
+    """
     row = (await connection.execute(_BY_HASH, {"hash": hash_})).one_or_none()
     return (BotToken(*row[: len(_TOKEN)]), User(*row[len(_TOKEN) :])) if row else None
 

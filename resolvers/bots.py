@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from models.audit import Act
 from models.base import new_key
 from models.bots import MAX_DESCRIPTION, Bot, BotScope, BotToken
 from models.client import NOWHERE, Client
+from models.database import Connection
 from models.errors import Conflict, InvalidInput, NotFound
 from models.events import EventKind
 from models.members import Role
@@ -206,26 +208,63 @@ async def delete(
 
     Raises `NotFound`.
     """
-    now = utc_now()
     async with services.db.writing() as connection:
         if await bots.owned(connection, viewer.user_id, bot_id, lock=True) is None:
             raise NotFound("The bot", path=["botId"])
-        await users.mark_deleted(connection, bot_id, now)
-        await bots.revoke_tokens(connection, bot_id, now)
-        ended = await end_all(connection, bot_id)
-        in_chats = list(await members.of_user(connection, bot_id))
-        await audit.record(
-            connection,
-            Act.BOT_DELETED,
-            now=now,
-            actor_id=viewer.user_id,
-            session_id=viewer.session_id,
-            client=client,
-            subject_id=bot_id,
+        closed = await _close(
+            connection, bot_id, by=viewer.user_id, session_id=viewer.session_id, client=client
         )
-    await tell_ended(services, ended)
-    for chat_id in in_chats:
-        await _leave(services, bot_id, chat_id)
+    await _tell_closed(services, closed)
+
+
+async def delete_all(services: Services, owner_id: UUID) -> None:
+    """Close a person's bots for good; for the end of their own account."""
+    async with services.db.writing() as connection:
+        await users.lock(connection, owner_id)
+        closed = [
+            await _close(connection, bot_id, by=owner_id)
+            for bot_id in await bots.ids_of_owner(connection, owner_id)
+        ]
+    for each in closed:
+        await _tell_closed(services, each)
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    bot_id: UUID
+    ended: Sequence[UUID]  # sessions
+    chats: Sequence[UUID]
+
+
+async def _close(
+    connection: Connection,
+    bot_id: UUID,
+    *,
+    by: UUID,
+    session_id: UUID | None = None,
+    client: Client = NOWHERE,
+) -> _Closed:
+    now = utc_now()
+    await users.mark_deleted(connection, bot_id, now)
+    await bots.revoke_tokens(connection, bot_id, now)
+    ended = await end_all(connection, bot_id)
+    await audit.record(
+        connection,
+        Act.BOT_DELETED,
+        now=now,
+        actor_id=by,
+        session_id=session_id,
+        client=client,
+        subject_id=bot_id,
+    )
+    return _Closed(bot_id, ended, list(await members.of_user(connection, bot_id)))
+
+
+async def _tell_closed(services: Services, closed: _Closed) -> None:
+    await tell_ended(services, closed.ended)
+    # Each chat by itself: nobody waits for the locks of all of them.
+    for chat_id in closed.chats:
+        await _leave(services, closed.bot_id, chat_id)
 
 
 async def _leave(services: Services, bot_id: UUID, chat_id: UUID) -> None:

@@ -28,6 +28,10 @@ class _Checked:
     hash: bytes
     viewer: Viewer
 
+    def still(self, at: float, now: datetime) -> bool:
+        """Whether the database need not be asked again yet."""
+        return at - self.at < RECHECK_AFTER and now < self.viewer.expires_at
+
 
 class BotAuthenticator:
     """Checks bots' tokens, each against the database now and then."""
@@ -44,7 +48,7 @@ class BotAuthenticator:
         except bot_tokens.NotABotToken as error:
             raise Unauthenticated("The bot's token is not complete, or mistyped.") from error
         known = self._checked.get(hash_)
-        if known is not None and monotonic() - known.at < RECHECK_AFTER:
+        if known is not None and known.still(monotonic(), utc_now()):
             return known.viewer
         return await self._check(hash_)
 

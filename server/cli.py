@@ -284,7 +284,9 @@ def audit(
             ids = {each for entry in entries for each in (entry.actor_id, entry.subject_id) if each}
             async with services.db.reading() as connection:
                 people = await users.by_ids(connection, ids)
-        show(Console(), entries, people)
+        # In a file or a pipe there is room: a line for each act, to be searched.
+        wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 240
+        show(Console(width=wide), entries, people)
 
     _run(read(_settings()))
 

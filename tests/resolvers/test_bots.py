@@ -7,7 +7,9 @@ import pytest
 
 from models import bots as stored
 from models import sessions
+from models.users import users
 from resolvers import bots
+from schema.ids import Kind, decode
 from tests.parts.people import PASSWORD
 from tests.parts.roles import EVERY_SCOPE, bot, bot_of, bot_token, code
 
@@ -314,6 +316,32 @@ async def test_a_deleted_bot_is_gone_and_its_words_stay(server):
         "query($id: ID!) { chat(id: $id) { memberCount lastMessage { text } } }", id=chat_id
     )
     assert data["chat"] == {"memberCount": 2, "lastMessage": {"text": "beep"}}
+
+
+async def test_bots_end_with_their_owners_account(server):
+    ana, bob = await server.registered("ana"), await server.registered("bob")
+    chat_id = await bob.group("Robots")
+    beep, boop = await bot(server, ana, "beep"), await bot(server, ana, "boop")
+    other = await bot(server, bob, "other")
+    await bob.done("addMembers", "", chatId=chat_id, userIds=[beep.user_id, boop.user_id])
+    async with beep.listening() as socket:
+        await bots.delete_all(server.program.services, decode(Kind.USER, ana.user_id))
+        assert (await socket.closed())[0] == 4403
+    for person in (beep, boop):
+        await refused(person)
+    await other.ask("{ viewer { user { id } } }")
+    data = await bob.ask("query($id: ID!) { chat(id: $id) { memberCount } }", id=chat_id)
+    assert data["chat"] == {"memberCount": 1}
+
+
+@pytest.mark.parametrize("column", ["suspended_at", "deleted_at"])
+async def test_a_bot_does_nothing_for_an_owner_who_may_not_sign_in(server, column):
+    ana = await server.registered("ana")
+    beep = await bot(server, ana, "beep")
+    async with server.program.services.db.writing() as connection:
+        away = users.update().where(users.c.handle == "ana").values({column: datetime.now(UTC)})
+        await connection.execute(away)
+    await refused(beep)
 
 
 # --- what cannot be made -------------------------------------------------------------------------

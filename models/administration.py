@@ -55,7 +55,7 @@ async def administrators(connection: Connection, *, lock: bool = False) -> dict[
     """
     query = sa.select(*_COLUMNS).where(*_ACTING).order_by(users.c.id)
     if lock:
-        query = query.with_for_update()
+        query = query.with_for_update(key_share=True)
     return {row.id: User(*row) for row in await connection.execute(query)}
 
 

@@ -147,7 +147,7 @@ async def owned(
         .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
     )
     if lock:
-        query = query.with_for_update()
+        query = query.with_for_update(of=bots, key_share=True)
     row = (await connection.execute(query)).one_or_none()
     return (Bot(*row[: len(_BOT)]), User(*row[len(_BOT) :])) if row else None
 

@@ -11,13 +11,14 @@ from tests.parts.roles import administrator, guest, guest_link
 from tests.parts.running import running
 from tests.server.test_commands import failed
 
+pytestmark = pytest.mark.timeout(180)  # every command starts Python anew
+
 
 async def said(*arguments, **given):
     """Run a command, beside a server in this very loop perhaps, and return what it printed."""
     return (await asyncio.to_thread(run_hubbub, *arguments, **given)).stdout
 
 
-@pytest.mark.timeout(180)
 async def test_administrators_are_listed(migrated_database_url, tmp_path):
     given = {"directory": tmp_path, "HUBBUB_DATABASE_URL": migrated_database_url}
     assert "hubbub admin create" in await said("admin", "list", **given)
@@ -30,7 +31,6 @@ async def test_administrators_are_listed(migrated_database_url, tmp_path):
         assert await said("admin", "list", **given) == "root  Root\n"
 
 
-@pytest.mark.timeout(180)
 async def test_an_invitation_is_made_and_good(migrated_database_url, tmp_path):
     given = {"directory": tmp_path, "HUBBUB_DATABASE_URL": migrated_database_url}
     printed = await said("admin", "invite", "--uses", "2", **given)
@@ -59,7 +59,6 @@ def test_an_invitation_that_cannot_be_is_a_sentence(migrated_sqlite_url, tmp_pat
     assert "not an e-mail" in failed("admin", "invite", "--email", "nobody", **given)
 
 
-@pytest.mark.timeout(180)  # every command starts Python anew
 async def test_the_audit_log_is_printed_the_newest_last(migrated_database_url, tmp_path):
     given = {"directory": tmp_path, "HUBBUB_DATABASE_URL": migrated_database_url}
     async with running(migrated_database_url) as server:

@@ -3,7 +3,8 @@
 `POLICIES` says which scope a field of the three roots needs. But what a root field leads to can be
 reached by others as well: a message through the answer of a mutation, a chat's members through a
 message. So every type that holds what a scope protects is named here, and an operation is looked at
-before it runs, and before any id in it is: what is asked of such a type needs its scope.
+before it runs, and before any id in it is: what is asked of such a type needs its scope. All of an
+operation runs, or nothing of it.
 """
 
 from typing import Any
@@ -27,6 +28,7 @@ from models.errors import Forbidden, Refusal
 from models.viewer import Viewer
 from schema.admission import Admitted
 from schema.documents import Document
+from schema.policies import POLICIES
 
 # What every field of a type needs, unless `FREE` has it.
 TYPES: dict[str, BotScope] = {
@@ -64,7 +66,7 @@ def check_scopes(
 def needed(
     schema: GraphQLSchema, document: Document, operation: OperationDefinitionNode
 ) -> dict[str, str]:
-    """Return the scopes that a valid operation needs beyond its root fields', each with a field.
+    """Return the scopes that a valid operation needs, each with a field that needs it.
 
     Worked out once for each operation of a document.
     """
@@ -103,9 +105,11 @@ class _Looker(Visitor):
         parent, name = self.types.get_parent_type(), node.name.value
         if parent is None or name == "__typename" or name in FREE.get(parent.name, ()):
             return
-        scope = TYPES.get(parent.name)
+        field = f"{parent.name}.{name}"
+        policy = POLICIES.get(field)
+        scope = policy.scope if policy is not None else TYPES.get(parent.name)
         if scope is not None:
-            self._found.setdefault(scope.value, f"{parent.name}.{name}")
+            self._found.setdefault(scope, field)
 
     def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> None:
         self.spreads.add(node.name.value)

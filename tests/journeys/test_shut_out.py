@@ -1,10 +1,11 @@
 """Who is shut out on one node is shut out on every other, bots and guests like people.
 
-Each node has a bus of its own here, so it is the log that carries it.
+Each node has a bus of its own here and does not look by itself, so it is the log that carries it.
 """
 
 import pytest
 
+from realtime.session_watch import SessionWatch
 from tests.parts.people import Person
 from tests.parts.roles import administrator, bot, bot_token, code, guest, guest_link
 from tests.parts.running import running
@@ -13,7 +14,11 @@ VIEWER = "{ viewer { user { handle } } }"
 
 
 @pytest.fixture
-async def nodes(migrated_database_url):
+async def nodes(migrated_database_url, monkeypatch):
+    async def looks_at_nothing(_):
+        """What would find ended sessions some seconds later."""
+
+    monkeypatch.setattr(SessionWatch, "check", looks_at_nothing)
     async with running(migrated_database_url) as first, running(migrated_database_url) as second:
         yield first, second
 

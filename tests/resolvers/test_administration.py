@@ -7,6 +7,7 @@ import pytest
 
 from models import sessions
 from models.suspensions import suspensions
+from realtime.session_watch import SessionWatch
 from resolvers import administration
 from tests.parts.people import PASSWORD
 from tests.parts.roles import administrator, bot, code, guest, guest_link
@@ -116,7 +117,11 @@ async def test_who_is_suspended_is_out_at_once_and_told_so_only_with_the_right_p
     ]
 
 
-async def test_bots_are_suspended_with_their_owner_and_come_back_with_them(server):
+async def test_bots_are_suspended_with_their_owner_and_come_back_with_them(server, monkeypatch):
+    async def looks_at_nothing(_):
+        """So that sockets close because somebody says so, and not for being found later."""
+
+    monkeypatch.setattr(SessionWatch, "check", looks_at_nothing)
     root, ana = await administrator(server), await server.registered("ana")
     beep = await bot(server, ana, "beep")
     bad = await bot(server, ana, "bad")

@@ -169,7 +169,19 @@ async def test_a_subscription_without_its_scope_never_begins(sqlite_server, subs
         assert answer["payload"][0]["extensions"]["code"] == "FORBIDDEN"
     answer = await beep.post({"query": text}, accept="text/event-stream")
     assert "FORBIDDEN" in answer.text
-    assert "events" not in answer.text
+    assert '"data"' not in answer.text
+
+
+async def test_of_an_operation_that_asks_for_too_much_nothing_is_done(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    chat_id = await ana.group("Robots")
+    beep = await bot(sqlite_server, ana, "beep", *without("reactions:write"))
+    await ana.done("addMembers", "", chatId=chat_id, userIds=[beep.user_id])
+    said = SEND.replace("$id", f'"{chat_id}"') % ""
+    more = 'addReaction(input: {messageId: "x", emoji: "x"}) { errors { code } } }'
+    assert await code(beep, said[:-1] + more) == "FORBIDDEN"
+    data = await ana.ask("query($id: ID!) { chat(id: $id) { lastMessage { id } } }", id=chat_id)
+    assert data["chat"]["lastMessage"] is None
 
 
 async def test_a_token_that_may_only_write_learns_what_became_of_its_message(sqlite_server):

@@ -79,3 +79,5 @@ def test_an_operation_needs_what_its_fragments_need_and_no_other_operation_does(
         "messages:read": "Message.text",
     }
     assert needed(SCHEMA, document, b) == {}
+    root = Document("mutation { addMembers(input: {chatId: 1, userIds: []}) { __typename } }")
+    assert needed(SCHEMA, root, root.operation(None)) == {"members:write": "Mutation.addMembers"}

@@ -18,7 +18,7 @@ class Rate(Enum):
     LOG_IN_FROM_ADDRESS = "60/minute"
     REGISTER_FROM_ADDRESS = "60/hour"
     JOIN_AS_GUEST_FROM_ADDRESS = "200/hour"  # a whole class behind one address
-    REPORT = "20/hour"
+    REPORT = "40/day"
 
     @property
     def item(self) -> RateLimitItem:

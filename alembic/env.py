@@ -3,16 +3,21 @@
 from alembic import context
 
 import models.audit
+import models.bots
 import models.chats
 import models.events
+import models.guests
 import models.leases
 import models.log_state
 import models.members
 import models.messages
 import models.passkeys
 import models.recovery_codes
+import models.reports
 import models.sessions
+import models.sign_up
 import models.signing_keys
+import models.suspensions
 import models.tickets
 import models.totp
 import models.users  # noqa: F401  (each import registers its table)

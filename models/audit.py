@@ -3,7 +3,7 @@
 Rows are appended and never changed: triggers refuse it, whoever asks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -42,6 +42,24 @@ class Act(StrEnum):
     IDENTITY_CONFIRMED = "identity_confirmed"
     IDENTITY_NOT_CONFIRMED = "identity_not_confirmed"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - a name of an act
+    GUEST_LINK_CREATED = "guest_link_created"
+    GUEST_LINK_REVOKED = "guest_link_revoked"
+    GUEST_JOINED = "guest_joined"
+    GUEST_REMOVED = "guest_removed"
+    BOT_CREATED = "bot_created"
+    BOT_TOKEN_CREATED = "bot_token_created"  # noqa: S105 - a name of an act
+    BOT_TOKEN_REVOKED = "bot_token_revoked"  # noqa: S105 - a name of an act
+    BOT_DELETED = "bot_deleted"
+    USER_SUSPENDED = "user_suspended"
+    USER_REINSTATED = "user_reinstated"
+    SESSIONS_ENDED_BY_ADMINISTRATOR = "sessions_ended_by_administrator"
+    ADMINISTRATOR_GRANTED = "administrator_granted"
+    ADMINISTRATOR_REVOKED = "administrator_revoked"
+    SIGN_UP_POLICY_SET = "sign_up_policy_set"
+    INVITATION_CREATED = "invitation_created"
+    INVITATION_REVOKED = "invitation_revoked"
+    USER_REPORTED = "user_reported"
+    REPORT_RESOLVED = "report_resolved"
 
 
 # Nothing refers to people here: what they did stays in the log when they are gone.
@@ -108,3 +126,42 @@ async def record(
             details=dict(details or {}),
         )
     )
+
+
+async def page(
+    connection: Connection,
+    *,
+    actor_id: UUID | None,
+    subject_id: UUID | None,
+    act: Act | None,
+    since: datetime | None,
+    until: datetime | None,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[Entry]:
+    """Return acts, the newest first, after a given one; every condition given holds for them.
+
+    `since` is of the range, `until` is not.
+    """
+    query = sa.select(*COLUMNS).order_by(audit_log.c.id.desc()).limit(limit)
+    if actor_id is not None:
+        query = query.where(audit_log.c.actor_id == actor_id)
+    if subject_id is not None:
+        query = query.where(audit_log.c.subject_id == subject_id)
+    if act is not None:
+        query = query.where(audit_log.c.act == act.value)
+    if since is not None:
+        query = query.where(audit_log.c.at >= since)
+    if until is not None:
+        query = query.where(audit_log.c.at < until)
+    if after is not None:
+        query = query.where(audit_log.c.id < after)
+    return [Entry(*row) for row in await connection.execute(query)]
+
+
+async def newest(connection: Connection, user_id: UUID | None, *, limit: int) -> Sequence[Entry]:
+    """Return the newest acts by or on somebody, or all, in the order in which they were done."""
+    query = sa.select(*COLUMNS).order_by(audit_log.c.id.desc()).limit(limit)
+    if user_id is not None:
+        query = query.where((audit_log.c.actor_id == user_id) | (audit_log.c.subject_id == user_id))
+    return [Entry(*row) for row in await connection.execute(query)][::-1]

@@ -6,6 +6,9 @@
     ├── InvalidInput           the request itself is wrong; `path` says where
     │   └── TooLong            … by being longer than `maximum`
     ├── BadCredentials         handle and password do not go together
+    ├── AccountSuspended       they do, but an administrator keeps the account out
+    ├── SignUpClosed           nobody can register
+    ├── InvitationRequired     nobody can register without an invitation that is good
     ├── NotFound               absent, or not for this viewer: the two look the same
     ├── Forbidden              seen, but this viewer may not do that to it
     ├── Conflict               contradicts what is stored
@@ -77,6 +80,30 @@ class BadCredentials(Refusal):
 
     def __init__(self) -> None:
         super().__init__("Handle or password is wrong.")
+
+
+class AccountSuspended(Refusal):
+    code = "ACCOUNT_SUSPENDED"
+
+    def __init__(self) -> None:
+        super().__init__("The account is suspended; ask an administrator of this server.")
+
+
+class SignUpClosed(Refusal):
+    code = "SIGN_UP_CLOSED"
+
+    def __init__(self) -> None:
+        super().__init__("Nobody can register on this server.")
+
+
+class InvitationRequired(Refusal):
+    code = "INVITATION_REQUIRED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It takes an invitation to register on this server, and one that is still good.",
+            path=["invitation"],
+        )
 
 
 class NotFound(Refusal):

@@ -26,6 +26,7 @@ class Role(StrEnum):
     OWNER = "owner"
     ADMIN = "admin"
     MEMBER = "member"
+    GUEST = "guest"
 
 
 members = sa.Table(
@@ -183,10 +184,17 @@ async def stays(connection: Connection, people: Iterable[tuple[UUID, UUID]]) -> 
 
 
 async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Member | None:
-    """Return who owns a chat after its owner left: the longest-standing admin, else member."""
+    """Return who owns a chat after its owner left: the longest-standing admin, else member.
+
+    None when there are only guests.
+    """
     row = (
         await connection.execute(
-            _PRESENT.where(members.c.chat_id == chat_id, members.c.user_id != owner_id)
+            _PRESENT.where(
+                members.c.chat_id == chat_id,
+                members.c.user_id != owner_id,
+                members.c.role != Role.GUEST.value,
+            )
             .order_by(members.c.role, members.c.id)  # "admin" sorts before "member"
             .limit(1)
         )

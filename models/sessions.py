@@ -90,7 +90,9 @@ _LIVE_OF_USER = (
 _LIVE_AMONG = {
     dialect: sa.text(
         f"""
-        SELECT id FROM sessions WHERE id {among} AND revoked_at IS NULL AND expires_at > :now
+        SELECT sessions.id FROM sessions JOIN users ON users.id = sessions.user_id
+        WHERE sessions.id {among} AND revoked_at IS NULL AND expires_at > :now
+        AND users.suspended_at IS NULL AND users.deleted_at IS NULL
         """  # noqa: S608 - made of the constants below
     )
     .bindparams(sa.bindparam("now", type_=UtcDateTime))
@@ -167,10 +169,32 @@ async def live_of(connection: Connection, user_id: UUID, now: datetime) -> list[
     return [Session(*row) for row in rows]
 
 
+async def live_of_many(
+    connection: Connection, user_ids: Iterable[UUID], now: datetime
+) -> dict[UUID, list[Session]]:
+    """Return these people's live sessions by person, the last seen first."""
+    result: dict[UUID, list[Session]] = {user_id: [] for user_id in user_ids}
+    rows = await connection.execute(
+        sa.select(*_COLUMNS)
+        .where(
+            sessions.c.user_id.in_(list(result)),
+            sessions.c.revoked_at.is_(None),
+            sessions.c.expires_at > now,
+        )
+        .order_by(sessions.c.last_seen_at.desc(), sessions.c.id)
+    )
+    for row in rows:
+        result[row.user_id].append(Session(*row))
+    return result
+
+
 async def live_among(
     connection: Connection, session_ids: Collection[UUID], now: datetime
 ) -> set[UUID]:
-    """Return which of these sessions still sign their people in."""
+    """Return which of these sessions still sign their people in.
+
+    A bot's are not revoked when it is suspended, so accounts are looked at as well.
+    """
     parameters = {"ids": _as_one(connection, session_ids), "now": now}
     rows = await connection.execute(_LIVE_AMONG[connection.dialect.name], parameters)
     return set(rows.scalars())

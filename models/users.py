@@ -137,3 +137,16 @@ async def search(
     if after_handle is not None:
         query = query.where(users.c.handle > after_handle)
     return [User(*row) for row in await connection.execute(query)]
+
+
+async def lock(connection: Connection, user_id: UUID) -> User:
+    """Return an account that nobody else changes until the commit; raises `KeyError`."""
+    await connection.execute(
+        sa.select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
+    )
+    return (await by_ids(connection, [user_id]))[user_id]
+
+
+async def mark_deleted(connection: Connection, user_id: UUID, now: datetime) -> None:
+    """Close an account for good; its row stays, for what it has written."""
+    await connection.execute(users.update().where(users.c.id == user_id).values(deleted_at=now))

@@ -9,9 +9,9 @@ from models import audit, users
 from models.audit import Act
 from models.base import new_key
 from models.client import NOWHERE, Client
-from models.errors import BadCredentials, InvalidInput, Overloaded, TooLong
+from models.errors import AccountSuspended, BadCredentials, InvalidInput, Overloaded, TooLong
 from models.users import User
-from resolvers import log_in_challenges
+from resolvers import log_in_challenges, sign_up
 from resolvers.log_in_challenges import Challenge
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
@@ -25,6 +25,7 @@ MIN_PASSWORD = 8  # NIST SP 800-63B §3.1.1.2: length is what counts; no composi
 MAX_PASSWORD = 256
 MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 MAX_NAME = 64
+GUEST_HANDLES = "guest_"  # nobody else's begin so
 
 
 async def register(
@@ -35,14 +36,21 @@ async def register(
     display_name: str,
     email: str | None = None,
     device_name: str | None = None,
+    invitation: str | None = None,
     client: Client = NOWHERE,
 ) -> SignedIn:
-    """Create a person and sign them in; raises `HandleTaken`, `InvalidInput` or `Overloaded`."""
+    """Create a person and sign them in; raises `HandleTaken`, `InvalidInput` or `Overloaded`.
+
+    Also `SignUpClosed` and `InvitationRequired`, where not everybody may.
+    """
     await services.rates.spend_from(Rate.REGISTER_FROM_ADDRESS, client)
     name = device(device_name)
     user, password_hash = await _new_person(services, handle, password, display_name, email)
     now = user.created_at
     async with services.db.writing() as connection:
+        used = await sign_up.admit(
+            services, connection, invitation=invitation, email=user.email, now=now
+        )
         await users.create(connection, user, password_hash)
         opened = await open_session(
             services, connection, user, device_name=name, client=client, now=now
@@ -54,6 +62,7 @@ async def register(
             actor_id=user.id,
             session_id=opened.session.id,
             client=client,
+            details={"invitation": str(used)} if used else None,
         )
     services.node.announce_log()
     return signed_in(services, opened)
@@ -120,6 +129,7 @@ async def check_password(services: Services, handle: str, password: str, *, clie
     """Return the person whose handle and password these are; raises `BadCredentials`.
 
     Who is unknown, has no password, or gave a wrong one is answered alike, after the same work.
+    Who gave the right one and is suspended is told so: `AccountSuspended`.
     """
     handle = handle.strip().lower()
     async with services.db.reading() as connection:
@@ -137,6 +147,8 @@ async def check_password(services: Services, handle: str, password: str, *, clie
         user = (await users.by_ids(connection, [user_id])).get(user_id)
     if matches and user is not None and user.may_sign_in:
         return user
+    # Only to who knows the password: nobody else learns from it that there is an account.
+    suspended = matches and user is not None and user.deleted_at is None
     log.info("log_in_refused")
     async with services.db.writing() as connection:
         await audit.record(
@@ -147,7 +159,7 @@ async def check_password(services: Services, handle: str, password: str, *, clie
             client=client,
             subject_id=user.id if user is not None else None,
         )
-    raise BadCredentials
+    raise AccountSuspended if suspended else BadCredentials
 
 
 async def _new_person(
@@ -162,11 +174,11 @@ async def _new_person(
     """Return a person who keeps the rules, not stored yet, and their password's hash."""
     user = User(
         id=new_key(),
-        handle=_new_handle(handle),
+        handle=new_handle(handle),
         display_name=line(
             display_name, what="The display name", maximum=MAX_NAME, path=["displayName"]
         ),
-        email=_email(email),
+        email=checked_email(email),
         is_admin=is_admin,
         created_at=utc_now(),
     )
@@ -180,8 +192,11 @@ async def _hash(services: Services, password: str) -> str:
         raise Overloaded from error
 
 
-def _new_handle(handle: str) -> str:
+def new_handle(handle: str) -> str:
+    """Return a handle that keeps the rules, lower case; raises `InvalidInput`."""
     handle = handle.strip().lower()
+    if handle.startswith(GUEST_HANDLES):
+        raise InvalidInput(f"No handle begins with {GUEST_HANDLES}.", path=["handle"])
     if not HANDLE.fullmatch(handle):
         raise InvalidInput(
             "A handle has 3 to 32 characters: a letter, then letters, digits or underscores "
@@ -201,7 +216,8 @@ def _new_password(password: str) -> str:
     return checked(password, what="The password", maximum=MAX_PASSWORD, path=["password"])
 
 
-def _email(email: str | None) -> str | None:
+def checked_email(email: str | None) -> str | None:
+    """Return an e-mail address that can be stored; raises `InvalidInput`."""
     if email is None:
         return None
     email = line(email, what="The e-mail address", maximum=MAX_EMAIL, path=["email"])

@@ -15,7 +15,7 @@ from models.events import EventKind
 from models.members import FIRST_EVENT_SEQ, Member, Role
 from models.viewer import Viewer
 from resolvers.locked_chat import changing
-from resolvers.permissions import Act, require
+from resolvers.permissions import Act, require, require_addable
 from resolvers.services import Services, utc_now
 from resolvers.text import checked, line
 
@@ -161,6 +161,7 @@ async def _store(
     connection: Connection, chat: Chat, roles: dict[UUID, Role], *, pair: str | None
 ) -> Chat:
     """Store a chat with its founders and its first event."""
+    await require_addable(connection, roles, path=["memberIds"])
     found = await users.by_ids(connection, roles)
     if len(found) != len(roles):
         raise NotFound("One of the people", path=["memberIds"])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from models import chats, members, users
+from models import chats, guests, members, users
 from models.base import new_key
 from models.chats import Chat
 from models.errors import Forbidden, InvalidInput, NotFound
@@ -13,8 +13,9 @@ from models.members import Member, Role
 from models.viewer import Viewer
 from resolvers.chats import MAX_ADDED_AT_ONCE
 from resolvers.locked_chat import LockedChat, changing
-from resolvers.permissions import Act, require
+from resolvers.permissions import Act, require, require_addable
 from resolvers.services import Services, utc_now
+from resolvers.sessions import end_all, tell_ended
 
 
 async def add(
@@ -32,6 +33,7 @@ async def add(
     async with changing(services, viewer, chat_id) as locked:
         connection, chat = locked.connection, locked.chat
         require(chat, locked.me, Act.ADD_MEMBERS)
+        await require_addable(connection, wanted, path=["userIds"])
         if len(await users.by_ids(connection, wanted)) != len(wanted):
             raise NotFound("One of the people", path=["userIds"])
         present = await members.among(connection, chat_id, wanted)
@@ -73,8 +75,10 @@ async def remove(services: Services, viewer: Viewer, *, chat_id: UUID, user_id: 
             raise NotFound("The member", path=["userId"])
         if subject.role == Role.OWNER:
             raise Forbidden("The owner cannot be removed.", path=["userId"])
-        await _end(locked, subject, now=utc_now())
-        return await chats.readable_by(locked.connection, viewer.user_id, chat_id)
+        ended = await end_stay(locked, subject, now=utc_now())
+        chat = await chats.readable_by(locked.connection, viewer.user_id, chat_id)
+    await tell_ended(services, ended)
+    return chat
 
 
 async def leave(services: Services, viewer: Viewer, *, chat_id: UUID) -> None:
@@ -87,10 +91,19 @@ async def leave(services: Services, viewer: Viewer, *, chat_id: UUID) -> None:
             if heir is not None:
                 await members.change_role(locked.connection, heir.id, Role.OWNER)
                 await locked.record(EventKind.MEMBER_ROLE_CHANGED, subject_id=heir.user_id, now=now)
-        await _end(locked, locked.me, now=now)
+        ended = await end_stay(locked, locked.me, now=now)
+    await tell_ended(services, ended)
 
 
-async def _end(locked: LockedChat, member: Member, *, now: datetime) -> None:
+async def end_stay(locked: LockedChat, member: Member, *, now: datetime) -> list[UUID]:
+    """Take somebody out of a locked chat.
+
+    Returns sessions that ended with that, for `tell_ended`: a guest has no other chat to be in.
+    """
     seq = await locked.record(EventKind.MEMBER_LEFT, subject_id=member.user_id, now=now)
     await members.leave(locked.connection, member.id, seq)
     await chats.change_member_count(locked.connection, member.chat_id, -1)
+    if member.role != Role.GUEST:
+        return []
+    await guests.removed(locked.connection, member.user_id, now)
+    return await end_all(locked.connection, member.user_id)

@@ -1,9 +1,13 @@
 """Who may do what in a chat: one table, asked by every use-case."""
 
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from uuid import UUID
 
+from models import guests
 from models.chats import Chat, ChatKind
-from models.errors import Forbidden
+from models.database import Connection
+from models.errors import Forbidden, NotFound
 from models.members import Member, Role
 
 
@@ -13,6 +17,7 @@ class Act(StrEnum):
     CHANGE_DETAILS = "change the title or the description"
     ADD_MEMBERS = "add members"
     REMOVE_MEMBERS = "remove members"
+    INVITE_GUESTS = "invite guests"
     DELETE_OTHERS_MESSAGES = "delete other people's messages"
     LEAVE = "leave"
 
@@ -24,6 +29,8 @@ _ALLOWED: dict[ChatKind, dict[Role, frozenset[Act]]] = {
         Role.OWNER: frozenset(Act),
         Role.ADMIN: frozenset(Act),
         Role.MEMBER: frozenset({Act.LEAVE}),
+        # Reads, writes and reacts like everybody.
+        Role.GUEST: frozenset({Act.LEAVE}),
     },
 }
 
@@ -37,3 +44,11 @@ def require(chat: Chat, member: Member, act: Act) -> None:
     """Raise `Forbidden` unless the member may."""
     if not allows(chat, member, act):
         raise Forbidden(f"You may not {act.value} in this chat.")
+
+
+async def require_addable(
+    connection: Connection, user_ids: Iterable[UUID], *, path: Sequence[str]
+) -> None:
+    """Raise `NotFound` if somebody is a guest: those are in the chat whose link they have."""
+    if await guests.among(connection, user_ids):
+        raise NotFound("One of the people", path=path)

@@ -25,6 +25,8 @@ class Rate(Enum):
     RECOVERY_CODE_OF_ACCOUNT = "25/hour"
     PASSKEY_OF_ACCOUNT = "50/hour"
     CONFIRMATION_OF_ACCOUNT = "30/hour"
+    JOIN_AS_GUEST_FROM_ADDRESS = "200/hour"  # a whole class behind one address
+    REPORT = "40/day"
 
     @property
     def item(self) -> RateLimitItem:

@@ -9,6 +9,7 @@ from accounts.recovery_codes import RecoveryCodes
 from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
+from models.sign_up import SignUpPolicy
 from realtime.cursor import Cursors
 from realtime.node import Node
 from resolvers.rates import Rates
@@ -40,6 +41,7 @@ class Services:
     sending: Sending
     credentials: Credentials
     rates: Rates
+    sign_up: SignUpPolicy  # unless an administrator has decided otherwise
 
 
 def utc_now() -> datetime:

@@ -13,7 +13,7 @@ from accounts.tokens import (
     REFRESH_LIFETIME,
     InvalidToken,
 )
-from models import audit, events, sessions, users
+from models import audit, events, guests, sessions, users
 from models.audit import Act
 from models.base import new_key
 from models.client import NOWHERE, Client
@@ -21,7 +21,7 @@ from models.database import Connection
 from models.errors import NotFound, Unauthenticated
 from models.events import EventKind
 from models.sessions import Session
-from models.users import User
+from models.users import User, UserKind
 from models.viewer import Viewer
 from resolvers.services import Services, utc_now
 from resolvers.text import line
@@ -148,7 +148,7 @@ async def refresh(services: Services, *, refresh_token: str, client: Client = NO
                 refresh_hash=token.hash,
                 previous_refresh_hash=spent.hash,
                 now=state.refreshed_at if replayed else now,
-                expires_at=now + REFRESH_LIFETIME,
+                expires_at=await _expires_at(connection, user, now),
             )
     if stolen:
         log.warning("refresh_token_reused", session=str(spent.session_id))
@@ -156,6 +156,14 @@ async def refresh(services: Services, *, refresh_token: str, client: Client = NO
         await services.node.end_session(spent.session_id)
         raise Unauthenticated("The refresh token was used before; the session has been ended.")
     return _signed_in(services, session, user, text, now)
+
+
+async def _expires_at(connection: Connection, user: User, now: datetime) -> datetime:
+    """Return when a session ends that is refreshed now: a guest's not after their stay."""
+    latest = now + REFRESH_LIFETIME
+    if user.kind != UserKind.GUEST:
+        return latest
+    return min(latest, await guests.stays_until(connection, user.id) or now)
 
 
 async def log_out(services: Services, viewer: Viewer, client: Client = NOWHERE) -> None:

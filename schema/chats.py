@@ -11,6 +11,7 @@ import strawberry
 from models import chats, members
 from models.chats import ChatKind as StoredKind
 from resolvers import chats as use_cases
+from schema import guests as guest_types
 from schema import members as member_types
 from schema import messages as message_types
 from schema.batching import batched
@@ -34,9 +35,11 @@ from schema.ids import Kind, decode, decode_message, encode
 from schema.node import Node
 
 if TYPE_CHECKING:
+    from schema.guests import GuestLink
     from schema.members import MemberConnection, Membership
     from schema.messages import Message, MessageConnection
 
+LazyGuestLink = Annotated["GuestLink", strawberry.lazy("schema.guests")]
 LazyMessage = Annotated["Message", strawberry.lazy("schema.messages")]
 LazyMessageConnection = Annotated["MessageConnection", strawberry.lazy("schema.messages")]
 LazyMemberConnection = Annotated["MemberConnection", strawberry.lazy("schema.members")]
@@ -116,6 +119,12 @@ async def _viewer_memberships(
     ]
 
 
+async def _guest_links(
+    objects: Sequence["Chat"], info: Info
+) -> "list[list[guest_types.GuestLink] | None]":
+    return await guest_types.guest_links(objects, info)
+
+
 @strawberry.type(description="A conversation.")
 class Chat(Node):
     kind: ChatKind = strawberry.field(description="What it is for.")
@@ -144,6 +153,11 @@ class Chat(Node):
     )
     viewer_membership: LazyMembership | None = batched(
         _viewer_memberships, description="The viewer's own place in it."
+    )
+    guest_links: list[LazyGuestLink] | None = batched(
+        _guest_links,
+        description="The open ways into it for guests, the oldest first; null for who may not "
+        "make any.",
     )
     row: strawberry.Private[chats.Chat]
 

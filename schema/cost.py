@@ -49,6 +49,10 @@ TRANSACTION = 100  # what a mutation is
 # How long lists without a page size are taken to be; the others are taken for `LIST` long.
 LISTS = {
     "AddMembersPayload.memberships": MAX_PAGE,  # as many as may be added at once
+    "Admin.invitations": MAX_PAGE,  # as many as are shown at most
+    "AdminUser.sessions": 5,
+    "AuditEntry.details": 2,
+    "Chat.guestLinks": 2,  # most chats have none
     "Message.reactions": 2,  # most messages have none
     "Viewer.sessions": 20,
 }

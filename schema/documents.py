@@ -59,6 +59,8 @@ class Document:
         self._valid = False
         # What its subscriptions share, by name: see `schema/sharing.py`.
         self.sharing: dict[str | None, Sharing] = {}
+        # What its operations need of a bot's token: see `schema/scopes.py`.
+        self.scopes: dict[int, dict[str, str]] = {}
         self._shaped: set[int] = set()
         self._weighed: dict[int, Weighed] = {}
 

@@ -43,6 +43,7 @@ from schema.manifest import Manifest
 from schema.policies import guard
 from schema.responses import as_graphql, began, response
 from schema.root import Mutation, Query, Subscription
+from schema.scopes import check_scopes
 from schema.subscriptions import Executor, Subscriptions
 
 # The contract as clients get it; `hubbub schema --write` brings it up to date.
@@ -194,6 +195,7 @@ class Engine:
                 kind is OperationType.MUTATION and not mutations
             ):
                 raise OperationNotAllowed(kind)
+            check_scopes(face.schema, admitted, asking)
             context = await self._context(admitted.document, asking, client)
             context.jar = jar
         except NotAdmitted as refused:
@@ -216,6 +218,7 @@ class Engine:
         try:
             admitted = face.admission.admit(request)
             del request  # what the operation does not need must not stay for as long as it runs
+            check_scopes(face.schema, admitted, viewer)
             context = await self._context(admitted.document, viewer, client)
             context.resume_after = admitted.request.resume_after
         except NotAdmitted as refused:

@@ -40,6 +40,17 @@ class ErrorCode(Enum):
     BAD_CREDENTIALS = strawberry.enum_value(
         "BAD_CREDENTIALS", description="Handle and password do not go together."
     )
+    ACCOUNT_SUSPENDED = strawberry.enum_value(
+        "ACCOUNT_SUSPENDED",
+        description="The password is right, but an administrator keeps the account out.",
+    )
+    SIGN_UP_CLOSED = strawberry.enum_value(
+        "SIGN_UP_CLOSED", description="Nobody can register on this server."
+    )
+    INVITATION_REQUIRED = strawberry.enum_value(
+        "INVITATION_REQUIRED",
+        description="It takes an invitation to register, and this one is not, or no longer, good.",
+    )
     UNAUTHENTICATED = strawberry.enum_value(
         "UNAUTHENTICATED", description="The refresh token is not, or no longer, good: log in."
     )

@@ -23,6 +23,11 @@ class Kind(Enum):
     MEMBERSHIP = b"p"
     SESSION = b"s"
     PASSKEY = b"k"
+    GUEST_LINK = b"g"
+    BOT_TOKEN = b"t"
+    INVITATION = b"i"
+    REPORT = b"r"
+    AUDIT_ENTRY = b"a"
 
 
 class InvalidId(InvalidInput):

@@ -43,6 +43,9 @@ class Role(Enum):
         "admin", description="Add and remove people, delete anybody's messages."
     )
     MEMBER = strawberry.enum_value("member", description="Read and write.")
+    GUEST = strawberry.enum_value(
+        "guest", description="Read and write for as long as the link is open by which they came."
+    )
 
 
 async def _users(objects: Sequence["Membership"], info: Info) -> list[User | None]:

@@ -7,14 +7,17 @@ from typing import Annotated
 import strawberry
 
 from models.errors import InvalidInput
+from schema import bots as bot_fields
 from schema import chats as chat_fields
 from schema import confirmation as confirmation_fields
+from schema import guests as guest_fields
 from schema import log_ins as log_in_fields
 from schema import members as member_fields
 from schema import messages as message_fields
 from schema import passkeys as passkey_fields
 from schema import reactions as reaction_fields
 from schema import receipts as receipt_fields
+from schema import reports as report_fields
 from schema import second_factors as factor_fields
 from schema import sessions as session_fields
 from schema import typing as typing_fields
@@ -184,6 +187,10 @@ class Mutation:
         resolver=session_fields.revoke_other_sessions,
         description="End all of one's sessions but that of this request.",
     )
+    join_as_guest: session_fields.AuthPayload = strawberry.mutation(
+        resolver=guest_fields.join_as_guest,
+        description="Come into one chat by a guest link, without an account.",
+    )
     create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
         resolver=chat_fields.create_chat,
         description="Start a chat, or find the direct chat with somebody.",
@@ -202,6 +209,32 @@ class Mutation:
         resolver=member_fields.leave_chat,
         description="Leave a group. If its owner leaves, the longest-standing admin, or else "
         "member, owns it.",
+    )
+    create_guest_link: guest_fields.CreateGuestLinkPayload = strawberry.mutation(
+        resolver=guest_fields.create_guest_link,
+        description="Open a way into a group for people without an account.",
+    )
+    revoke_guest_link: guest_fields.RevokeGuestLinkPayload = strawberry.mutation(
+        resolver=guest_fields.revoke_guest_link,
+        description="Close a guest link, and take out who came by it.",
+    )
+    create_bot: bot_fields.CreateBotPayload = strawberry.mutation(
+        resolver=bot_fields.create_bot, description="Make an account for a program."
+    )
+    create_bot_token: bot_fields.CreateBotTokenPayload = strawberry.mutation(
+        resolver=bot_fields.create_bot_token,
+        description="Make a token that signs a bot of the viewer's in.",
+    )
+    revoke_bot_token: bot_fields.RevokeBotTokenPayload = strawberry.mutation(
+        resolver=bot_fields.revoke_bot_token, description="End a bot's token, with its sockets."
+    )
+    delete_bot: bot_fields.DeleteBotPayload = strawberry.mutation(
+        resolver=bot_fields.delete_bot,
+        description="Close a bot for good. It leaves its groups; what it has written stays.",
+    )
+    report_user: report_fields.ReportUserPayload = strawberry.mutation(
+        resolver=report_fields.report_user,
+        description="Tell the administrators about somebody. Nobody else learns of it.",
     )
     send_message: message_fields.SendMessagePayload = strawberry.mutation(
         resolver=message_fields.send_message,

@@ -4,13 +4,22 @@ from enum import Enum
 
 import strawberry
 
-from resolvers import accounts, chats, messages
+from resolvers import accounts, chats, messages, sign_up
 from schema.connections import MAX_PAGE
+from schema.context import Info
 
 
 @strawberry.enum(description="Who may register.")
 class SignUpPolicy(Enum):
     OPEN = strawberry.enum_value("open", description="Everybody.")
+    INVITATION = strawberry.enum_value(
+        "invitation", description="Whom an administrator has invited."
+    )
+    CLOSED = strawberry.enum_value("closed", description="Nobody.")
+
+
+async def _sign_up_policy(info: Info) -> SignUpPolicy:
+    return SignUpPolicy((await sign_up.policy(info.context.services)).value)
 
 
 @strawberry.type(description="What the server accepts at most.")
@@ -26,7 +35,9 @@ class Limits:
 class Server:
     name: str = strawberry.field(description="The software: Hubbub.")
     version: str = strawberry.field(description="Its version.")
-    sign_up_policy: SignUpPolicy = strawberry.field(description="Who may register.")
+    sign_up_policy: SignUpPolicy = strawberry.field(
+        resolver=_sign_up_policy, description="Who may register."
+    )
     limits: Limits = strawberry.field(description="What it accepts at most.")
 
 
@@ -35,7 +46,6 @@ def server_info(version: str) -> Server:
     return Server(
         name="Hubbub",
         version=version,
-        sign_up_policy=SignUpPolicy.OPEN,
         limits=Limits(
             text_length=messages.MAX_TEXT,
             title_length=chats.MAX_TITLE,

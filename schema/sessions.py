@@ -123,6 +123,11 @@ class RegisterInput:
     device_name: str | None = strawberry.field(
         default=None, description="For the list of sessions, such as “Ana's phone”."
     )
+    invitation: str | None = strawberry.field(
+        default=None,
+        description="An administrator's invitation, where one is needed: see "
+        "`Server.signUpPolicy`.",
+    )
 
 
 @strawberry.input(description="Credentials.")
@@ -173,6 +178,7 @@ async def register(info: Info, input: Annotated[RegisterInput, _REGISTRATION]) -
         display_name=input.display_name,
         email=input.email,
         device_name=input.device_name,
+        invitation=input.invitation,
         client=info.context.client,
     )
     return payload_of(AuthPayload, signed_in)

@@ -95,7 +95,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "user",
         }
     ),
-    "User": frozenset({"id", "handle", "displayName", "createdAt"}),
+    "User": frozenset({"id", "handle", "displayName", "kind", "createdAt"}),
     "Node": frozenset({"id"}),
 }
 

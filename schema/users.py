@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -26,10 +27,20 @@ from schema.node import Node
 DEFAULT_PAGE = 20
 
 
+@strawberry.enum(description="What kind of account it is.")
+class UserKind(Enum):
+    PERSON = strawberry.enum_value("person", description="Somebody who registered.")
+    GUEST = strawberry.enum_value(
+        "guest", description="Somebody who came into one chat by a link, for a while."
+    )
+    BOT = strawberry.enum_value("bot", description="A program of somebody's.")
+
+
 @strawberry.type(description="A person, as others see them.")
 class User(Node):
     handle: str = strawberry.field(description="Their unique name: lower-case a–z, 0–9, _.")
     display_name: str = strawberry.field(description="The name to show.")
+    kind: UserKind = strawberry.field(description="Whether it is a person, a guest or a bot.")
     created_at: datetime = strawberry.field(description="When they registered.")
     row: strawberry.Private[users.User]
 
@@ -40,6 +51,7 @@ class User(Node):
             id=strawberry.ID(encode(Kind.USER, row.id)),
             handle=row.handle,
             display_name=row.display_name,
+            kind=UserKind(row.kind),
             created_at=row.created_at,
             row=row,
         )

@@ -8,6 +8,7 @@ from models import members, users
 from models.errors import Unauthenticated
 from resolvers import second_factors
 from resolvers import sessions as session_use_cases
+from schema.bots import Bot, viewer_bots
 from schema.chats import ChatConnection, ChatFilter, viewer_chats
 from schema.connections import DEFAULT_PAGE, After, First
 from schema.context import Info
@@ -75,6 +76,9 @@ class Viewer:
     )
     chats: ChatConnection = strawberry.field(
         resolver=_chats, description="The chats they are in, the latest activity first."
+    )
+    bots: list[Bot] = strawberry.field(
+        resolver=viewer_bots, description="The bots they have made, the oldest first."
     )
     unread_count: int = strawberry.field(
         resolver=_unread_count, description="How many messages they have not read, in all chats."

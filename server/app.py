@@ -92,6 +92,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 passkeys=Passkeys(_site(settings)),
             ),
             rates=Rates(MemoryStorage(), enabled=settings.rate_limits),
+            sign_up=settings.sign_up,
         )
 
 

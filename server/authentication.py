@@ -4,12 +4,14 @@ from collections import OrderedDict
 from time import monotonic
 from uuid import UUID
 
+from accounts import bot_tokens
 from accounts.tokens import AccessClaims, ExpiredToken, InvalidToken, UnknownKey
 from models import sessions
 from models.errors import Unauthenticated
 from models.users import User, UserKind
 from models.viewer import Viewer
 from resolvers.services import Services, utc_now
+from server.bot_authentication import BotAuthenticator
 
 # A revoked session is forgotten at once on its own node, and on the others when the bus says so;
 # should the bus be down, it lives on for this long at most.
@@ -28,6 +30,7 @@ class SessionAuthenticator:
         self._access_tokens = services.credentials.access_tokens
         self._signing_keys = services.credentials.signing_keys
         self._last_seen = services.node.last_seen
+        self._bots = BotAuthenticator(services.db)
         self._checked: OrderedDict[UUID, tuple[float, User]] = OrderedDict()
         self._forgotten = 0  # sessions, so far
 
@@ -41,8 +44,11 @@ class SessionAuthenticator:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Write the authorization as: Bearer <access token>.")
+        token = token.strip()
+        if token.startswith(bot_tokens.PREFIX):
+            return await self._bots.authenticate(token)
         try:
-            claims = await self._claims(token.strip())
+            claims = await self._claims(token)
         except ExpiredToken as error:
             raise Unauthenticated("The access token has expired: refresh the session.") from error
         except InvalidToken as error:
@@ -69,6 +75,7 @@ class SessionAuthenticator:
         """Ask the database about a session the next time."""
         self._forgotten += 1
         self._checked.pop(session_id, None)
+        self._bots.forget(session_id)
 
     def _checked_lately(self, session_id: UUID) -> User | None:
         checked_at, user = self._checked.get(session_id, (0.0, None))

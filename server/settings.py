@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from models.sign_up import SignUpPolicy
 from schema import manifest
 
 MIN_SECRET = 32  # characters
@@ -97,6 +98,11 @@ class Settings(BaseSettings):
     )
     log_events: int = Field(
         10_000_000, ge=1000, description="How many events are kept to resume from, at most."
+    )
+    sign_up: SignUpPolicy = Field(
+        SignUpPolicy.OPEN,
+        description="Who may register, unless an administrator decides otherwise: open, "
+        "invitation or closed.",
     )
     rate_limits: bool = Field(
         True, description="Whether anybody is kept from trying things too often."

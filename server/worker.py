@@ -9,6 +9,7 @@ import structlog
 
 from models import events, leases, sessions, signing_keys, tickets
 from realtime.tasks import heed_cancellation
+from resolvers import administration, guests
 from resolvers.services import Services, utc_now
 from server.settings import Settings
 
@@ -80,7 +81,21 @@ async def prune_signing_keys(services: Services, _: Settings) -> None:
         log.info("signing_keys_pruned", count=pruned)
 
 
+async def remove_guests(services: Services, _: Settings) -> None:
+    """Take guests out of their chats whose links have expired."""
+    if count := await guests.remove_ended(services):
+        log.info("guests_removed", count=count)
+
+
+async def reinstate(services: Services, _: Settings) -> None:
+    """Let those sign in again whose suspension is over."""
+    if count := await administration.reinstate_due(services):
+        log.info("users_reinstated", count=count)
+
+
 JOBS = [
+    Job("remove_guests", timedelta(seconds=5), remove_guests),
+    Job("reinstate", timedelta(seconds=30), reinstate),
     Job("prune_sessions", timedelta(hours=1), prune_sessions),
     Job("prune_tickets", timedelta(minutes=10), prune_tickets),
     Job("prune_log", timedelta(minutes=10), prune_log),

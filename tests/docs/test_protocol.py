@@ -12,16 +12,18 @@ import pytest
 
 from accounts import tokens
 from models import errors, events
+from models.bots import BotScope
 from models.reactions import MAX_KINDS
 from realtime import connection, feed, hub, mailbox, protocol, wire
 from realtime.protocol import CloseCode
-from resolvers import chats, confirmation, log_in_challenges, messages, reactions, typing
+from resolvers import chats, confirmation, guests, log_in_challenges, messages, reactions, typing
 from resolvers.passkey_challenges import CHALLENGE_LASTS
 from resolvers.rates import Rate
 from resolvers.services import utc_now
 from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
+from schema.policies import POLICIES
 from server import authentication, connections, graphql_http, streaming
 from server.settings import Settings
 from tests.docs.pages import Page, rows
@@ -129,6 +131,14 @@ def test_the_table_has_the_limits_of_the_code():
     }
 
 
+def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
+    told = {scope.strip("`"): re.findall(r"`(\w+)`", text) for scope, text in PAGE.table("Bots")}
+    assert told.keys() == set(BotScope)
+    for scope, fields in told.items():
+        named = {field for field, policy in POLICIES.items() if policy.scope == scope}
+        assert {field.partition(".")[2] for field in named} == set(fields), scope
+
+
 @pytest.mark.parametrize(
     ("heading", "words", "value"),
     [
@@ -145,6 +155,9 @@ def test_the_table_has_the_limits_of_the_code():
         ("Subscriptions over HTTP", "every {} seconds", streaming.HEARTBEAT_INTERVAL),
         ("How a stream ends", "nothing is taken for {} seconds", wire.SEND_TIMEOUT),
         ("Resuming", "by default {} days", Settings.model_fields["log_days"].default),
+        ("Guests", "open for {} hours", guests.LINK_LIFETIME / timedelta(hours=1)),
+        ("Guests", "{} days at most", guests.MAX_LINK_LIFETIME / timedelta(days=1)),
+        ("Administrators", "{} seconds later", authentication.RECHECK_AFTER),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
     ],
 )

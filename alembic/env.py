@@ -2,13 +2,19 @@
 
 from alembic import context
 
+import models.audit
 import models.chats
+import models.deletions
 import models.events
+import models.exports
+import models.external_identities
 import models.leases
 import models.log_state
 import models.members
 import models.messages
+import models.retired_handles
 import models.sessions
+import models.tickets
 import models.users  # noqa: F401  (each import registers its table)
 from models.base import metadata
 

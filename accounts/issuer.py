@@ -39,6 +39,7 @@ class ExternalClaims:
     """What all tokens of one sign-in have in common."""
     issued_at: datetime
     expires_at: datetime
+    """Until when the token is accepted: `LEEWAY` later than it says."""
     signed_in_at: datetime | None
     """When they last proved to the issuer who they are, if it says so."""
     handle: str | None
@@ -108,6 +109,7 @@ class Issuer:
         subject = claims["sub"]
         if not 0 < len(subject) <= MAX_SUBJECT or "\x00" in subject:
             raise InvalidToken("not a subject")
+        subject.encode()  # half a surrogate pair can be said in JSON, and cannot be stored
         # OpenID Connect Back-Channel Logout 1.0 §2.4: what only a logout token has.
         if "events" in claims:
             raise InvalidToken("made for something else")
@@ -116,9 +118,9 @@ class Issuer:
         return ExternalClaims(
             issuer=self._issuer,
             subject=subject,
-            sign_in=_sign_in(claims, token),
+            sign_in=hashlib.sha256(_sign_in(claims, token).encode()).hexdigest(),
             issued_at=_moment(claims["iat"]),
-            expires_at=_moment(claims["exp"]),
+            expires_at=_moment(claims["exp"]) + LEEWAY,
             signed_in_at=None if signed_in_at is None else _moment(signed_in_at),
             handle=_text(claims, self._names.handle),
             name=_text(claims, self._names.name),
@@ -133,7 +135,7 @@ def _sign_in(claims: Mapping[str, Any], token: str) -> str:
         value = claims.get(name)
         if isinstance(value, str | int) and value != "" and not isinstance(value, bool):
             return f"{name}:{value}"
-    return f"token:{hashlib.sha256(token.encode()).hexdigest()}"
+    return f"token:{token}"
 
 
 def _found(claims: Mapping[str, Any], name: str) -> Any:

@@ -25,6 +25,9 @@ class Act(StrEnum):
     LOGGED_IN = "logged_in"
     LOG_IN_FAILED = "log_in_failed"
     LOGGED_OUT = "logged_out"
+    EXTERNAL_PERSON_CREATED = "external_person_created"
+    ADMINISTRATOR_BY_ISSUER = "administrator_by_issuer"
+    NO_ADMINISTRATOR_BY_ISSUER = "no_administrator_by_issuer"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - a name of an act
 
 

@@ -93,12 +93,7 @@ async def delete(
 ) -> int:
     """Delete at most `limit` of a person's rows; returns how many went."""
     table = owner.table
-    assert isinstance(table, sa.Table)
     key = list(table.primary_key.columns)
     doomed = sa.select(*key).where(owner == user_id).limit(limit)
-    if len(key) == 1:
-        chosen = key[0].in_(doomed)
-    else:
-        chosen = sa.tuple_(*key).in_(doomed)
-    result = await connection.execute(table.delete().where(chosen))
+    result = await connection.execute(sa.delete(table).where(sa.tuple_(*key).in_(doomed)))
     return result.rowcount

@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from models import retired_handles
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 from models.errors import HandleTaken
@@ -76,7 +77,9 @@ _CREDENTIALS = sa.select(users.c.id, users.c.password_hash).where(
 
 
 async def create(connection: Connection, user: User, password_hash: str | None) -> None:
-    """Store an account; raises `HandleTaken` when the handle belongs to somebody already."""
+    """Store an account; raises `HandleTaken` when the handle is, or was, somebody else's."""
+    if await retired_handles.is_retired(connection, user.handle):
+        raise HandleTaken(user.handle)
     try:
         await connection.execute(
             users.insert().values(
@@ -112,6 +115,19 @@ async def by_handle(connection: Connection, handle: str) -> User | None:
     """Return the person with this (lower-case) handle."""
     row = (await connection.execute(_BY_HANDLE, {"handle": handle})).one_or_none()
     return User(*row) if row else None
+
+
+async def taken(connection: Connection, handles: Iterable[str]) -> set[str]:
+    """Return which of these handles belong to somebody."""
+    rows = await connection.execute(
+        sa.select(users.c.handle).where(users.c.handle.in_(list(handles)))
+    )
+    return set(rows.scalars())
+
+
+async def make_administrator(connection: Connection, user_id: UUID, is_admin: bool) -> None:
+    """Make somebody an administrator, or no longer one."""
+    await connection.execute(users.update().where(users.c.id == user_id).values(is_admin=is_admin))
 
 
 async def credentials(connection: Connection, handle: str) -> tuple[UUID, str | None] | None:

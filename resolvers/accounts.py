@@ -9,7 +9,7 @@ from models import audit, users
 from models.audit import Act
 from models.base import new_key
 from models.client import NOWHERE, Client
-from models.errors import BadCredentials, InvalidInput, Overloaded, TooLong
+from models.errors import BadCredentials, Forbidden, InvalidInput, Overloaded, TooLong
 from models.users import User
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
@@ -36,6 +36,7 @@ async def register(
     client: Client = NOWHERE,
 ) -> SignedIn:
     """Create a person and sign them in; raises `HandleTaken`, `InvalidInput` or `Overloaded`."""
+    require_passwords(services)
     await services.rates.spend_from(Rate.REGISTER_FROM_ADDRESS, client)
     name = device(device_name)
     user, password_hash = await _new_person(services, handle, password, display_name, email)
@@ -55,6 +56,12 @@ async def register(
         )
     services.node.announce_log()
     return signed_in(services, opened)
+
+
+def require_passwords(services: Services) -> None:
+    """Raise `Forbidden` where another issuer vouches for everybody."""
+    if not services.rules.passwords:
+        raise Forbidden("This server takes no passwords: sign in at its issuer of tokens.")
 
 
 async def create_administrator(
@@ -85,6 +92,7 @@ async def log_in(
     client: Client = NOWHERE,
 ) -> SignedIn:
     """Open a session; a wrong password and an unknown handle answer, and cost, the same."""
+    require_passwords(services)
     await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
     name = device(device_name)
     user = await check_password(services, handle, password, client=client)

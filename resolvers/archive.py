@@ -22,6 +22,9 @@ class _Sink:
     def flush(self) -> None:
         """There is nothing to wait for."""
 
+    def close(self) -> None:
+        """What was written is still to be fetched."""
+
 
 class Archive:
     """Files of JSON Lines, one after the other; what is written is fetched in pieces."""
@@ -29,7 +32,7 @@ class Archive:
     def __init__(self, now: datetime) -> None:
         """Begin an archive whose files are of this moment."""
         self._sink = _Sink()
-        self._zip = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_DEFLATED)  # type: ignore[arg-type]
+        self._zip = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_DEFLATED)
         self._date = now.timetuple()[:6]
         self._file: IO[bytes] | None = None
 

@@ -1,8 +1,9 @@
 """What use-cases work with; constructed once, in `server/app.py`."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from accounts.links import SignedLinks
 from accounts.passwords import Passwords
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
@@ -21,6 +22,15 @@ class Credentials:
     refresh_tokens: RefreshTokens
     cursors: Cursors
     content_key: bytes
+    export_links: SignedLinks
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRules:
+    """What the operator decided about accounts."""
+
+    passwords: bool = True
+    deletion_wait: timedelta = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,7 @@ class Services:
     sending: Sending
     credentials: Credentials
     rates: Rates
+    rules: AccountRules = AccountRules()
 
 
 def utc_now() -> datetime:

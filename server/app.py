@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from limits.aio.storage import MemoryStorage
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from accounts.links import SignedLinks
 from accounts.passwords import Passwords
 from accounts.tokens import AccessTokens, RefreshTokens, derive_key
 from models.database import Database
@@ -20,11 +22,12 @@ from realtime.endpoint import Endpoint
 from realtime.node import Node
 from resolvers.rates import Rates
 from resolvers.sending import sending
-from resolvers.services import Credentials, Services
+from resolvers.services import AccountRules, Credentials, Services
 from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
 from server.authentication import SessionAuthenticator
+from server.external_tokens import ExternalTokens, open_external
 from server.graphql_http import PREFLIGHTED, GraphQLOverHttp
 from server.health import Health
 from server.metrics import Metrics
@@ -76,24 +79,36 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 refresh_tokens=RefreshTokens(settings.secret_key),
                 cursors=Cursors(derive_key(settings.secret_key, "cursor")),
                 content_key=derive_key(settings.secret_key, "message content"),
+                export_links=SignedLinks(derive_key(settings.secret_key, "export link")),
             ),
             rates=Rates(MemoryStorage(), enabled=settings.rate_limits),
+            rules=AccountRules(
+                passwords=settings.passwords,
+                deletion_wait=timedelta(days=settings.deletion_days),
+            ),
         )
 
 
 @asynccontextmanager
 async def open_program(settings: Settings) -> AsyncIterator[Program]:
     """Yield the ASGI application with its real-time side running."""
-    async with open_services(settings) as services, services.node.running():
-        yield Program(_application(settings, services), services)
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        await stack.enter_async_context(services.node.running())
+        external = None
+        if settings.oidc_issuer:
+            external = await stack.enter_async_context(open_external(services, settings))
+        yield Program(_application(settings, services, external), services)
 
 
-def _application(settings: Settings, services: Services) -> ASGIApp:
+def _application(
+    settings: Settings, services: Services, external: ExternalTokens | None
+) -> ASGIApp:
     node = services.node
     metrics = Metrics(node)
     listed = manifest.read(path) if (path := settings.persisted_operations) else None
     engine = Engine(services, metrics.observe, introspection=settings.introspection, listed=listed)
-    authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens)
+    authenticator = SessionAuthenticator(services.db, services.credentials.access_tokens, external)
     node.revoked_listeners.append(authenticator.forget)
     http = GraphQLOverHttp(engine, authenticator, node.sockets, settings.allowed_origins)
     health = Health(services.db, node)

@@ -6,11 +6,13 @@ from uuid import UUID
 
 from accounts.tokens import AccessTokens, ExpiredToken, InvalidToken
 from models import sessions
+from models.client import NOWHERE, Client
 from models.database import Database
 from models.errors import Unauthenticated
 from models.users import User, UserKind
 from models.viewer import Viewer
 from resolvers.services import utc_now
+from server.external_tokens import ExternalTokens
 
 # A revoked session is forgotten at once on its own node, and on the others when the bus says so;
 # should the bus be down, it lives on for this long at most.
@@ -24,12 +26,17 @@ class SessionAuthenticator:
     The socket endpoint's `Authenticator`, and what HTTP uses.
     """
 
-    def __init__(self, db: Database, access_tokens: AccessTokens) -> None:
+    def __init__(
+        self, db: Database, access_tokens: AccessTokens, external: ExternalTokens | None = None
+    ) -> None:
         self._db = db
+        self._external = external
         self._access_tokens = access_tokens
         self._checked: OrderedDict[UUID, tuple[float, User]] = OrderedDict()
 
-    async def authenticate(self, authorization: str | None) -> Viewer | None:
+    async def authenticate(
+        self, authorization: str | None, client: Client = NOWHERE
+    ) -> Viewer | None:
         """Return who a header's value speaks for, None without one.
 
         Raises `Unauthenticated`, and `Overloaded`.
@@ -40,7 +47,10 @@ class SessionAuthenticator:
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Write the authorization as: Bearer <access token>.")
         try:
-            claims = self._access_tokens.read(token.strip())
+            if self._external is not None and self._external.are_meant(token.strip()):
+                claims = await self._external.read(token.strip(), client)
+            else:
+                claims = self._access_tokens.read(token.strip())
         except ExpiredToken as error:
             raise Unauthenticated("The access token has expired: refresh the session.") from error
         except InvalidToken as error:

@@ -145,7 +145,9 @@ class GraphQLOverHttp:
 
     async def _asking(self, request: Request) -> Viewer | Refusal | None:
         try:
-            return await self._authenticator.authenticate(request.headers.get("authorization"))
+            return await self._authenticator.authenticate(
+                request.headers.get("authorization"), client_of(request.scope)
+            )
         except Refusal as refusal:
             return refusal
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from accounts import issuer_keys
-from accounts.issuer import ClaimNames, Issuer
+from accounts.issuer import LEEWAY, ClaimNames, Issuer
 from accounts.issuer_keys import ASK_EVERY, FRESH, STALE, IssuerKeys, IssuerUnavailable
 from accounts.tokens import ExpiredToken, InvalidToken
 from tests.parts.issuer import AUDIENCE, Key, running_issuer
@@ -80,7 +80,7 @@ async def test_a_token_says_who_signed_in_and_until_when(issuer, reader):
         )
     )
     assert (read.issuer, read.subject) == (issuer.url, "ana-1")
-    assert (read.issued_at, read.expires_at) == (now, now + timedelta(minutes=5))
+    assert (read.issued_at, read.expires_at) == (now, now + timedelta(minutes=5) + LEEWAY)
     assert read.signed_in_at == now - timedelta(minutes=1)
     assert (read.handle, read.name, read.email) == ("ana", "Ana Ruiz", "ana@example.org")
     assert read.roles == {"admin", "staff"}
@@ -252,7 +252,7 @@ async def test_keys_that_a_token_brings_or_points_to_are_not_looked_at(issuer, r
     [{"kid": None}, {"typ": "logout+jwt"}, {"typ": "dpop+jwt"}, {"crit": ["exp"], "exp": 1}],
 )
 async def test_a_token_of_another_kind_is_refused(issuer, reader, headers):
-    head, body, signature = issuer.sign().split(".")
+    head, body, _ = issuer.sign().split(".")
     header = json.loads(base64.urlsafe_b64decode(head + "==")) | headers
     key = issuer.keys[0]
     signed = f"{part({k: v for k, v in header.items() if v is not None})}.{body}"

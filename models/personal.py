@@ -1,7 +1,7 @@
 """A person's rows in any table, page by page: to be handed out, and to be deleted."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,18 +12,18 @@ from models.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Rows that are a person's, by a column that names their owner.
+    """Rows that are a person's, by a column that names their owner, and what is shown of them.
 
     `key` tells one owner's rows apart, and an index goes by the owner and the key, so that a page
-    costs what it has rows. `withheld` says of each column of the owner's table that is not among
-    the `shown` why it is not.
+    costs what it has rows. `withheld` are the columns of the table that are not shown.
     """
 
     owner: sa.Column[Any]
     key: Sequence[sa.Column[Any]]
     shown: Mapping[str, sa.ColumnElement[Any]]
     source: sa.FromClause
-    withheld: Mapping[str, str] = field(default_factory=dict)
+    where: sa.ColumnElement[bool]
+    withheld: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +37,35 @@ class Page:
 def holding(
     owner: sa.Column[Any],
     key: Sequence[sa.Column[Any]],
-    shown: Sequence[str],
     *,
-    withheld: Mapping[str, str] | None = None,
+    withheld: Iterable[str] = (),
     joined: sa.FromClause | None = None,
     more: Mapping[str, sa.ColumnElement[Any]] | None = None,
+    where: sa.ColumnElement[bool] | None = None,
 ) -> Holding:
-    """Return a holding of columns of the owner's table, with `more` of what is `joined` to it."""
-    table = owner.table
-    own = {name: table.c[name] for name in shown}
-    source = table if joined is None else joined
-    return Holding(owner, key, {**own, **(more or {})}, source, withheld or {})
+    """Return a holding of all columns of the owner's table that are not withheld.
+
+    `more` are columns of what is `joined` to it.
+    """
+    table, hidden = owner.table, frozenset(withheld)
+    shown = {column.name: column for column in table.columns if column.name not in hidden}
+    return Holding(
+        owner=owner,
+        key=key,
+        shown={**shown, **(more or {})},
+        source=table if joined is None else joined,
+        where=sa.true() if where is None else where,
+        withheld=hidden,
+    )
 
 
 async def count(connection: Connection, held: Holding, user_id: UUID) -> int:
     """Return how many rows a person has."""
-    counted = sa.select(sa.func.count()).select_from(held.owner.table).where(held.owner == user_id)
+    counted = (
+        sa.select(sa.func.count())
+        .select_from(held.owner.table)
+        .where(held.owner == user_id, held.where)
+    )
     return int((await connection.execute(counted)).scalar_one())
 
 
@@ -65,10 +78,11 @@ async def page(
     limit: int,
 ) -> Page:
     """Return a person's next rows in the order of their key."""
+    labelled = [column.label(f"shown_{name}") for name, column in held.shown.items()]
     query = (
-        sa.select(*held.key, *(column.label(f"shown_{n}") for n, column in enumerate_of(held)))
+        sa.select(*held.key, *labelled)
         .select_from(held.source)
-        .where(held.owner == user_id)
+        .where(held.owner == user_id, held.where)
         .order_by(*held.key)
         .limit(limit)
     )
@@ -81,11 +95,6 @@ async def page(
     keys = len(held.key)
     rows = [dict(zip(held.shown, row[keys:], strict=True)) for row in found]
     return Page(rows, tuple(found[-1][:keys]) if len(found) == limit else None)
-
-
-def enumerate_of(held: Holding) -> list[tuple[int, sa.ColumnElement[Any]]]:
-    """Return the shown columns with their places."""
-    return list(enumerate(held.shown.values()))
 
 
 async def delete(

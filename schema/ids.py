@@ -22,6 +22,7 @@ class Kind(Enum):
     MESSAGE = b"m"
     MEMBERSHIP = b"p"
     SESSION = b"s"
+    EXPORT = b"x"
 
 
 class InvalidId(InvalidInput):

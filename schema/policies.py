@@ -54,6 +54,7 @@ POLICIES: dict[str, Policy] = {
     "Mutation.logIn": _ANYBODY,
     "Mutation.refreshSession": _ANYBODY,
     "Mutation.logOut": Policy(kinds=NO_BOT),
+    "Mutation.requestDataExport": Policy(confirmed=True),
     "Mutation.createChat": Policy(kinds=NO_GUEST, scope="chats:write"),
     "Mutation.updateChat": Policy(kinds=NO_GUEST, scope="chats:write"),
     "Mutation.addMembers": Policy(kinds=NO_GUEST, scope="members:write"),

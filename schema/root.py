@@ -8,6 +8,7 @@ import strawberry
 
 from models.errors import InvalidInput
 from schema import chats as chat_fields
+from schema import exports as export_fields
 from schema import members as member_fields
 from schema import messages as message_fields
 from schema import reactions as reaction_fields
@@ -113,6 +114,10 @@ class Mutation:
     )
     log_out: session_fields.LogOutPayload = strawberry.mutation(
         resolver=session_fields.log_out, description="End the session of this request."
+    )
+    request_data_export: export_fields.RequestDataExportPayload = strawberry.mutation(
+        resolver=export_fields.request_data_export,
+        description="Ask for a file of all that is one's own; one at a time, and three a day.",
     )
     create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
         resolver=chat_fields.create_chat,

@@ -11,6 +11,7 @@ from schema.chats import ChatConnection, ChatFilter, viewer_chats
 from schema.connections import DEFAULT_PAGE, After, First
 from schema.context import Info
 from schema.cursor import Cursor
+from schema.exports import DataExport, viewer_exports
 from schema.sessions import Session
 from schema.users import User
 
@@ -65,6 +66,10 @@ class Viewer:
     )
     chats: ChatConnection = strawberry.field(
         resolver=_chats, description="The chats they are in, the latest activity first."
+    )
+    data_exports: list[DataExport] = strawberry.field(
+        resolver=viewer_exports,
+        description="The exports of their data, the newest first, 20 at most.",
     )
     unread_count: int = strawberry.field(
         resolver=_unread_count, description="How many messages they have not read, in all chats."

@@ -27,6 +27,7 @@ from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
 from server.authentication import SessionAuthenticator
+from server.export_files import ExportFiles
 from server.external_tokens import ExternalTokens, open_external
 from server.graphql_http import PREFLIGHTED, GraphQLOverHttp
 from server.health import Health
@@ -115,6 +116,7 @@ def _application(
     requests = Starlette(
         routes=[
             Route("/graphql", http.answer, methods=["GET", "POST"]),
+            Route("/exports/{name}", ExportFiles(services).answer, methods=["GET"]),
             Route("/healthz", health.live),
             Route("/readyz", health.ready),
             Route("/metrics", metrics.page),

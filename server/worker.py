@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import structlog
 
-from models import events, leases, sessions, tickets
+from models import events, exports, leases, sessions, tickets
 from realtime.tasks import heed_cancellation
+from resolvers import exporting
 from resolvers.services import Services, utc_now
 from server.settings import Settings
 
@@ -18,6 +19,9 @@ log = structlog.get_logger(__name__)
 SESSIONS_KEPT = timedelta(days=30)
 BATCH = 1000  # rows deleted in one transaction
 JOB_TIMEOUT = 300.0  # seconds
+EXPORT_TIMEOUT = 6 * 3600.0  # seconds; a claim that is not renewed lapses long before that
+EXPORT_BATCH = 20  # pieces of 1 MiB deleted in one transaction
+EXPORTS_KEPT = timedelta(days=30)  # after their files
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Job:
     name: str
     every: timedelta
     run: Callable[[Services, Settings], Awaitable[None]]
+    timeout: float = JOB_TIMEOUT
 
 
 async def prune_sessions(services: Services, _: Settings) -> None:
@@ -72,11 +77,35 @@ async def prune_tickets(services: Services, _: Settings) -> None:
             return
 
 
+async def make_exports(services: Services, _: Settings) -> None:
+    """Make the exports that people have asked for."""
+    while await exporting.make_next(services):
+        pass
+
+
+async def prune_exports(services: Services, _: Settings) -> None:
+    """Delete files whose time is over, and long afterwards that there were any."""
+    now = utc_now()
+    async with services.db.writing() as connection:
+        expired = await exports.expire(connection, now)
+    while True:
+        async with services.db.writing() as connection:
+            dropped = await exports.drop_chunks(connection, limit=EXPORT_BATCH)
+        if dropped < EXPORT_BATCH:
+            break
+    async with services.db.writing() as connection:
+        await exports.prune(connection, now - EXPORTS_KEPT, limit=BATCH)
+    if expired:
+        log.info("exports_expired", count=len(expired))
+
+
 JOBS = [
     Job("prune_sessions", timedelta(hours=1), prune_sessions),
     Job("prune_tickets", timedelta(minutes=10), prune_tickets),
     Job("prune_log", timedelta(minutes=10), prune_log),
     Job("prune_leases", timedelta(minutes=1), prune_leases),
+    Job("make_exports", timedelta(seconds=5), make_exports, timeout=EXPORT_TIMEOUT),
+    Job("prune_exports", timedelta(minutes=10), prune_exports),
 ]
 
 
@@ -90,7 +119,7 @@ async def run(services: Services, settings: Settings) -> None:
 async def _repeat(services: Services, settings: Settings, job: Job) -> None:
     while True:
         try:
-            async with asyncio.timeout(JOB_TIMEOUT):
+            async with asyncio.timeout(job.timeout):
                 await job.run(services, settings)
         except Exception:
             heed_cancellation()

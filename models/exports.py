@@ -257,14 +257,24 @@ async def expire(connection: Connection, now: datetime) -> list[UUID]:
 async def drop_chunks(connection: Connection, *, limit: int) -> int:
     """Delete at most `limit` pieces of files that are no more to be had; returns how many went."""
     over = sa.select(exports.c.id).where(exports.c.state == ExportState.EXPIRED.value)
+    return await _drop(connection, over, limit)
+
+
+async def _drop(connection: Connection, of: sa.Select[UUID], limit: int) -> int:
     doomed = (
         sa.select(export_chunks.c.export_id, export_chunks.c.number)
-        .where(export_chunks.c.export_id.in_(over))
+        .where(export_chunks.c.export_id.in_(of))
         .limit(limit)
     )
     key = sa.tuple_(export_chunks.c.export_id, export_chunks.c.number)
     result = await connection.execute(export_chunks.delete().where(key.in_(doomed)))
     return result.rowcount
+
+
+async def drop_chunks_of(connection: Connection, user_id: UUID, *, limit: int) -> int:
+    """Delete at most `limit` pieces of a person's files; returns how many went."""
+    theirs = sa.select(exports.c.id).where(exports.c.user_id == user_id)
+    return await _drop(connection, theirs, limit)
 
 
 async def prune(connection: Connection, before: datetime, *, limit: int) -> int:

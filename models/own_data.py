@@ -15,6 +15,7 @@ from models.members import members
 from models.messages import messages
 from models.reactions import reactions
 from models.sessions import sessions
+from models.tickets import tickets
 from models.users import users
 
 _IN_CHATS = members.join(chats, chats.c.id == members.c.chat_id)
@@ -86,6 +87,27 @@ ACTS_OF_OTHERS = personal.holding(
     withheld={"actor_id", "session_id", "address", "user_agent", "details", "subject_id"},
     where=audit_log.c.actor_id.is_distinct_from(audit_log.c.subject_id),
 )
+
+# Rows that go with an account. What is not here is in `KEPT`, or has an eraser of its own.
+ERASED = [
+    sessions.c.user_id,
+    external_identities.c.user_id,
+    exports.c.user_id,
+    tickets.c.user_id,
+]
+# Columns that go on naming a deleted account, which has no name any more, with the reason.
+KEPT = {
+    "audit_log.actor_id": "the audit log is append-only: security outlives the account",
+    "audit_log.subject_id": "as above",
+    "chats.created_by": "the chat is the others'",
+    "events.actor_id": "pruned with the log",
+    "events.subject_id": "pruned with the log",
+    "events.user_id": "pruned with the log",
+    "messages.sender_id": "what was said to others stays with them; its sender is shown as nobody",
+    "node_sessions.user_id": "gone as soon as the sockets are closed",
+    "reactions.user_id": "counted, and shown as nobody's",
+    "receipts.user_id": "of stays that have ended, shown to nobody",
+}
 
 # Columns that name a person and are in no part, with the reason.
 NOT_EXPORTED = {

@@ -161,7 +161,7 @@ async def _store(
     connection: Connection, chat: Chat, roles: dict[UUID, Role], *, pair: str | None
 ) -> Chat:
     """Store a chat with its founders and its first event."""
-    found = await users.by_ids(connection, roles)
+    found = await users.present(connection, roles)
     if len(found) != len(roles):
         raise NotFound("One of the people", path=["memberIds"])
     chat = replace(chat, member_count=len(roles))

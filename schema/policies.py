@@ -55,6 +55,8 @@ POLICIES: dict[str, Policy] = {
     "Mutation.refreshSession": _ANYBODY,
     "Mutation.logOut": Policy(kinds=NO_BOT),
     "Mutation.requestDataExport": Policy(confirmed=True),
+    "Mutation.deleteAccount": Policy(confirmed=True),
+    "Mutation.cancelAccountDeletion": Policy(),
     "Mutation.createChat": Policy(kinds=NO_GUEST, scope="chats:write"),
     "Mutation.updateChat": Policy(kinds=NO_GUEST, scope="chats:write"),
     "Mutation.addMembers": Policy(kinds=NO_GUEST, scope="members:write"),

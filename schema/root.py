@@ -8,6 +8,7 @@ import strawberry
 
 from models.errors import InvalidInput
 from schema import chats as chat_fields
+from schema import deletions as deletion_fields
 from schema import exports as export_fields
 from schema import members as member_fields
 from schema import messages as message_fields
@@ -62,7 +63,8 @@ async def _nodes(info: Info, ids: Annotated[list[strawberry.ID], _IDS]) -> list[
 async def _of_kind(info: Info, kind: Kind, ids: Sequence[strawberry.ID]) -> Sequence[Node | None]:
     context = info.context
     if kind is Kind.USER:
-        return await user_fields.users_by_ids(context, [decode(kind, id_) for id_ in ids])
+        found = await user_fields.users_by_ids(context, [decode(kind, id_) for id_ in ids])
+        return [user if user is not None and not user.is_deleted else None for user in found]
     if kind is Kind.CHAT:
         return await chat_fields.readable_chats(context, [decode(kind, id_) for id_ in ids])
     if kind is Kind.MESSAGE:
@@ -118,6 +120,14 @@ class Mutation:
     request_data_export: export_fields.RequestDataExportPayload = strawberry.mutation(
         resolver=export_fields.request_data_export,
         description="Ask for a file of all that is one's own; one at a time, and three a day.",
+    )
+    delete_account: deletion_fields.DeleteAccountPayload = strawberry.mutation(
+        resolver=deletion_fields.delete_account,
+        description="Ask for one's account to be deleted, after a waiting time. All sessions end.",
+    )
+    cancel_account_deletion: deletion_fields.CancelAccountDeletionPayload = strawberry.mutation(
+        resolver=deletion_fields.cancel_account_deletion,
+        description="Keep one's account after all, within the waiting time.",
     )
     create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
         resolver=chat_fields.create_chat,

@@ -1,5 +1,6 @@
 """The signed-in person's own view."""
 
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -11,6 +12,7 @@ from schema.chats import ChatConnection, ChatFilter, viewer_chats
 from schema.connections import DEFAULT_PAGE, After, First
 from schema.context import Info
 from schema.cursor import Cursor
+from schema.deletions import deletion_due_at
 from schema.exports import DataExport, viewer_exports
 from schema.sessions import Session
 from schema.users import User
@@ -66,6 +68,10 @@ class Viewer:
     )
     chats: ChatConnection = strawberry.field(
         resolver=_chats, description="The chats they are in, the latest activity first."
+    )
+    deletion_due_at: datetime | None = strawberry.field(
+        resolver=deletion_due_at,
+        description="When their account is deleted, unless they cancel that before.",
     )
     data_exports: list[DataExport] = strawberry.field(
         resolver=viewer_exports,

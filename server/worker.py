@@ -9,7 +9,7 @@ import structlog
 
 from models import events, exports, leases, sessions, tickets
 from realtime.tasks import heed_cancellation
-from resolvers import exporting
+from resolvers import erasing, exporting
 from resolvers.services import Services, utc_now
 from server.settings import Settings
 
@@ -99,12 +99,19 @@ async def prune_exports(services: Services, _: Settings) -> None:
         log.info("exports_expired", count=len(expired))
 
 
+async def erase_accounts(services: Services, _: Settings) -> None:
+    """Erase the accounts whose waiting time is over."""
+    while await erasing.erase_next(services):
+        pass
+
+
 JOBS = [
     Job("prune_sessions", timedelta(hours=1), prune_sessions),
     Job("prune_tickets", timedelta(minutes=10), prune_tickets),
     Job("prune_log", timedelta(minutes=10), prune_log),
     Job("prune_leases", timedelta(minutes=1), prune_leases),
     Job("make_exports", timedelta(seconds=5), make_exports, timeout=EXPORT_TIMEOUT),
+    Job("erase_accounts", timedelta(minutes=1), erase_accounts),
     Job("prune_exports", timedelta(minutes=10), prune_exports),
 ]
 

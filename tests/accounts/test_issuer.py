@@ -467,7 +467,7 @@ async def test_no_redirect_is_followed(issuer, reader):
     "address",
     [
         "http://keys.example.org/keys",
-        "file:///etc/passwd",
+        "ftp://example.org/keys",
         "https://user:password@example.org/keys",
         "//example.org/keys",
         "https://[",

@@ -337,7 +337,7 @@ async def test_without_passwords_the_issuer_is_the_only_way_in(migrated_sqlite_u
             {
                 "oidc_issuer": "https://id.example.org",
                 "oidc_audience": "x",
-                "oidc_jwks_url": "file:///keys",
+                "oidc_jwks_url": "ftp://id.example.org/keys",
             },
             "https://",
         ),

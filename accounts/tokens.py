@@ -36,7 +36,14 @@ class InvalidToken(Exception):
 
 
 # What reading a token raises that we did not make. A header of nothing but brackets recurses.
-_MALFORMED = (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, RecursionError)
+MALFORMED = (
+    jwt.InvalidTokenError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 class ExpiredToken(InvalidToken):
@@ -114,7 +121,7 @@ class AccessTokens:
             )
         except jwt.ExpiredSignatureError as error:
             raise ExpiredToken("expired") from error
-        except _MALFORMED as error:
+        except MALFORMED as error:
             raise InvalidToken("not a token of this server") from error
 
 

@@ -5,7 +5,10 @@ from alembic import context
 import models.audit
 import models.bots
 import models.chats
+import models.deletions
 import models.events
+import models.exports
+import models.external_identities
 import models.guests
 import models.leases
 import models.log_state
@@ -14,6 +17,7 @@ import models.messages
 import models.passkeys
 import models.recovery_codes
 import models.reports
+import models.retired_handles
 import models.sessions
 import models.sign_up
 import models.signing_keys

@@ -23,6 +23,8 @@ reactions = sa.Table(
     sa.Column("emoji", sa.String(32)),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.PrimaryKeyConstraint("chat_id", "message_seq", "user_id", "emoji"),
+    # For who takes their own along.
+    sa.Index("ix_reactions_user_id", "user_id", "chat_id", "message_seq", "emoji"),
     sa.ForeignKeyConstraint(
         ["chat_id", "message_seq"], ["messages.chat_id", "messages.seq"], ondelete="CASCADE"
     ),

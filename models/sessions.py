@@ -7,10 +7,12 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from models.base import UtcDateTime, columns, metadata
 from models.client import MAX_USER_AGENT
 from models.database import Connection
+from models.errors import Raced
 from models.users import User, users
 
 sessions = sa.Table(
@@ -122,7 +124,17 @@ _MARK_SEEN = {
 
 
 async def create(connection: Connection, session: Session, refresh_hash: bytes) -> None:
-    """Store a session with the hash of its first refresh token."""
+    """Store a session with the hash of its first refresh token.
+
+    Raises `Raced` when there is one with its id.
+    """
+    try:
+        await _insert(connection, session, refresh_hash)
+    except IntegrityError as error:
+        raise Raced from error
+
+
+async def _insert(connection: Connection, session: Session, refresh_hash: bytes) -> None:
     await connection.execute(
         sessions.insert().values(
             id=session.id,
@@ -249,6 +261,19 @@ async def rotate(
         )
     )
     return replace(session, last_seen_at=now, expires_at=expires_at)
+
+
+async def extend(
+    connection: Connection,
+    session_id: UUID,
+    *,
+    now: datetime,
+    expires_at: datetime,
+    confirmed_at: datetime | None,
+) -> None:
+    """Note that a session was used with a newer token, which lasts until `expires_at`."""
+    values = {"last_seen_at": now, "expires_at": expires_at, "confirmed_at": confirmed_at}
+    await connection.execute(sessions.update().where(sessions.c.id == session_id).values(**values))
 
 
 async def revoke(connection: Connection, session_id: UUID, now: datetime) -> bool:

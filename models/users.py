@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from models import retired_handles
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 from models.errors import HandleTaken
@@ -16,6 +17,7 @@ from models.errors import HandleTaken
 # Folding can make three characters of one, so a name of 64 may be cut off. Whoever looks for more
 # than this of a name finds those that begin alike.
 FOLDED = 128  # characters
+DELETED = "Deleted account"  # the name of what is left of one
 
 
 class UserKind(StrEnum):
@@ -69,14 +71,18 @@ class User:
 
 _COLUMNS = columns(users, User)
 _BY_ID = sa.select(*_COLUMNS).where(users.c.id.in_(sa.bindparam("ids", expanding=True)))
-_BY_HANDLE = sa.select(*_COLUMNS).where(users.c.handle == sa.bindparam("handle"))
+_BY_HANDLE = sa.select(*_COLUMNS).where(
+    users.c.handle == sa.bindparam("handle"), users.c.deleted_at.is_(None)
+)
 _CREDENTIALS = sa.select(users.c.id, users.c.password_hash).where(
     users.c.handle == sa.bindparam("handle")
 )
 
 
 async def create(connection: Connection, user: User, password_hash: str | None) -> None:
-    """Store an account; raises `HandleTaken` when the handle belongs to somebody already."""
+    """Store an account; raises `HandleTaken` when the handle is, or was, somebody else's."""
+    if await retired_handles.is_retired(connection, user.handle):
+        raise HandleTaken(user.handle)
     try:
         await connection.execute(
             users.insert().values(
@@ -108,10 +114,59 @@ async def by_ids(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, User
     return {row.id: User(*row) for row in rows}
 
 
+async def present(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, User]:
+    """Return the people of these ids whose accounts are not deleted, by id."""
+    found = await by_ids(connection, ids)
+    return {user_id: user for user_id, user in found.items() if user.deleted_at is None}
+
+
 async def by_handle(connection: Connection, handle: str) -> User | None:
     """Return the person with this (lower-case) handle."""
     row = (await connection.execute(_BY_HANDLE, {"handle": handle})).one_or_none()
     return User(*row) if row else None
+
+
+async def taken(connection: Connection, handles: Iterable[str]) -> set[str]:
+    """Return which of these handles belong to somebody."""
+    rows = await connection.execute(
+        sa.select(users.c.handle).where(users.c.handle.in_(list(handles)))
+    )
+    return set(rows.scalars())
+
+
+async def make_administrator(connection: Connection, user_id: UUID, is_admin: bool) -> None:
+    """Make somebody an administrator, or no longer one."""
+    await connection.execute(users.update().where(users.c.id == user_id).values(is_admin=is_admin))
+
+
+async def close(connection: Connection, user_id: UUID, now: datetime) -> None:
+    """Close a deleted account for good: nobody signs in to it, finds it, or adds it to a chat."""
+    await connection.execute(
+        users.update()
+        .where(users.c.id == user_id, users.c.deleted_at.is_(None))
+        .values(deleted_at=now)
+    )
+
+
+async def erase(connection: Connection, user_id: UUID) -> None:
+    """Take everything off a closed account that tells who it was.
+
+    What is left is a row without a name, for the messages that others keep. Whatever may be absent
+    goes, columns that come later among it.
+    """
+    absent = {column.name: None for column in users.columns if column.nullable}
+    del absent["deleted_at"]
+    await connection.execute(
+        users.update()
+        .where(users.c.id == user_id)
+        .values(
+            **absent,
+            handle=f"deleted_{user_id.hex[-12:]}",
+            display_name=DELETED,
+            display_name_folded=_folded(DELETED),
+            is_admin=False,
+        )
+    )
 
 
 async def credentials(connection: Connection, handle: str) -> tuple[UUID, str | None] | None:
@@ -127,6 +182,7 @@ async def search(
     folded = _folded(prefix)
     query = (
         sa.select(*_COLUMNS)
+        .where(users.c.deleted_at.is_(None))
         .where(
             users.c.handle.startswith(folded, autoescape=True)
             | users.c.display_name_folded.startswith(folded, autoescape=True)

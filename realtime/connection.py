@@ -263,7 +263,9 @@ class Connection:
             if authorization is not None and not isinstance(authorization, str):
                 raise Unauthenticated("authorization must be a string")
             async with asyncio.timeout(AUTHENTICATION_TIMEOUT):
-                self._viewer = await self._endpoint.authenticator.authenticate(authorization)
+                self._viewer = await self._endpoint.authenticator.authenticate(
+                    authorization, self._client
+                )
         except Unauthenticated as refusal:
             self._perform(self._protocol.close(CloseCode.FORBIDDEN, refusal.message))
             return

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from models.client import Client
+from models.client import NOWHERE, Client
 from models.viewer import Viewer
 from realtime.feed import Feed
 from realtime.groups import Group
@@ -68,7 +68,9 @@ class Renderer(Protocol):
 class Authenticator(Protocol):
     """Turns an authorization header's value into a viewer; `server/` has the one."""
 
-    async def authenticate(self, authorization: str | None) -> Viewer | None:
+    async def authenticate(
+        self, authorization: str | None, client: Client = NOWHERE
+    ) -> Viewer | None:
         """Return who that is, None for nobody; raises `Unauthenticated`, and `Overloaded`."""
 
 

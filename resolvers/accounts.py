@@ -9,7 +9,14 @@ from models import audit, users
 from models.audit import Act
 from models.base import new_key
 from models.client import NOWHERE, Client
-from models.errors import AccountSuspended, BadCredentials, InvalidInput, Overloaded, TooLong
+from models.errors import (
+    AccountSuspended,
+    BadCredentials,
+    Forbidden,
+    InvalidInput,
+    Overloaded,
+    TooLong,
+)
 from models.users import User
 from resolvers import log_in_challenges, sign_up
 from resolvers.log_in_challenges import Challenge
@@ -43,6 +50,7 @@ async def register(
 
     Also `SignUpClosed` and `InvitationRequired`, where not everybody may.
     """
+    require_passwords(services)
     await services.rates.spend_from(Rate.REGISTER_FROM_ADDRESS, client)
     name = device(device_name)
     user, password_hash = await _new_person(services, handle, password, display_name, email)
@@ -66,6 +74,12 @@ async def register(
         )
     services.node.announce_log()
     return signed_in(services, opened)
+
+
+def require_passwords(services: Services) -> None:
+    """Raise `Forbidden` where another issuer vouches for everybody."""
+    if not services.rules.passwords:
+        raise Forbidden("This server takes no passwords: sign in at its issuer of tokens.")
 
 
 async def create_administrator(
@@ -99,6 +113,7 @@ async def log_in(
 
     A wrong password and an unknown handle answer, and cost, the same.
     """
+    require_passwords(services)
     await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
     name = device(device_name)
     user = await check_password(services, handle, password, client=client)

@@ -162,7 +162,7 @@ async def _store(
 ) -> Chat:
     """Store a chat with its founders and its first event."""
     await require_addable(connection, roles, path=["memberIds"])
-    found = await users.by_ids(connection, roles)
+    found = await users.present(connection, roles)
     if len(found) != len(roles):
         raise NotFound("One of the people", path=["memberIds"])
     chat = replace(chat, member_count=len(roles))

@@ -53,9 +53,18 @@ async def changing(services: Services, viewer: Viewer, chat_id: UUID) -> AsyncIt
     The lock comes first and membership is read under it, so that nobody acts on a chat they have
     just been removed from. Raises `NotFound`.
     """
+    async with changing_as(services, viewer.user_id, chat_id) as locked:
+        yield locked
+
+
+@asynccontextmanager
+async def changing_as(
+    services: Services, user_id: UUID, chat_id: UUID
+) -> AsyncIterator[LockedChat]:
+    """Yield a chat as `changing` does, for what is done in somebody's name without their asking."""
     async with services.db.writing() as connection:
         await chats.lock(connection, [chat_id])
-        chat = await chats.readable_by(connection, viewer.user_id, chat_id)
-        mine = await members.of_chats(connection, viewer.user_id, [chat_id])
+        chat = await chats.readable_by(connection, user_id, chat_id)
+        mine = await members.of_chats(connection, user_id, [chat_id])
         yield LockedChat(connection, chat, mine[chat_id])
     services.node.announce_log()

@@ -1,6 +1,7 @@
 """Coming into chats and leaving them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from models.events import EventKind
 from models.members import Member, Role
 from models.viewer import Viewer
 from resolvers.chats import MAX_ADDED_AT_ONCE
-from resolvers.locked_chat import LockedChat, changing
+from resolvers.locked_chat import LockedChat, changing, changing_as
 from resolvers.permissions import Act, require, require_addable
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
@@ -34,7 +35,7 @@ async def add(
         connection, chat = locked.connection, locked.chat
         require(chat, locked.me, Act.ADD_MEMBERS)
         await require_addable(connection, wanted, path=["userIds"])
-        if len(await users.by_ids(connection, wanted)) != len(wanted):
+        if len(await users.present(connection, wanted)) != len(wanted):
             raise NotFound("One of the people", path=["userIds"])
         present = await members.among(connection, chat_id, wanted)
         added = []
@@ -86,13 +87,34 @@ async def leave(services: Services, viewer: Viewer, *, chat_id: UUID) -> None:
     now = utc_now()
     async with changing(services, viewer, chat_id) as locked:
         require(locked.chat, locked.me, Act.LEAVE)
-        if locked.me.role == Role.OWNER:
-            heir = await members.successor(locked.connection, chat_id, viewer.user_id)
-            if heir is not None:
-                await members.change_role(locked.connection, heir.id, Role.OWNER)
-                await locked.record(EventKind.MEMBER_ROLE_CHANGED, subject_id=heir.user_id, now=now)
-        ended = await end_stay(locked, locked.me, now=now)
+        ended = await _go(locked, now=now)
     await tell_ended(services, ended)
+
+
+async def leave_all(services: Services, user_id: UUID) -> None:
+    """End every stay of somebody whose account is deleted, in direct chats too.
+
+    One chat at a time, so that it can be broken off and begun again.
+    """
+    while True:
+        async with services.db.reading() as connection:
+            chat_ids = await members.of_user(connection, user_id)
+        if not chat_ids:
+            return
+        for chat_id in chat_ids:
+            with suppress(NotFound):  # left, or removed, meanwhile
+                async with changing_as(services, user_id, chat_id) as locked:
+                    await _go(locked, now=utc_now())
+
+
+async def _go(locked: LockedChat, *, now: datetime) -> list[UUID]:
+    me = locked.me
+    if me.role == Role.OWNER:
+        heir = await members.successor(locked.connection, me.chat_id, me.user_id)
+        if heir is not None:
+            await members.change_role(locked.connection, heir.id, Role.OWNER)
+            await locked.record(EventKind.MEMBER_ROLE_CHANGED, subject_id=heir.user_id, now=now)
+    return await end_stay(locked, me, now=now)
 
 
 async def end_stay(locked: LockedChat, member: Member, *, now: datetime) -> list[UUID]:

@@ -16,6 +16,7 @@ class Rate(Enum):
     """What is limited, and how often it may happen under one key."""
 
     LOG_IN_FROM_ADDRESS = "60/minute"
+    EXPORT = "3/day"
     REGISTER_FROM_ADDRESS = "60/hour"
     PASSKEY_LOG_IN_FROM_ADDRESS = "100/minute"
     # Three of a million codes are right at any time: with these, guessing for a year succeeds once

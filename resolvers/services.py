@@ -1,8 +1,9 @@
 """What use-cases work with; constructed once, in `server/app.py`."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from accounts.links import SignedLinks
 from accounts.passkeys import Passkeys
 from accounts.passwords import Passwords
 from accounts.recovery_codes import RecoveryCodes
@@ -30,6 +31,15 @@ class Credentials:
     totp_secrets: Sealer
     recovery_codes: RecoveryCodes
     passkeys: Passkeys
+    export_links: SignedLinks
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRules:
+    """What the operator decided about accounts."""
+
+    passwords: bool = True
+    deletion_wait: timedelta = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,7 @@ class Services:
     credentials: Credentials
     rates: Rates
     sign_up: SignUpPolicy  # unless an administrator has decided otherwise
+    rules: AccountRules = AccountRules()
 
 
 def utc_now() -> datetime:

@@ -28,6 +28,7 @@ class Kind(Enum):
     INVITATION = b"i"
     REPORT = b"r"
     AUDIT_ENTRY = b"a"
+    EXPORT = b"x"
 
 
 class InvalidId(InvalidInput):

@@ -51,7 +51,8 @@ async def _chats(objects: Sequence["Message"], info: Info) -> "list[chat_types.C
 
 
 async def _senders(objects: Sequence["Message"], info: Info) -> list[User | None]:
-    return await users_by_ids(info.context, [message.row.sender_id for message in objects])
+    found = await users_by_ids(info.context, [message.row.sender_id for message in objects])
+    return [user if user is not None and not user.is_deleted else None for user in found]
 
 
 async def _replied_to(objects: Sequence["Message"], info: Info) -> "list[Message | None]":
@@ -140,7 +141,7 @@ class Message(Node):
             edited_at=row.edited_at,
             deleted_at=row.deleted_at,
             row=row,
-            known_sender=sender,
+            known_sender=None if sender is not None and sender.is_deleted else sender,
             known_chat=chat,
             known_reactions=None
             if reactions is None

@@ -10,6 +10,8 @@ from models.errors import InvalidInput
 from schema import bots as bot_fields
 from schema import chats as chat_fields
 from schema import confirmation as confirmation_fields
+from schema import deletions as deletion_fields
+from schema import exports as export_fields
 from schema import guests as guest_fields
 from schema import log_ins as log_in_fields
 from schema import members as member_fields
@@ -68,7 +70,8 @@ async def _nodes(info: Info, ids: Annotated[list[strawberry.ID], _IDS]) -> list[
 async def _of_kind(info: Info, kind: Kind, ids: Sequence[strawberry.ID]) -> Sequence[Node | None]:
     context = info.context
     if kind is Kind.USER:
-        return await user_fields.users_by_ids(context, [decode(kind, id_) for id_ in ids])
+        found = await user_fields.users_by_ids(context, [decode(kind, id_) for id_ in ids])
+        return [user if user is not None and not user.is_deleted else None for user in found]
     if kind is Kind.CHAT:
         return await chat_fields.readable_chats(context, [decode(kind, id_) for id_ in ids])
     if kind is Kind.MESSAGE:
@@ -190,6 +193,18 @@ class Mutation:
     join_as_guest: session_fields.AuthPayload = strawberry.mutation(
         resolver=guest_fields.join_as_guest,
         description="Come into one chat by a guest link, without an account.",
+    )
+    request_data_export: export_fields.RequestDataExportPayload = strawberry.mutation(
+        resolver=export_fields.request_data_export,
+        description="Ask for a file of all that is one's own; one at a time, and three a day.",
+    )
+    delete_account: deletion_fields.DeleteAccountPayload = strawberry.mutation(
+        resolver=deletion_fields.delete_account,
+        description="Ask for one's account to be deleted, after a waiting time. All sessions end.",
+    )
+    cancel_account_deletion: deletion_fields.CancelAccountDeletionPayload = strawberry.mutation(
+        resolver=deletion_fields.cancel_account_deletion,
+        description="Keep one's account after all, within the waiting time.",
     )
     create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
         resolver=chat_fields.create_chat,

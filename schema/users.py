@@ -44,6 +44,11 @@ class User(Node):
     created_at: datetime = strawberry.field(description="When they registered.")
     row: strawberry.Private[users.User]
 
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it is what is left of an account."""
+        return self.row.deleted_at is not None
+
     @classmethod
     def of(cls, row: users.User) -> Self:
         """Return a person as the schema shows them."""

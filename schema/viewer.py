@@ -1,5 +1,6 @@
 """The signed-in person's own view."""
 
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -13,6 +14,8 @@ from schema.chats import ChatConnection, ChatFilter, viewer_chats
 from schema.connections import DEFAULT_PAGE, After, First
 from schema.context import Info
 from schema.cursor import Cursor
+from schema.deletions import deletion_due_at
+from schema.exports import DataExport, viewer_exports
 from schema.second_factors import SecondFactors
 from schema.sessions import Session
 from schema.users import User
@@ -79,6 +82,14 @@ class Viewer:
     )
     bots: list[Bot] = strawberry.field(
         resolver=viewer_bots, description="The bots they have made, the oldest first."
+    )
+    deletion_due_at: datetime | None = strawberry.field(
+        resolver=deletion_due_at,
+        description="When their account is deleted, unless they cancel that before.",
+    )
+    data_exports: list[DataExport] = strawberry.field(
+        resolver=viewer_exports,
+        description="The exports of their data, the newest first, 20 at most.",
     )
     unread_count: int = strawberry.field(
         resolver=_unread_count, description="How many messages they have not read, in all chats."

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from limits.aio.storage import MemoryStorage
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from accounts.csrf import CsrfTokens
 from accounts.keys import KeyMaker
+from accounts.links import SignedLinks
 from accounts.passkeys import Passkeys, Site
 from accounts.passwords import Passwords
 from accounts.recovery_codes import RecoveryCodes
@@ -26,13 +28,15 @@ from realtime.endpoint import Endpoint
 from realtime.node import Node
 from resolvers.rates import Rates
 from resolvers.sending import sending
-from resolvers.services import Credentials, Services
+from resolvers.services import AccountRules, Credentials, Services
 from resolvers.signing_keys import SigningKeys
 from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
 from server.authentication import SessionAuthenticator
 from server.cookies import CSRF_HEADER, MODE_HEADER, Cookies, NotFromHere
+from server.export_files import ExportFiles
+from server.external_tokens import ExternalTokens, open_external
 from server.graphql_http import PREFLIGHTED, GraphQLOverHttp
 from server.health import Health
 from server.metrics import Metrics
@@ -90,20 +94,30 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 totp_secrets=Sealer(derive_key(settings.secret_key, "totp secrets")),
                 recovery_codes=RecoveryCodes(derive_key(settings.secret_key, "recovery codes")),
                 passkeys=Passkeys(_site(settings)),
+                export_links=SignedLinks(derive_key(settings.secret_key, "export link")),
             ),
             rates=Rates(MemoryStorage(), enabled=settings.rate_limits),
             sign_up=settings.sign_up,
+            rules=AccountRules(
+                passwords=settings.passwords,
+                deletion_wait=timedelta(days=settings.deletion_days),
+            ),
         )
 
 
 @asynccontextmanager
 async def open_program(settings: Settings) -> AsyncIterator[Program]:
     """Yield the ASGI application with its real-time side running."""
-    async with open_services(settings) as services:
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
         signing_keys = services.credentials.signing_keys
         signing_keys.revoked_listeners.append(services.node.sockets.close_signed_in)
-        async with services.node.running(), signing_keys.running():
-            yield Program(_application(settings, services), services)
+        await stack.enter_async_context(services.node.running())
+        await stack.enter_async_context(signing_keys.running())
+        external = None
+        if settings.oidc_issuer:
+            external = await stack.enter_async_context(open_external(services, settings))
+        yield Program(_application(settings, services, external), services)
 
 
 def _site(settings: Settings) -> Site:
@@ -114,12 +128,14 @@ def _site(settings: Settings) -> Site:
     return Site(domain, "Hubbub", tuple(dict.fromkeys(origins)))
 
 
-def _application(settings: Settings, services: Services) -> ASGIApp:
+def _application(
+    settings: Settings, services: Services, external: ExternalTokens | None
+) -> ASGIApp:
     node = services.node
     metrics = Metrics(node)
     listed = manifest.read(path) if (path := settings.persisted_operations) else None
     engine = Engine(services, metrics.observe, introspection=settings.introspection, listed=listed)
-    authenticator = SessionAuthenticator(services)
+    authenticator = SessionAuthenticator(services, external)
     node.revoked_listeners.append(authenticator.forget)
     cookies = None
     if settings.cookie_sessions:
@@ -131,6 +147,7 @@ def _application(settings: Settings, services: Services) -> ASGIApp:
     requests = Starlette(
         routes=[
             Route("/graphql", http.answer, methods=["GET", "POST"]),
+            Route("/exports/{name}", ExportFiles(services).answer, methods=["GET"]),
             Route("/healthz", health.live),
             Route("/readyz", health.ready),
             Route("/metrics", metrics.page),

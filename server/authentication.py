@@ -7,11 +7,13 @@ from uuid import UUID
 from accounts import bot_tokens
 from accounts.tokens import AccessClaims, ExpiredToken, InvalidToken, UnknownKey
 from models import sessions
+from models.client import NOWHERE, Client
 from models.errors import Unauthenticated
 from models.users import User, UserKind
 from models.viewer import Viewer
 from resolvers.services import Services, utc_now
 from server.bot_authentication import BotAuthenticator
+from server.external_tokens import ExternalTokens
 
 # A revoked session is forgotten at once on its own node, and on the others when the bus says so;
 # should the bus be down, it lives on for this long at most.
@@ -25,7 +27,8 @@ class SessionAuthenticator:
     The socket endpoint's `Authenticator`, and what HTTP uses.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, external: ExternalTokens | None = None) -> None:
+        self._external = external
         self._db = services.db
         self._access_tokens = services.credentials.access_tokens
         self._signing_keys = services.credentials.signing_keys
@@ -34,7 +37,9 @@ class SessionAuthenticator:
         self._checked: OrderedDict[UUID, tuple[float, User]] = OrderedDict()
         self._forgotten = 0  # sessions, so far
 
-    async def authenticate(self, authorization: str | None) -> Viewer | None:
+    async def authenticate(
+        self, authorization: str | None, client: Client = NOWHERE
+    ) -> Viewer | None:
         """Return who a header's value speaks for, None without one.
 
         Raises `Unauthenticated`, and `Overloaded`.
@@ -48,7 +53,10 @@ class SessionAuthenticator:
         if token.startswith(bot_tokens.PREFIX):
             return await self._bots.authenticate(token)
         try:
-            claims = await self._claims(token)
+            if self._external is not None and self._external.are_meant(token):
+                claims = await self._external.read(token, client)
+            else:
+                claims = await self._claims(token)
         except ExpiredToken as error:
             raise Unauthenticated("The access token has expired: refresh the session.") from error
         except InvalidToken as error:

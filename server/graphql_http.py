@@ -168,7 +168,7 @@ class GraphQLOverHttp:
         try:
             if authorization is None and self._cookies is not None:
                 return await self._cookies.viewer(request)
-            return await self._authenticator.authenticate(authorization)
+            return await self._authenticator.authenticate(authorization, client_of(request.scope))
         except Refusal as refusal:
             return refusal
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from accounts.issuer_keys import trustworthy
 from models.sign_up import SignUpPolicy
 from schema import manifest
 
@@ -107,6 +108,35 @@ class Settings(BaseSettings):
     rate_limits: bool = Field(
         True, description="Whether anybody is kept from trying things too often."
     )
+    passwords: bool = Field(
+        True,
+        description="Whether people may register and log in with a password; without, another "
+        "issuer vouches for them.",
+    )
+    oidc_issuer: str = Field(
+        "", description="The issuer whose tokens are accepted beside our own: its https address."
+    )
+    oidc_audience: str = Field(
+        "", description="Whom the issuer's tokens must be for; mostly the client's id there."
+    )
+    oidc_jwks_url: str = Field(
+        "", description="Where the issuer's keys are; asked of its discovery document if unset."
+    )
+    oidc_handle_claim: str = Field(
+        "preferred_username", description="The claim that a new person's handle is made of."
+    )
+    oidc_roles_claim: str = Field(
+        "roles", description="The claim that lists roles, such as realm_access.roles."
+    )
+    oidc_admin_role: str = Field(
+        "", description="The role that makes an administrator; if unset, none does."
+    )
+    deletion_days: int = Field(
+        14,
+        ge=0,
+        le=365,
+        description="How many days after the request an account is deleted.",
+    )
     password_memory_kib: int = Field(
         65536,
         ge=8192,
@@ -174,6 +204,13 @@ class Settings(BaseSettings):
             raise ValueError("write an address without a path, such as https://chat.example.org")
         return value.lower()
 
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _trustworthy_issuer(cls, value: str) -> str:
+        if value and not trustworthy(value):
+            raise ValueError("write an address that begins with https://, without user or fragment")
+        return value
+
     @field_validator("persisted_operations", mode="before")
     @classmethod
     def _readable_manifest(cls, value: str | Path | None) -> Path | None:
@@ -216,6 +253,12 @@ class Settings(BaseSettings):
             raise ValueError(
                 "HUBBUB_SECRET_KEY is required with PostgreSQL: "
                 f"at least {MIN_SECRET} random characters, the same on every node."
+            )
+        if bool(self.oidc_issuer) != bool(self.oidc_audience):
+            raise ValueError("HUBBUB_OIDC_ISSUER and HUBBUB_OIDC_AUDIENCE are set together.")
+        if not self.passwords and not self.oidc_issuer:
+            raise ValueError(
+                "HUBBUB_PASSWORDS=off leaves no way in: set HUBBUB_OIDC_ISSUER, or leave it out."
             )
         return self
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import structlog
 
-from models import events, leases, sessions, signing_keys, tickets
+from models import events, exports, leases, sessions, signing_keys, tickets
 from realtime.tasks import heed_cancellation
-from resolvers import administration, guests
+from resolvers import administration, erasing, exporting, guests
 from resolvers.services import Services, utc_now
 from server.settings import Settings
 
@@ -19,6 +19,9 @@ log = structlog.get_logger(__name__)
 SESSIONS_KEPT = timedelta(days=30)
 BATCH = 1000  # rows deleted in one transaction
 JOB_TIMEOUT = 300.0  # seconds
+EXPORT_TIMEOUT = 6 * 3600.0  # seconds; a claim that is not renewed lapses long before that
+EXPORT_BATCH = 20  # pieces of 1 MiB deleted in one transaction
+EXPORTS_KEPT = timedelta(days=30)  # after their files
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Job:
     name: str
     every: timedelta
     run: Callable[[Services, Settings], Awaitable[None]]
+    timeout: float = JOB_TIMEOUT
 
 
 async def prune_sessions(services: Services, _: Settings) -> None:
@@ -93,6 +97,34 @@ async def reinstate(services: Services, _: Settings) -> None:
         log.info("users_reinstated", count=count)
 
 
+async def make_exports(services: Services, _: Settings) -> None:
+    """Make the exports that people have asked for."""
+    while await exporting.make_next(services):
+        pass
+
+
+async def prune_exports(services: Services, _: Settings) -> None:
+    """Delete files whose time is over, and long afterwards that there were any."""
+    now = utc_now()
+    async with services.db.writing() as connection:
+        expired = await exports.expire(connection, now)
+    while True:
+        async with services.db.writing() as connection:
+            dropped = await exports.drop_chunks(connection, limit=EXPORT_BATCH)
+        if dropped < EXPORT_BATCH:
+            break
+    async with services.db.writing() as connection:
+        await exports.prune(connection, now - EXPORTS_KEPT, limit=BATCH)
+    if expired:
+        log.info("exports_expired", count=len(expired))
+
+
+async def erase_accounts(services: Services, _: Settings) -> None:
+    """Erase the accounts whose waiting time is over."""
+    while await erasing.erase_next(services):
+        pass
+
+
 JOBS = [
     Job("remove_guests", timedelta(seconds=5), remove_guests),
     Job("reinstate", timedelta(seconds=30), reinstate),
@@ -101,6 +133,9 @@ JOBS = [
     Job("prune_log", timedelta(minutes=10), prune_log),
     Job("prune_leases", timedelta(minutes=1), prune_leases),
     Job("prune_signing_keys", timedelta(minutes=10), prune_signing_keys),
+    Job("make_exports", timedelta(seconds=5), make_exports, timeout=EXPORT_TIMEOUT),
+    Job("erase_accounts", timedelta(minutes=1), erase_accounts),
+    Job("prune_exports", timedelta(minutes=10), prune_exports),
 ]
 
 
@@ -114,7 +149,7 @@ async def run(services: Services, settings: Settings) -> None:
 async def _repeat(services: Services, settings: Settings, job: Job) -> None:
     while True:
         try:
-            async with asyncio.timeout(JOB_TIMEOUT):
+            async with asyncio.timeout(job.timeout):
                 await job.run(services, settings)
         except Exception:
             heed_cancellation()

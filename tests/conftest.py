@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.parts.hubbub",
     "tests.parts.databases",
     "tests.parts.running",
+    "tests.parts.issuer",
     "tests.parts.world",
     "pytester",
 ]

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import models.audit
 import models.chats
 import models.events
 import models.leases
@@ -9,6 +10,7 @@ import models.log_state
 import models.members
 import models.messages
 import models.sessions
+import models.tickets
 import models.users  # noqa: F401  (each import registers its table)
 from models.base import metadata
 

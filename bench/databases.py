@@ -17,9 +17,9 @@ from models.chats import ChatKind, chats
 from models.database import Database
 from models.messages import messages
 from models.viewer import Viewer
+from resolvers import accounts
 from resolvers import chats as chat_cases
 from resolvers import members as member_cases
-from resolvers import sessions as session_cases
 from resolvers.chats import MAX_ADDED_AT_ONCE
 from resolvers.services import Services, utc_now
 from schema.ids import Kind, encode
@@ -73,6 +73,7 @@ def environment(url: str) -> dict[str, str]:
     return {
         "HUBBUB_DATABASE_URL": url,
         "HUBBUB_SECRET_KEY": SECRET_KEY,  # so that it takes the tokens made here
+        "HUBBUB_RATE_LIMITS": "false",
         "HUBBUB_PASSWORD_MEMORY_KIB": str(CHEAP_PASSWORDS),
     }
 
@@ -124,7 +125,7 @@ async def fill(
 
 async def _register(services: Services, registering: asyncio.Semaphore, number: int) -> Person:
     async with registering:
-        signed_in = await session_cases.register(
+        signed_in = await accounts.register(
             services,
             handle=f"person_{number}",
             password="a password for benchmarks",

@@ -9,6 +9,8 @@
     ├── Forbidden              seen, but this viewer may not do that to it
     ├── Conflict               contradicts what is stored
     │   └── HandleTaken
+    ├── ConfirmationRequired   the person must prove again to be who they are
+    ├── RateLimited            too often; good again after `retry_after` seconds
     └── Overloaded             try again in a moment
 
 A refusal is an answer, not a failure: it is safe to show, and stores nothing. `schema/errors.py`
@@ -93,3 +95,18 @@ class Overloaded(Refusal):
 
     def __init__(self) -> None:
         super().__init__("The server is busy; try again in a moment.")
+
+
+class ConfirmationRequired(Refusal):
+    code = "CONFIRMATION_REQUIRED"
+
+    def __init__(self) -> None:
+        super().__init__("Confirm who you are first: use confirmIdentity, or log in again.")
+
+
+class RateLimited(Refusal):
+    code = "RATE_LIMITED"
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(f"Too often; try again in {retry_after} seconds.")
+        self.retry_after = retry_after

@@ -9,7 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from models.base import UtcDateTime, columns, metadata
+from models.client import MAX_USER_AGENT
 from models.database import Connection
+from models.users import User, users
 
 sessions = sa.Table(
     "sessions",
@@ -21,6 +23,12 @@ sessions = sa.Table(
     sa.Column("last_seen_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("revoked_at", UtcDateTime),
+    # Where it was opened: a network, not an address.
+    sa.Column("address", sa.String(64)),
+    sa.Column("user_agent", sa.String(MAX_USER_AGENT)),
+    # When the person last proved to be who they are, if ever in this session; dangerous changes
+    # ask for it.
+    sa.Column("confirmed_at", UtcDateTime),
     # Only hashes: a stolen table signs nobody in. The previous one serves the grace period.
     sa.Column("refresh_hash", sa.LargeBinary(32), nullable=False),
     sa.Column("previous_refresh_hash", sa.LargeBinary(32)),
@@ -41,6 +49,9 @@ class Session:
     last_seen_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
+    confirmed_at: datetime | None = None
+    address: str | None = None
+    user_agent: str | None = None
 
     def live(self, now: datetime) -> bool:
         """Whether the session still signs its person in."""
@@ -59,6 +70,13 @@ class RefreshState:
 
 _COLUMNS = columns(sessions, Session)
 _BY_ID = sa.select(*_COLUMNS).where(sessions.c.id == sa.bindparam("id"))
+_USER_COLUMNS = columns(users, User)
+_WITH_USER = (
+    sa.select(*_COLUMNS, *_USER_COLUMNS)
+    .join_from(sessions, users)
+    .where(sessions.c.id == sa.bindparam("id"))
+    .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
+)
 _LIVE_OF_USER = (
     sa.select(*_COLUMNS)
     .where(
@@ -94,6 +112,9 @@ async def create(connection: Connection, session: Session, refresh_hash: bytes) 
             created_at=session.created_at,
             last_seen_at=session.last_seen_at,
             expires_at=session.expires_at,
+            confirmed_at=session.confirmed_at,
+            address=session.address,
+            user_agent=session.user_agent,
             refresh_hash=refresh_hash,
             refreshed_at=session.created_at,
         )
@@ -113,6 +134,14 @@ async def by_id(connection: Connection, session_id: UUID) -> Session | None:
     """Return a session, live or not."""
     row = (await connection.execute(_BY_ID, {"id": session_id})).one_or_none()
     return Session(*row) if row else None
+
+
+async def with_user(connection: Connection, session_id: UUID) -> tuple[Session, User] | None:
+    """Return a session, live or not, and whose it is."""
+    row = (await connection.execute(_WITH_USER, {"id": session_id})).one_or_none()
+    if row is None:
+        return None
+    return Session(*row[: len(_COLUMNS)]), User(*row[len(_COLUMNS) :])
 
 
 async def live_of(connection: Connection, user_id: UUID, now: datetime) -> list[Session]:
@@ -185,6 +214,28 @@ async def revoke(connection: Connection, session_id: UUID, now: datetime) -> boo
         .values(revoked_at=now)
     )
     return result.rowcount == 1
+
+
+async def revoke_all(
+    connection: Connection, user_id: UUID, now: datetime, *, but: UUID | None = None
+) -> list[UUID]:
+    """End a person's sessions, all or all but one; returns those that were live until now."""
+    ended = sessions.update().where(
+        sessions.c.user_id == user_id,
+        sessions.c.revoked_at.is_(None),
+        sessions.c.expires_at > now,
+    )
+    if but is not None:
+        ended = ended.where(sessions.c.id != but)
+    rows = await connection.execute(ended.values(revoked_at=now).returning(sessions.c.id))
+    return list(rows.scalars())
+
+
+async def confirm(connection: Connection, session_id: UUID, now: datetime) -> None:
+    """Note that the session's person has proved to be who they are."""
+    await connection.execute(
+        sessions.update().where(sessions.c.id == session_id).values(confirmed_at=now)
+    )
 
 
 async def prune(connection: Connection, before: datetime, *, limit: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,6 +17,15 @@ from models.errors import HandleTaken
 # than this of a name finds those that begin alike.
 FOLDED = 128  # characters
 
+
+class UserKind(StrEnum):
+    """What kind of account it is."""
+
+    PERSON = "person"
+    GUEST = "guest"  # in one chat, by a link, for a while
+    BOT = "bot"  # a program, signed in by tokens
+
+
 users = sa.Table(
     "users",
     metadata,
@@ -25,16 +35,21 @@ users = sa.Table(
     sa.Column("display_name", sa.String(64), nullable=False),
     sa.Column("display_name_folded", sa.String(FOLDED), nullable=False),
     sa.Column("email", sa.String(254)),
-    sa.Column("password_hash", sa.String(255), nullable=False),
+    # None: guests, bots, and people whom another issuer vouches for.
+    sa.Column("password_hash", sa.String(255)),
+    sa.Column("kind", sa.String(16), nullable=False, server_default=UserKind.PERSON.value),
     sa.Column("is_admin", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("suspended_at", UtcDateTime),
+    # What is left of an account that was deleted is its row, for the messages that others keep.
+    sa.Column("deleted_at", UtcDateTime),
     sa.Index("ix_users_display_name_folded", "display_name_folded", "id"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person as others may see them, with what only they may see (`email`)."""
+    """An account as others may see it, with what only its owner may see (`email`)."""
 
     id: UUID
     handle: str
@@ -42,6 +57,14 @@ class User:
     email: str | None
     is_admin: bool
     created_at: datetime
+    kind: str = UserKind.PERSON.value
+    suspended_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether sessions of the account are good for anything."""
+        return self.suspended_at is None and self.deleted_at is None
 
 
 _COLUMNS = columns(users, User)
@@ -52,8 +75,8 @@ _CREDENTIALS = sa.select(users.c.id, users.c.password_hash).where(
 )
 
 
-async def create(connection: Connection, user: User, password_hash: str) -> None:
-    """Store a person; raises `HandleTaken` when the handle belongs to somebody already."""
+async def create(connection: Connection, user: User, password_hash: str | None) -> None:
+    """Store an account; raises `HandleTaken` when the handle belongs to somebody already."""
     try:
         await connection.execute(
             users.insert().values(
@@ -63,6 +86,7 @@ async def create(connection: Connection, user: User, password_hash: str) -> None
                 display_name_folded=_folded(user.display_name),
                 email=user.email,
                 password_hash=password_hash,
+                kind=user.kind,
                 is_admin=user.is_admin,
                 created_at=user.created_at,
             )
@@ -90,8 +114,8 @@ async def by_handle(connection: Connection, handle: str) -> User | None:
     return User(*row) if row else None
 
 
-async def credentials(connection: Connection, handle: str) -> tuple[UUID, str] | None:
-    """Return a person's id and password hash."""
+async def credentials(connection: Connection, handle: str) -> tuple[UUID, str | None] | None:
+    """Return a person's id and password hash, None in its place for who has no password."""
     row = (await connection.execute(_CREDENTIALS, {"handle": handle})).one_or_none()
     return (row.id, row.password_hash) if row else None
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from models.client import Client
 from models.errors import Unauthenticated
 from models.viewer import Viewer
 from realtime.groups import Item
@@ -111,6 +112,7 @@ class Connection:
 
     __slots__ = (
         "__weakref__",
+        "_client",
         "_closing",
         "_endpoint",
         "_expiry_timer",
@@ -127,9 +129,14 @@ class Connection:
     )
 
     def __init__(
-        self, endpoint: "Endpoint", receive: Callable[[], Awaitable[Message]], wire: Wire
+        self,
+        endpoint: "Endpoint",
+        receive: Callable[[], Awaitable[Message]],
+        wire: Wire,
+        client: Client,
     ) -> None:
         self._endpoint = endpoint
+        self._client = client
         self._receive = receive
         self._wire = wire
         self._protocol = Protocol(max_operations=MAX_OPERATIONS)
@@ -288,7 +295,7 @@ class Connection:
     async def _run(self, operation: _Operation, request: OperationRequest) -> None:
         """Run an operation until it has ended, or is a subscription that hears."""
         try:
-            begun = await self._endpoint.renderer.begin(request, self._viewer)
+            begun = await self._endpoint.renderer.begin(request, self._viewer, self._client)
             del request  # a megabyte perhaps, of which what was begun keeps what it needs
             if isinstance(begun, Result):
                 self._perform(self._protocol.next(operation.id, begun.payload))

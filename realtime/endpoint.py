@@ -2,11 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 
+from models.client import MAX_USER_AGENT, Client
 from realtime.connection import Connection
 from realtime.operations import Authenticator, Renderer
 from realtime.protocol import SUBPROTOCOL, CloseCode
 from realtime.sockets import Sockets
 from realtime.wire import EXTENSION, AsgiWire, Cork, DirectWire, Message, Send
+
+
+def client_of(scope: Message) -> Client:
+    """Return where a request or a socket comes from, by its ASGI scope."""
+    address = scope["client"][0] if scope.get("client") else None
+    user_agent = next((value for name, value in scope["headers"] if name == b"user-agent"), None)
+    if user_agent is not None:
+        user_agent = "".join(c for c in user_agent.decode("latin-1") if c.isprintable())
+    return Client(address, user_agent[:MAX_USER_AGENT] if user_agent else None)
 
 
 class Endpoint:
@@ -37,13 +47,14 @@ class Endpoint:
             )
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        client = client_of(scope)
         connection = (scope.get("extensions") or {}).get(EXTENSION)
         if connection is not None:
             connection.forget_handshake()
-            await Connection(self, receive, DirectWire(connection, send, self._cork)).run()
+            await Connection(self, receive, DirectWire(connection, send, self._cork), client).run()
             return
         wire = AsgiWire(send)
         try:
-            await Connection(self, receive, wire).run()
+            await Connection(self, receive, wire, client).run()
         finally:
             await wire.ended()

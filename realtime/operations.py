@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from models.client import Client
 from models.viewer import Viewer
 from realtime.feed import Feed
 from realtime.groups import Group
@@ -56,7 +57,7 @@ class Renderer(Protocol):
     """Runs operations of every kind; `schema/engine.py` is the one."""
 
     async def begin(
-        self, request: OperationRequest, viewer: Viewer | None
+        self, request: OperationRequest, viewer: Viewer | None, client: Client
     ) -> Result | Rejected | Subscribed:
         """Run a query or a mutation, or prepare a subscription; never raises for its content."""
 

@@ -8,6 +8,7 @@ from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
 from realtime.cursor import Cursors
 from realtime.node import Node
+from resolvers.rates import Rates
 from resolvers.sending import Sending
 
 
@@ -24,12 +25,13 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The database, this node's real-time side, the way in for messages, and credentials."""
+    """The database, this node's real-time side, the way in for messages, credentials, limits."""
 
     db: Database
     node: Node
     sending: Sending
     credentials: Credentials
+    rates: Rates
 
 
 def utc_now() -> datetime:

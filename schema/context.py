@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
+from models.client import NOWHERE, Client
 from models.database import Database
 from models.errors import Refusal, Unauthenticated
 from models.viewer import Viewer
@@ -28,7 +29,7 @@ Asking = Viewer | Refusal | Literal[_NoViewer.NO_VIEWER] | None
 class Context:
     """One operation's context: who asks, and what answering takes."""
 
-    def __init__(self, services: Services, asking: Asking) -> None:
+    def __init__(self, services: Services, asking: Asking, client: Client = NOWHERE) -> None:
         """Prepare for who asks: somebody, nobody, or somebody whose token was not accepted.
 
         The last is refused by the first field that needs a viewer and not before: the operation
@@ -36,6 +37,7 @@ class Context:
         """
         self.services = services
         self.asking = asking
+        self.client = client
         # Taken before anything else is read, if the operation asks for it: see `Engine`.
         self.present: Cursor | None = None
         # Where a subscription goes on instead of after its argument, if the transport knows.

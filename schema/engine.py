@@ -23,6 +23,7 @@ from graphql import (
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 
+from models.client import NOWHERE, Client
 from models.errors import Refusal
 from models.viewer import Viewer
 from realtime.feed import told_by
@@ -30,6 +31,7 @@ from realtime.mailbox import SlowConsumer
 from realtime.operations import OperationRequest, Rejected, Result, Subscribed
 from resolvers.services import Services
 from schema import uuids
+from schema.admin_root import AdminMutation, AdminQuery
 from schema.admission import Admission, Admitted, NotAdmitted
 from schema.context import Context
 from schema.cursor import SCALAR, Cursor
@@ -37,6 +39,7 @@ from schema.documents import Document
 from schema.errors import USER_ERROR_TYPES, formatted
 from schema.events import EVENT_TYPES
 from schema.manifest import Manifest
+from schema.policies import guard
 from schema.responses import as_graphql, began, response
 from schema.root import Mutation, Query, Subscription
 from schema.subscriptions import Executor, Subscriptions
@@ -85,15 +88,20 @@ class _Schema(strawberry.Schema):
                     input_.default_value = Undefined
 
 
-def build_schema() -> strawberry.Schema:
-    """Return the executable schema."""
-    return _Schema(
-        query=Query,
-        mutation=Mutation,
+def build_schema(*, administrators: bool = False) -> strawberry.Schema:
+    """Return the executable schema: everybody's, or the one that administrators have.
+
+    Every root field is behind its policy; raises `RuntimeError` for a field that has none.
+    """
+    built = _Schema(
+        query=AdminQuery if administrators else Query,
+        mutation=AdminMutation if administrators else Mutation,
         subscription=Subscription,
         types=[*EVENT_TYPES, *USER_ERROR_TYPES],
         config=StrawberryConfig(scalar_map={Cursor: SCALAR, UUID: uuids.SCALAR}),
     )
+    guard(built._schema)
+    return built
 
 
 def printed(schema: strawberry.Schema) -> str:
@@ -101,16 +109,38 @@ def printed(schema: strawberry.Schema) -> str:
     return schema.as_str() + "\n"
 
 
+def published() -> dict[bool, Path]:
+    """Return where the schema is published: as administrators have it (True), and others."""
+    return {False: PUBLISHED, True: PUBLISHED.with_name("schema.admin.graphql")}
+
+
 @dataclass(frozen=True, slots=True)
 class _Operation:
     """An operation that may be executed, and what it takes."""
 
+    face: "_Face"
     admitted: Admitted
     context: Context
 
     @property
     def kind(self) -> OperationType:
         return self.admitted.node.operation
+
+
+class _Face:
+    """A schema as some see it, with what admits and begins operations on it."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        administrators: bool,
+        introspection: bool,
+        listed: Manifest | None,
+    ) -> None:
+        self.schema = build_schema(administrators=administrators)._schema
+        self.admission = Admission(self.schema, introspection=introspection, listed=listed)
+        self.subscriptions = Subscriptions(services, self.schema)
 
 
 class Engine:
@@ -133,15 +163,19 @@ class Engine:
         Without `introspection` the schema is not told; with `listed`, nothing else runs.
         """
         self._services = services
-        self._schema = build_schema()._schema
-        self._admission = Admission(self._schema, introspection=introspection, listed=listed)
-        self._subscriptions = Subscriptions(services, self._schema)
+        self._everybodys, self._administrators = (
+            _Face(
+                services, administrators=administrators, introspection=introspection, listed=listed
+            )
+            for administrators in (False, True)
+        )
         self._observer = observer
 
     async def execute(
         self,
         request: OperationRequest,
         asking: Viewer | Refusal | None,
+        client: Client = NOWHERE,
         *,
         mutations: bool = True,
     ) -> Answer:
@@ -149,44 +183,51 @@ class Engine:
 
         Never raises for what the request holds: that is in the answer's `errors`.
         """
+        face = self._face(asking)
         try:
-            admitted = self._admission.admit(request)
+            admitted = face.admission.admit(request)
             kind = admitted.node.operation
             if kind is OperationType.SUBSCRIPTION or (
                 kind is OperationType.MUTATION and not mutations
             ):
                 raise OperationNotAllowed(kind)
-            context = await self._context(admitted.document, asking)
+            context = await self._context(admitted.document, asking, client)
         except NotAdmitted as refused:
             return Answer({"errors": [formatted(each) for each in refused.errors]}, executed=False)
         except GraphQLError as error:
             return Answer({"errors": [formatted(error)]}, executed=False)
-        result = await self._executed(_Operation(admitted, context))
+        result = await self._executed(_Operation(face, admitted, context))
         return Answer(response(result), executed=began(result))
 
     async def begin(
-        self, request: OperationRequest, viewer: Viewer | None, *, with_cursor: bool = False
+        self,
+        request: OperationRequest,
+        viewer: Viewer | None,
+        client: Client = NOWHERE,
+        *,
+        with_cursor: bool = False,
     ) -> Result | Rejected | Subscribed:
         """See `Renderer.begin`; `with_cursor` has results say where to resume after them."""
+        face = self._face(viewer)
         try:
-            admitted = self._admission.admit(request)
+            admitted = face.admission.admit(request)
             del request  # what the operation does not need must not stay for as long as it runs
-            context = await self._context(admitted.document, viewer)
+            context = await self._context(admitted.document, viewer, client)
             context.resume_after = admitted.request.resume_after
         except NotAdmitted as refused:
             return Rejected([formatted(each) for each in refused.errors])
         except GraphQLError as error:
             return Rejected([formatted(error)])
-        operation = _Operation(admitted, context)
+        operation = _Operation(face, admitted, context)
         if operation.kind is not OperationType.SUBSCRIPTION:
             return _shown(await self._executed(operation))
         return await self._subscribed(operation, with_cursor)
 
     async def stream(
-        self, request: OperationRequest, viewer: Viewer | None
+        self, request: OperationRequest, viewer: Viewer | None, client: Client = NOWHERE
     ) -> AsyncGenerator[Result | Rejected, None]:
         """Yield the results of any operation; raises `SlowConsumer` and nothing else."""
-        begun = await self.begin(request, viewer, with_cursor=True)
+        begun = await self.begin(request, viewer, client, with_cursor=True)
         if not isinstance(begun, Subscribed):
             yield begun
             return
@@ -212,7 +253,7 @@ class Engine:
         started = time.perf_counter()
         try:
             result = execute(
-                self._schema,
+                operation.face.schema,
                 operation.admitted.document.node,
                 context_value=operation.context,
                 variable_values=operation.admitted.request.variables,
@@ -230,7 +271,7 @@ class Engine:
 
     async def _subscribed(self, operation: _Operation, with_cursor: bool) -> Subscribed | Rejected:
         started = time.perf_counter()
-        begun = await self._subscriptions.begin(
+        begun = await operation.face.subscriptions.begin(
             operation.admitted, operation.context, with_cursor=with_cursor
         )
         self._observe(operation, started, failed=isinstance(begun, ExecutionResult))
@@ -246,9 +287,16 @@ class Engine:
             seconds = time.perf_counter() - started
             self._observer(operation.kind.value, name, seconds, failed)
 
-    async def _context(self, document: Document, asking: Viewer | Refusal | None) -> Context:
+    def _face(self, asking: Viewer | Refusal | None) -> _Face:
+        """Return the schema that there is for somebody."""
+        is_admin = isinstance(asking, Viewer) and asking.is_admin
+        return self._administrators if is_admin else self._everybodys
+
+    async def _context(
+        self, document: Document, asking: Viewer | Refusal | None, client: Client
+    ) -> Context:
         """Return what an operation works with; raises `GraphQLError` with a refusal in it."""
-        context = Context(self._services, asking)
+        context = Context(self._services, asking, client)
         if isinstance(asking, Viewer) and document.asks_for_cursor:
             # Before every other read: the state that is fetched may be newer than the cursor, but
             # never older, or what happened in between would be missed.

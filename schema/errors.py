@@ -15,7 +15,12 @@ import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from models.errors import Refusal, TooLong, Unauthenticated
+from models.errors import (
+    RateLimited,
+    Refusal,
+    TooLong,
+    Unauthenticated,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +55,9 @@ class ErrorCode(Enum):
     CONFLICT = strawberry.enum_value(
         "CONFLICT", description="It contradicts what is stored, such as a reused client id."
     )
+    RATE_LIMITED = strawberry.enum_value(
+        "RATE_LIMITED", description="Too often; `retryAfter` says when it may be tried again."
+    )
     OVERLOADED = strawberry.enum_value(
         "OVERLOADED", description="The server is busy; the same request may succeed in a moment."
     )
@@ -75,8 +83,13 @@ class TooLongError(UserError):
     maximum: int = strawberry.field(description="How many it may have.")
 
 
+@strawberry.type(description="It was tried too often.")
+class RateLimitedError(UserError):
+    retry_after: int = strawberry.field(description="In how many seconds it may be tried again.")
+
+
 # Types that only an interface leads to; a schema must be told about them.
-USER_ERROR_TYPES: list[type[UserError]] = [RequestError, TooLongError]
+USER_ERROR_TYPES: list[type[UserError]] = [RequestError, TooLongError, RateLimitedError]
 
 
 def errors_field() -> list[UserError]:
@@ -97,6 +110,10 @@ def user_error(refusal: Refusal) -> UserError:
             path=path,
             actual=refusal.actual,
             maximum=refusal.maximum,
+        )
+    if isinstance(refusal, RateLimited):
+        return RateLimitedError(
+            message=refusal.message, code=code, path=path, retry_after=refusal.retry_after
         )
     return RequestError(message=refusal.message, code=code, path=path)
 
@@ -131,6 +148,8 @@ def formatted(error: GraphQLError) -> dict[str, Any]:
     shown = error.formatted
     if isinstance(original, Refusal):
         extensions: dict[str, Any] = {"code": original.code}
+        if isinstance(original, RateLimited):
+            extensions["retryAfter"] = original.retry_after
         if original.path:
             extensions["inputPath"] = list(original.path)
         log.info("operation_refused", code=original.code)

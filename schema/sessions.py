@@ -6,6 +6,7 @@ from typing import Annotated, Self, TypeVar
 import strawberry
 
 from models import sessions
+from resolvers import accounts
 from resolvers import sessions as use_cases
 from schema.context import Info
 from schema.errors import UserError, errors_field, refusals_into
@@ -112,13 +113,14 @@ _REFRESH = strawberry.argument(description="The token.")
 @refusals_into(AuthPayload)
 async def register(info: Info, input: Annotated[RegisterInput, _REGISTRATION]) -> AuthPayload:
     """Resolve `Mutation.register`."""
-    signed_in = await use_cases.register(
+    signed_in = await accounts.register(
         info.context.services,
         handle=input.handle,
         password=input.password,
         display_name=input.display_name,
         email=input.email,
         device_name=input.device_name,
+        client=info.context.client,
     )
     return _payload(AuthPayload, signed_in)
 
@@ -126,11 +128,12 @@ async def register(info: Info, input: Annotated[RegisterInput, _REGISTRATION]) -
 @refusals_into(LogInPayload)
 async def log_in(info: Info, input: Annotated[LogInInput, _CREDENTIALS]) -> LogInPayload:
     """Resolve `Mutation.logIn`."""
-    signed_in = await use_cases.log_in(
+    signed_in = await accounts.log_in(
         info.context.services,
         handle=input.handle,
         password=input.password,
         device_name=input.device_name,
+        client=info.context.client,
     )
     return _payload(LogInPayload, signed_in)
 
@@ -140,12 +143,14 @@ async def refresh_session(
     info: Info, input: Annotated[RefreshSessionInput, _REFRESH]
 ) -> AuthPayload:
     """Resolve `Mutation.refreshSession`."""
-    signed_in = await use_cases.refresh(info.context.services, refresh_token=input.refresh_token)
+    signed_in = await use_cases.refresh(
+        info.context.services, refresh_token=input.refresh_token, client=info.context.client
+    )
     return _payload(AuthPayload, signed_in)
 
 
 @refusals_into(LogOutPayload)
 async def log_out(info: Info) -> LogOutPayload:
     """Resolve `Mutation.logOut`."""
-    await use_cases.log_out(info.context.services, info.context.signed_in)
+    await use_cases.log_out(info.context.services, info.context.signed_in, info.context.client)
     return LogOutPayload()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from limits.aio.storage import MemoryStorage
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -17,6 +18,7 @@ from models.database import Database
 from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
+from resolvers.rates import Rates
 from resolvers.sending import sending
 from resolvers.services import Credentials, Services
 from schema import manifest
@@ -75,6 +77,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 cursors=Cursors(derive_key(settings.secret_key, "cursor")),
                 content_key=derive_key(settings.secret_key, "message content"),
             ),
+            rates=Rates(MemoryStorage(), enabled=settings.rate_limits),
         )
 
 

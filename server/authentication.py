@@ -8,6 +8,7 @@ from accounts.tokens import AccessTokens, ExpiredToken, InvalidToken
 from models import sessions
 from models.database import Database
 from models.errors import Unauthenticated
+from models.users import User, UserKind
 from models.viewer import Viewer
 from resolvers.services import utc_now
 
@@ -26,7 +27,7 @@ class SessionAuthenticator:
     def __init__(self, db: Database, access_tokens: AccessTokens) -> None:
         self._db = db
         self._access_tokens = access_tokens
-        self._checked: OrderedDict[UUID, float] = OrderedDict()
+        self._checked: OrderedDict[UUID, tuple[float, User]] = OrderedDict()
 
     async def authenticate(self, authorization: str | None) -> Viewer | None:
         """Return who a header's value speaks for, None without one.
@@ -44,25 +45,32 @@ class SessionAuthenticator:
             raise Unauthenticated("The access token has expired: refresh the session.") from error
         except InvalidToken as error:
             raise Unauthenticated("The access token is not valid.") from error
-        if not self._checked_lately(claims.session_id):
-            await self._check(claims.session_id)
-        return Viewer(claims.user_id, claims.session_id, claims.expires_at)
+        user = self._checked_lately(claims.session_id) or await self._check(claims.session_id)
+        return Viewer(
+            user.id,
+            claims.session_id,
+            claims.expires_at,
+            kind=UserKind(user.kind),
+            is_admin=user.is_admin,
+        )
 
     def forget(self, session_id: UUID) -> None:
         """Ask the database about a session the next time."""
         self._checked.pop(session_id, None)
 
-    def _checked_lately(self, session_id: UUID) -> bool:
-        checked_at = self._checked.get(session_id)
-        return checked_at is not None and monotonic() - checked_at < RECHECK_AFTER
+    def _checked_lately(self, session_id: UUID) -> User | None:
+        checked_at, user = self._checked.get(session_id, (0.0, None))
+        return user if monotonic() - checked_at < RECHECK_AFTER else None
 
-    async def _check(self, session_id: UUID) -> None:
+    async def _check(self, session_id: UUID) -> User:
         asked_at = monotonic()
         async with self._db.reading() as connection:
-            session = await sessions.by_id(connection, session_id)
-        if session is None or not session.live(utc_now()):
+            found = await sessions.with_user(connection, session_id)
+        if found is None or not found[0].live(utc_now()) or not found[1].may_sign_in:
             raise Unauthenticated("The session has ended: log in again.")
-        self._checked[session_id] = asked_at
+        user = found[1]
+        self._checked[session_id] = asked_at, user
         self._checked.move_to_end(session_id)
         if len(self._checked) > REMEMBERED:
             self._checked.popitem(last=False)
+        return user

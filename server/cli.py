@@ -5,6 +5,7 @@ import difflib
 import os
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -178,7 +179,7 @@ def admin_create(
 ) -> None:
     """Create an administrator; asks for the password."""
     from models.errors import Refusal
-    from resolvers.sessions import create_administrator
+    from resolvers.accounts import create_administrator
     from server.app import open_services
 
     async def create(settings: Settings) -> None:
@@ -215,27 +216,39 @@ def log_reset() -> None:
 @app.command()
 def schema(
     check: Annotated[
-        bool, typer.Option("--check", help="Fail unless the published file holds the schema.")
+        bool, typer.Option("--check", help="Fail unless the published files hold the schema.")
     ] = False,
     write: Annotated[
-        bool, typer.Option("--write", help="Bring the published file up to date.")
+        bool, typer.Option("--write", help="Bring the published files up to date.")
+    ] = False,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Print the schema that administrators have.")
     ] = False,
 ) -> None:
     """Print the GraphQL schema, as clients and code generators take it."""
-    from schema.engine import PUBLISHED, build_schema, printed
+    from schema.engine import build_schema, printed, published
 
-    text = printed(build_schema())
+    texts = {
+        path: printed(build_schema(administrators=administrators))
+        for administrators, path in published().items()
+    }
     if check:
-        published = PUBLISHED.read_text() if PUBLISHED.exists() else ""
-        if published != text:
-            difference = difflib.unified_diff(
-                published.splitlines(), text.splitlines(), "published", "the code's", lineterm=""
-            )
-            raise CommandFailed(
-                "\n".join(difference)
-                + f"\n{PUBLISHED.name} is not the code's schema: run `hubbub schema --write`."
-            )
+        for path, text in texts.items():
+            _check_published(path, text)
     elif write:
-        PUBLISHED.write_text(text)
+        for path, text in texts.items():
+            path.write_text(text)
     else:
-        print(text, end="")
+        print(texts[published()[admin]], end="")
+
+
+def _check_published(path: Path, text: str) -> None:
+    before = path.read_text() if path.exists() else ""
+    if before != text:
+        difference = difflib.unified_diff(
+            before.splitlines(), text.splitlines(), "published", "the code's", lineterm=""
+        )
+        raise CommandFailed(
+            "\n".join(difference)
+            + f"\n{path.name} is not the code's schema: run `hubbub schema --write`."
+        )

@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from models.errors import Refusal, Unauthenticated
 from models.viewer import Viewer
 from realtime import event_stream, multipart
+from realtime.endpoint import client_of
 from realtime.operations import Authenticator, BadRequest, OperationRequest, operation_request
 from realtime.sockets import Sockets
 from resolvers.services import utc_now
@@ -75,7 +76,10 @@ class GraphQLOverHttp:
             reading = request.method != "POST"
             operation = _from_query(request) if reading else await _from_body(request)
             try:
-                answer = await self._engine.execute(operation, asking, mutations=not reading)
+                client = client_of(request.scope)
+                answer = await self._engine.execute(
+                    operation, asking, client, mutations=not reading
+                )
             except OperationNotAllowed as error:
                 if error.kind is not OperationType.SUBSCRIPTION:
                     allow = {"allow": "POST"}
@@ -134,7 +138,9 @@ class GraphQLOverHttp:
             raise HttpError(429, "TOO_MANY_OPERATIONS", message)
         # What a browser's EventSource sends when it comes back by itself (HTML Standard §9.2.4).
         last = request.headers.get("last-event-id") or None
-        results = self._engine.stream(replace(operation, resume_after=last), asking)
+        results = self._engine.stream(
+            replace(operation, resume_after=last), asking, client_of(request.scope)
+        )
         return Stream(accepted.framing, results, asking, self._sockets)
 
     async def _asking(self, request: Request) -> Viewer | Refusal | None:

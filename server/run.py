@@ -130,7 +130,7 @@ async def _serve_on(listener: socket.socket, settings: Settings, *, with_worker:
         config = configuration(program.app)
         _leave_alone_what_stays()
         background = (
-            asyncio.create_task(worker.run(program.services.db, settings), name="worker")
+            asyncio.create_task(worker.run(program.services, settings), name="worker")
             if with_worker
             else None
         )
@@ -145,7 +145,7 @@ async def _serve_on(listener: socket.socket, settings: Settings, *, with_worker:
 async def work(settings: Settings) -> None:
     """Run the background worker alone until a signal."""
     async with open_services(settings) as services:
-        task = asyncio.create_task(worker.run(services.db, settings), name="worker")
+        task = asyncio.create_task(worker.run(services, settings), name="worker")
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.cancel)

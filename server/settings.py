@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     log_events: int = Field(
         10_000_000, ge=1000, description="How many events are kept to resume from, at most."
     )
+    rate_limits: bool = Field(
+        True, description="Whether anybody is kept from trying things too often."
+    )
     password_memory_kib: int = Field(
         65536,
         ge=8192,

@@ -7,10 +7,9 @@ from datetime import timedelta
 
 import structlog
 
-from models import events, leases, sessions
-from models.database import Database
+from models import events, leases, sessions, tickets
 from realtime.tasks import heed_cancellation
-from resolvers.services import utc_now
+from resolvers.services import Services, utc_now
 from server.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -27,14 +26,14 @@ class Job:
 
     name: str
     every: timedelta
-    run: Callable[[Database, Settings], Awaitable[None]]
+    run: Callable[[Services, Settings], Awaitable[None]]
 
 
-async def prune_sessions(db: Database, _: Settings) -> None:
+async def prune_sessions(services: Services, _: Settings) -> None:
     """Delete sessions that ended long ago."""
     before = utc_now() - SESSIONS_KEPT
     while True:
-        async with db.writing() as connection:
+        async with services.db.writing() as connection:
             pruned = await sessions.prune(connection, before, limit=BATCH)
         if pruned:
             log.info("sessions_pruned", count=pruned)
@@ -42,11 +41,11 @@ async def prune_sessions(db: Database, _: Settings) -> None:
             return
 
 
-async def prune_log(db: Database, settings: Settings) -> None:
+async def prune_log(services: Services, settings: Settings) -> None:
     """Delete events that nobody can resume from any more."""
     before = utc_now() - timedelta(days=settings.log_days)
     while True:
-        async with db.writing() as connection:
+        async with services.db.writing() as connection:
             pruned = await events.prune(
                 connection, before=before, keep=settings.log_events, limit=BATCH
             )
@@ -56,33 +55,43 @@ async def prune_log(db: Database, settings: Settings) -> None:
             return
 
 
-async def prune_leases(db: Database, _: Settings) -> None:
+async def prune_leases(services: Services, _: Settings) -> None:
     """Delete what dead nodes held."""
-    async with db.writing() as connection:
+    async with services.db.writing() as connection:
         pruned = await leases.prune(connection)
     if pruned:
         log.info("leases_pruned", count=pruned)
 
 
+async def prune_tickets(services: Services, _: Settings) -> None:
+    """Delete tickets that nobody used in time."""
+    while True:
+        async with services.db.writing() as connection:
+            pruned = await tickets.prune(connection, utc_now(), limit=BATCH)
+        if pruned < BATCH:
+            return
+
+
 JOBS = [
     Job("prune_sessions", timedelta(hours=1), prune_sessions),
+    Job("prune_tickets", timedelta(minutes=10), prune_tickets),
     Job("prune_log", timedelta(minutes=10), prune_log),
     Job("prune_leases", timedelta(minutes=1), prune_leases),
 ]
 
 
-async def run(db: Database, settings: Settings) -> None:
+async def run(services: Services, settings: Settings) -> None:
     """Do every job at its interval until cancelled."""
     async with asyncio.TaskGroup() as tasks:
         for job in JOBS:
-            tasks.create_task(_repeat(db, settings, job), name=job.name)
+            tasks.create_task(_repeat(services, settings, job), name=job.name)
 
 
-async def _repeat(db: Database, settings: Settings, job: Job) -> None:
+async def _repeat(services: Services, settings: Settings, job: Job) -> None:
     while True:
         try:
             async with asyncio.timeout(JOB_TIMEOUT):
-                await job.run(db, settings)
+                await job.run(services, settings)
         except Exception:
             heed_cancellation()
             log.exception("job_failed", job=job.name)

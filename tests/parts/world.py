@@ -16,9 +16,9 @@ from models.database import Database
 from models.events import events
 from models.messages import Message, messages
 from models.viewer import Viewer
+from resolvers import accounts
 from resolvers import chats as chat_cases
 from resolvers import messages as message_cases
-from resolvers import sessions as session_cases
 from resolvers.services import Services
 from server.app import open_services
 from server.settings import Settings
@@ -35,7 +35,7 @@ class World:
 
     async def person(self, handle: str) -> Viewer:
         """Sign somebody up."""
-        signed_in = await session_cases.register(
+        signed_in = await accounts.register(
             self.services, handle=handle, password=PASSWORD, display_name=handle.title()
         )
         claims = self.services.credentials.access_tokens.read(signed_in.access_token)

@@ -18,6 +18,7 @@ from realtime.registry import Registry, RegistryUnavailable
 from realtime.sockets import Sockets
 from realtime.tasks import end
 from server import worker
+from server.app import open_services
 from server.settings import Settings
 from tests.parts.people import PATIENCE
 from tests.parts.redis import running_redis
@@ -338,7 +339,9 @@ async def test_the_worker_deletes_what_killed_nodes_held_and_leaves_the_others(
     for lasts in (-1.0, 30.0):
         lease = tables.Lease(new_key(), f"for {lasts} s", datetime.now(UTC), 1, 1, 1)
         await leases.begin(lease, {held.user_id: [held]}, lasts=lasts)
-    await worker.prune_leases(db, Settings(_env_file=None, secret_key="s" * 32))
+    settings = Settings(_env_file=None, secret_key="s" * 32, database_url=migrated_database_url)
+    async with open_services(settings) as services:
+        await worker.prune_leases(services, settings)
     async with db.reading() as connection:
         left = (await connection.execute(sa.select(tables.node_leases.c.node_id))).scalars().all()
         rows = (await connection.execute(sa.select(tables.node_sessions.c.run))).all()

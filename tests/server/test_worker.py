@@ -28,7 +28,7 @@ async def test_sessions_that_ended_long_ago_are_deleted_and_the_others_stay(serv
                 moment = utc_now() - ended[person.handle]
                 change = sessions.update().where(sessions.c.id == row.id).values(revoked_at=moment)
                 await connection.execute(change)
-    await worker.prune_sessions(db, server.settings)
+    await worker.prune_sessions(server.program.services, server.settings)
     async with db.reading() as connection:
         left = (await connection.execute(sa.select(sessions.c.id))).scalars().all()
     assert set(left) == {row.id for row in rows[:2]}
@@ -53,7 +53,7 @@ async def test_old_events_are_deleted_and_cursors_from_before_them_are_refused(
         settings = server.settings
     else:
         settings = server.settings.model_copy(update={"log_events": 0})
-    await worker.prune_log(db, settings)
+    await worker.prune_log(server.program.services, settings)
     await ana.send(chat_id, "new")
     async with db.reading() as connection:
         assert (
@@ -68,8 +68,9 @@ async def test_old_events_are_deleted_and_cursors_from_before_them_are_refused(
 async def test_a_chat_whose_events_are_all_pruned_does_not_spoil_resuming(server):
     ana = await server.registered("ana")
     await ana.group("Quiet")
-    db = server.program.services.db
-    await worker.prune_log(db, server.settings.model_copy(update={"log_events": 0}))
+    await worker.prune_log(
+        server.program.services, server.settings.model_copy(update={"log_events": 0})
+    )
     fresh = await cursor_of(ana)
     chat_id = await ana.group("Busy")
     await ana.send(chat_id, "hello")
@@ -85,7 +86,9 @@ async def test_beside_a_slow_writer_a_fresh_cursor_is_never_too_old(migrated_pos
             await slow.execute(sa.text("SELECT pg_current_xact_id()"))  # as if it had written
             for n in range(3):
                 await ana.send(chat_id, f"before {n}")
-            await worker.prune_log(db, server.settings.model_copy(update={"log_events": 0}))
+            await worker.prune_log(
+                server.program.services, server.settings.model_copy(update={"log_events": 0})
+            )
             fresh = await cursor_of(ana)
             await ana.send(chat_id, "after")
             assert texts(await hear(ana, fresh, 1)) == ["after"]
@@ -96,7 +99,7 @@ async def test_what_is_young_and_few_is_left_alone(server):
     old = await cursor_of(ana)
     chat_id = await ana.group("Talk")
     await ana.send(chat_id, "still there")
-    await worker.prune_log(server.program.services.db, server.settings)
+    await worker.prune_log(server.program.services, server.settings)
     assert texts(await hear(ana, old, 2)) == ["still there"]
 
 
@@ -108,7 +111,7 @@ async def test_a_job_that_fails_is_tried_again(server, monkeypatch):
         raise RuntimeError("on purpose")
 
     monkeypatch.setattr(worker, "JOBS", [worker.Job("fails", timedelta(seconds=0.01), fail)])
-    task = asyncio.create_task(worker.run(server.program.services.db, server.settings))
+    task = asyncio.create_task(worker.run(server.program.services, server.settings))
     async with asyncio.timeout(10):
         for _ in range(3):
             await tried.get()

@@ -1,0 +1,200 @@
+"""Signing up and in."""
+
+import re
+
+import structlog
+
+from accounts.passwords import TooManyWaiting
+from models import audit, users
+from models.audit import Act
+from models.base import new_key
+from models.client import NOWHERE, Client
+from models.errors import BadCredentials, InvalidInput, Overloaded, TooLong
+from models.users import User
+from resolvers.rates import Rate
+from resolvers.services import Services, utc_now
+from resolvers.sessions import SignedIn, device, open_session, signed_in
+from resolvers.text import checked, line
+
+log = structlog.get_logger(__name__)
+
+HANDLE = re.compile(r"[a-z][a-z0-9_]{2,31}")
+MIN_PASSWORD = 8  # NIST SP 800-63B §3.1.1.2: length is what counts; no composition rules
+MAX_PASSWORD = 256
+MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+MAX_NAME = 64
+
+
+async def register(
+    services: Services,
+    *,
+    handle: str,
+    password: str,
+    display_name: str,
+    email: str | None = None,
+    device_name: str | None = None,
+    client: Client = NOWHERE,
+) -> SignedIn:
+    """Create a person and sign them in; raises `HandleTaken`, `InvalidInput` or `Overloaded`."""
+    await services.rates.spend_from(Rate.REGISTER_FROM_ADDRESS, client)
+    name = device(device_name)
+    user, password_hash = await _new_person(services, handle, password, display_name, email)
+    now = user.created_at
+    async with services.db.writing() as connection:
+        await users.create(connection, user, password_hash)
+        opened = await open_session(
+            services, connection, user, device_name=name, client=client, now=now
+        )
+        await audit.record(
+            connection,
+            Act.REGISTERED,
+            now=now,
+            actor_id=user.id,
+            session_id=opened.session.id,
+            client=client,
+        )
+    services.node.announce_log()
+    return signed_in(services, opened)
+
+
+async def create_administrator(
+    services: Services, *, handle: str, password: str, display_name: str, email: str | None
+) -> User:
+    """Create an administrator without a session; for the command line. Raises as `register`."""
+    user, password_hash = await _new_person(
+        services, handle, password, display_name, email, is_admin=True
+    )
+    async with services.db.writing() as connection:
+        await users.create(connection, user, password_hash)
+        await audit.record(
+            connection,
+            Act.ADMINISTRATOR_CREATED,
+            now=user.created_at,
+            actor_id=None,
+            subject_id=user.id,
+        )
+    return user
+
+
+async def log_in(
+    services: Services,
+    *,
+    handle: str,
+    password: str,
+    device_name: str | None = None,
+    client: Client = NOWHERE,
+) -> SignedIn:
+    """Open a session; a wrong password and an unknown handle answer, and cost, the same."""
+    await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
+    name = device(device_name)
+    user = await check_password(services, handle, password, client=client)
+    now = utc_now()
+    async with services.db.writing() as connection:
+        opened = await open_session(
+            services, connection, user, device_name=name, client=client, now=now
+        )
+        await audit.record(
+            connection,
+            Act.LOGGED_IN,
+            now=now,
+            actor_id=user.id,
+            session_id=opened.session.id,
+            client=client,
+        )
+    services.node.announce_log()
+    return signed_in(services, opened)
+
+
+async def check_password(services: Services, handle: str, password: str, *, client: Client) -> User:
+    """Return the person whose handle and password these are; raises `BadCredentials`.
+
+    Who is unknown, has no password, or gave a wrong one is answered alike, after the same work.
+    """
+    handle = handle.strip().lower()
+    async with services.db.reading() as connection:
+        # What could not be registered is nobody's, and is not sent to the database.
+        known = await users.credentials(connection, handle if HANDLE.fullmatch(handle) else "")
+    usable = password[:MAX_PASSWORD]
+    try:
+        matches = await services.credentials.passwords.verify(
+            known[1] if known and usable == password else None, usable
+        )
+    except TooManyWaiting as error:
+        raise Overloaded from error
+    async with services.db.reading() as connection:
+        user_id = known[0] if known is not None else new_key()
+        user = (await users.by_ids(connection, [user_id])).get(user_id)
+    if matches and user is not None and user.may_sign_in:
+        return user
+    log.info("log_in_refused")
+    async with services.db.writing() as connection:
+        await audit.record(
+            connection,
+            Act.LOG_IN_FAILED,
+            now=utc_now(),
+            actor_id=None,
+            client=client,
+            subject_id=user.id if user is not None else None,
+        )
+    raise BadCredentials
+
+
+async def _new_person(
+    services: Services,
+    handle: str,
+    password: str,
+    display_name: str,
+    email: str | None,
+    *,
+    is_admin: bool = False,
+) -> tuple[User, str]:
+    """Return a person who keeps the rules, not stored yet, and their password's hash."""
+    user = User(
+        id=new_key(),
+        handle=_new_handle(handle),
+        display_name=line(
+            display_name, what="The display name", maximum=MAX_NAME, path=["displayName"]
+        ),
+        email=_email(email),
+        is_admin=is_admin,
+        created_at=utc_now(),
+    )
+    return user, await _hash(services, _new_password(password))
+
+
+async def _hash(services: Services, password: str) -> str:
+    try:
+        return await services.credentials.passwords.hash(password)
+    except TooManyWaiting as error:
+        raise Overloaded from error
+
+
+def _new_handle(handle: str) -> str:
+    handle = handle.strip().lower()
+    if not HANDLE.fullmatch(handle):
+        raise InvalidInput(
+            "A handle has 3 to 32 characters: a letter, then letters, digits or underscores "
+            "(a to z only).",
+            path=["handle"],
+        )
+    return handle
+
+
+def _new_password(password: str) -> str:
+    if len(password) > MAX_PASSWORD:
+        raise TooLong("The password", actual=len(password), maximum=MAX_PASSWORD, path=["password"])
+    if len(password) < MIN_PASSWORD:
+        raise InvalidInput(
+            f"The password needs at least {MIN_PASSWORD} characters.", path=["password"]
+        )
+    return checked(password, what="The password", maximum=MAX_PASSWORD, path=["password"])
+
+
+def _email(email: str | None) -> str | None:
+    if email is None:
+        return None
+    email = line(email, what="The e-mail address", maximum=MAX_EMAIL, path=["email"])
+    name, at, domain = email.rpartition("@")
+    if not (name and at and domain) or " " in email or not email.isprintable():
+        raise InvalidInput("That is not an e-mail address.", path=["email"])
+    return email

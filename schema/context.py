@@ -42,6 +42,8 @@ class Context:
         self.present: Cursor | None = None
         # Where a subscription goes on instead of after its argument, if the transport knows.
         self.resume_after: str | None = None
+        # In how many seconds to come back, where something was refused for coming too often.
+        self.retry_after = 0
         # One per batch field and set of arguments, for one operation.
         self.loaders: dict[tuple[BatchFunction, str], DataLoader[Any, Any]] = {}
 
@@ -58,6 +60,10 @@ class Context:
         if self.asking is NO_VIEWER:
             raise RuntimeError("a field that is shared has asked who is looking")
         return self.asking
+
+    def must_wait(self, seconds: int) -> None:
+        """Note that something was asked for too often."""
+        self.retry_after = max(self.retry_after, seconds)
 
     @property
     def signed_in(self) -> Viewer:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from limits.aio.storage import MemoryStorage
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -18,12 +17,13 @@ from models.database import Database
 from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
-from resolvers.rates import Rates
+from resolvers.rates import rates
 from resolvers.sending import sending
 from resolvers.services import Credentials, Services
 from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
+from server.addresses import Addresses
 from server.authentication import SessionAuthenticator
 from server.graphql_http import PREFLIGHTED, GraphQLOverHttp
 from server.health import Health
@@ -77,7 +77,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 cursors=Cursors(derive_key(settings.secret_key, "cursor")),
                 content_key=derive_key(settings.secret_key, "message content"),
             ),
-            rates=Rates(MemoryStorage(), enabled=settings.rate_limits),
+            rates=await stack.enter_async_context(
+                rates(settings.rate_limit_url or settings.bus_url, enabled=settings.rate_limits)
+            ),
         )
 
 
@@ -108,7 +110,8 @@ def _application(settings: Settings, services: Services) -> ASGIApp:
         middleware=[Middleware(RequestLog, metrics=metrics), *_cors(settings.allowed_origins)],
     )
     endpoint = Endpoint(engine, authenticator, node.sockets, node.cork)
-    return _Entrance(requests, endpoint, settings.allowed_origins)
+    addresses = Addresses(settings.trusted_proxies)
+    return _Entrance(requests, endpoint, addresses, settings.allowed_origins)
 
 
 def _cors(origins: Sequence[str]) -> list[Middleware]:
@@ -126,7 +129,7 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
                 "x-request-id",
                 *PREFLIGHTED,
             ],
-            expose_headers=["x-request-id"],
+            expose_headers=["retry-after", "x-request-id"],
             max_age=86400,
         )
     ]
@@ -138,13 +141,21 @@ class _Entrance:
     Every layer around a socket takes memory for as long as it is open, so there is none.
     """
 
-    def __init__(self, requests: ASGIApp, endpoint: Endpoint, allowed_origins: list[str]) -> None:
+    def __init__(
+        self,
+        requests: ASGIApp,
+        endpoint: Endpoint,
+        addresses: Addresses,
+        allowed_origins: list[str],
+    ) -> None:
         self._requests = requests
         self._endpoint = endpoint
+        self._addresses = addresses
         self._allowed_origins = allowed_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a socket."""
+        self._addresses.resolve(scope)
         if scope["type"] != "websocket":
             await self._requests(scope, receive, send)
             return

@@ -92,7 +92,8 @@ class GraphQLOverHttp:
         media_type = accepted.plain or JSON
         # With the older media type a well-formed request is answered 200 whatever it says.
         status = 200 if answer.executed or media_type == JSON else 400
-        return _response(media_type, status, answer.payload)
+        headers = {"retry-after": str(answer.retry_after)} if answer.retry_after else None
+        return _response(media_type, status, answer.payload, headers)
 
     def _check_page(self, request: Request) -> None:
         """Refuse a `GET` that a foreign page has the browser send without asking first.

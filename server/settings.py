@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schema import manifest
+from server.addresses import Network
 
 MIN_SECRET = 32  # characters
 # Safe in a log line, a metric's label and a key; as long as a host's name may be (RFC 1035 §2.3.4).
@@ -86,6 +88,16 @@ class Settings(BaseSettings):
     rate_limits: bool = Field(
         True, description="Whether anybody is kept from trying things too often."
     )
+    rate_limit_url: str = Field(
+        "",
+        description="redis://… where nodes count together how often things are tried; the bus if "
+        "that is Redis and this is unset, else each node counts for itself.",
+    )
+    trusted_proxies: Annotated[list[Network], NoDecode] = Field(
+        default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1")],
+        description="Addresses and networks, separated by commas, of the proxies that tell whom a "
+        "connection is from.",
+    )
     password_memory_kib: int = Field(
         65536,
         ge=8192,
@@ -109,6 +121,23 @@ class Settings(BaseSettings):
         if value.startswith("kafka") and importlib.util.find_spec("aiokafka") is None:
             raise ValueError("Kafka needs an extra package: `pip install 'hubbub[kafka]'`")
         return value
+
+    @field_validator("rate_limit_url")
+    @classmethod
+    def _known_counts(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("redis", "rediss", "memory"):
+            raise ValueError("use redis://host, rediss://host, or memory:// for each node alone")
+        return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return [ip_network(each.strip()) for each in value.split(",") if each.strip()]
+        except ValueError as error:
+            raise ValueError(f"{error}; write addresses or networks, 10.0.0.0/8") from None
 
     @field_validator("node_id")
     @classmethod

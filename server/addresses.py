@@ -21,10 +21,15 @@ class Addresses:
         self._trusted = tuple(trusted)
 
     def resolve(self, scope: Scope) -> None:
-        """Put the client's address into a connection's scope, in place of its proxy's."""
+        """Put the client's address into a connection's scope, in place of its proxy's.
+
+        And whether the client speaks https, which a proxy tells by `X-Forwarded-Proto`.
+        """
         peer = scope.get("client")
         if peer is None or not self._ours(_address(peer[0])):
             return
+        if (b"x-forwarded-proto", b"https") in scope["headers"]:
+            scope["scheme"] = "https" if scope["type"] == "http" else "wss"
         named = self._named(scope)
         if named is not None:
             scope["client"] = (named, 0)

@@ -109,6 +109,8 @@ def _application(settings: Settings, services: Services) -> ASGIApp:
         ],
         middleware=[Middleware(RequestLog, metrics=metrics), *_cors(settings.allowed_origins)],
     )
+    # Starlette would redirect to whatever host the request names.
+    requests.router.redirect_slashes = False
     endpoint = Endpoint(engine, authenticator, node.sockets, node.cork)
     addresses = Addresses(settings.trusted_proxies)
     return _Entrance(requests, endpoint, addresses, settings.allowed_origins)

@@ -11,7 +11,7 @@ LISTED, FORWARDED = b"x-forwarded-for", b"forwarded"
 
 
 def resolved(peer, *headers):
-    scope = {"client": peer and (peer, 50000), "headers": list(headers)}
+    scope = {"type": "http", "client": peer and (peer, 50000), "headers": list(headers)}
     Addresses(OURS).resolve(scope)
     return scope["client"] and scope["client"][0]
 
@@ -58,3 +58,18 @@ def test_the_address_is_what_the_last_of_our_proxies_has_written(peer, headers, 
 def test_a_long_list_is_looked_at_from_its_end_only():
     hops = b"192.0.2.1," * 100_000 + b"10.0.0.2," * MAX_HOPS + b"10.0.0.3"
     assert resolved("10.0.0.1", (LISTED, hops)) == "10.0.0.2"
+
+
+@pytest.mark.parametrize(
+    ("peer", "type_", "scheme"),
+    [
+        ("10.0.0.1", "http", "https"),
+        ("10.0.0.1", "websocket", "wss"),
+        ("192.0.2.1", "http", "as was"),
+    ],
+)
+def test_a_proxy_of_ours_tells_whether_its_client_speaks_https(peer, type_, scheme):
+    headers = [(b"x-forwarded-proto", b"https")]
+    scope = {"type": type_, "client": (peer, 50000), "headers": headers, "scheme": "as was"}
+    Addresses(OURS).resolve(scope)
+    assert scope["scheme"] == scheme

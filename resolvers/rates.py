@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from enum import Enum
+from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from limits import RateLimitItem, parse_many
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 STORAGE_TIMEOUT = 0.25  # seconds
 STORAGE_REST = 5.0  # seconds
 PREFIX = "hubbub:limits"
+REDIS_PORT = 6379
 
 
 _Counting = Callable[[SlidingWindowCounterRateLimiter, "Rate", str], Awaitable[int | None]]
@@ -151,15 +153,35 @@ async def rates(url: str, *, enabled: bool) -> AsyncIterator[Rates]:
     if not enabled or not url.startswith("redis"):
         yield Rates(enabled=enabled)
         return
-    storage = RedisStorage(
-        f"async+{url}",
+    storage = _redis(url)
+    try:
+        yield Rates(storage, enabled=enabled)
+    finally:
+        await storage.bridge.storage.aclose()  # type: ignore[attr-defined]
+
+
+async def reachable(url: str) -> bool:
+    """Return whether a Redis answers."""
+    storage = _redis(url)
+    try:
+        async with asyncio.timeout(10 * STORAGE_TIMEOUT):
+            return bool(await storage.check())
+    except (StorageError, TimeoutError, OSError):
+        return False
+    finally:
+        await storage.bridge.storage.aclose()  # type: ignore[attr-defined]
+
+
+def _redis(url: str) -> RedisStorage:
+    parts = urlsplit(url)
+    if parts.port is None:  # which everybody but `limits` takes for Redis's usual one
+        user, at, host = parts.netloc.rpartition("@")
+        parts = parts._replace(netloc=f"{user}{at}{host or 'localhost'}:{REDIS_PORT}")
+    return RedisStorage(
+        f"async+{urlunsplit(parts)}",
         wrap_exceptions=True,
         implementation="redispy",
         key_prefix=PREFIX,
         socket_timeout=STORAGE_TIMEOUT,
         socket_connect_timeout=STORAGE_TIMEOUT,
     )
-    try:
-        yield Rates(storage, enabled=enabled)
-    finally:
-        await storage.bridge.storage.aclose()  # type: ignore[attr-defined]

@@ -201,9 +201,9 @@ class Engine:
         except GraphQLError as error:
             return Answer({"errors": [formatted(error)]}, executed=False)
         result = await self._executed(_Operation(face, admitted, context))
-        for error in result.errors or ():
-            if isinstance(error.original_error, RateLimited):
-                context.must_wait(error.original_error.retry_after)
+        for each in result.errors or ():
+            if isinstance(each.original_error, RateLimited):
+                context.must_wait(each.original_error.retry_after)
         return Answer(response(result), began(result), context.retry_after)
 
     async def begin(

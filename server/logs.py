@@ -27,18 +27,17 @@ def configure(format_: Literal["auto", "console", "json"], level: str, node_id: 
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    rendering: list[structlog.typing.Processor] = (
-        [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
-                # The default shows local variables: passwords, tokens, what people wrote.
-                exception_formatter=structlog.dev.plain_traceback,
-            )
-        ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # The default shows local variables: passwords, tokens, what people wrote.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else structlog.processors.JSONRenderer()
     )
-    renderers = [*rendering[:-1], Masked(rendering[-1])]
+    tracebacks = [] if console else [structlog.processors.format_exc_info]
+    renderers = [*tracebacks, Masked(renderer)]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

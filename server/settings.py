@@ -211,12 +211,17 @@ class Settings(BaseSettings):
         return self.database_url.startswith("sqlite")
 
 
-def load() -> Settings:
-    """Return the settings, with a secret; raises `SettingsError` with a sentence for people."""
+def read() -> Settings:
+    """Return the settings as they are given; raises `SettingsError` with a sentence for people."""
     try:
-        settings = Settings()
+        return Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(problem) for problem in error.errors())) from None
+
+
+def load() -> Settings:
+    """Return the settings, with a secret; raises `SettingsError`."""
+    settings = read()
     if not settings.secret_key:
         settings.secret_key = _kept_secret(settings.data_dir)
     return settings

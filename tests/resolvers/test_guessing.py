@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from resolvers import guessing, rate_storage
+from models import sessions
+from resolvers import rate_storage
 from tests.parts.people import PASSWORD, SIGNED_IN
 from tests.parts.running import running
 
@@ -126,6 +127,6 @@ async def test_a_planted_fault_is_seen(limited, monkeypatch):
         return True
 
     await somebody(limited, HOME).register("ana")
-    monkeypatch.setattr(guessing.sessions, "seen_in", seen_everywhere)
+    monkeypatch.setattr(sessions, "seen_in", seen_everywhere)
     results = [await tried(somebody(limited, f"203.0.{n}.9")) for n in range(30)]
     assert results == ["BAD_CREDENTIALS"] * 30

@@ -147,3 +147,12 @@ async def test_the_memory_takes_no_more_room_than_two_generations():
 )
 def test_a_client_is_known_by_all_that_is_its_own(address, single):
     assert Client(address).single_address == single
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://redis", "redis://", "redis://:secret@redis/1", "rediss://user:a%40b@[::1]/0?db=2"],
+)
+async def test_an_address_without_a_port_means_the_usual_one(url):
+    async with rates(url, enabled=True) as counted:
+        assert counted._shared is not None

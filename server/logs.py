@@ -36,8 +36,9 @@ def configure(format_: Literal["auto", "console", "json"], level: str, node_id: 
         if console
         else structlog.processors.JSONRenderer()
     )
-    tracebacks = [] if console else [structlog.processors.format_exc_info]
-    renderers = [*tracebacks, Masked(renderer)]
+    renderers: list[structlog.typing.Processor] = [Masked(renderer)]
+    if not console:
+        renderers.insert(0, structlog.processors.format_exc_info)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

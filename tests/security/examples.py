@@ -83,14 +83,3 @@ EXAMPLES: dict[str, list[Example]] = {
     "Subscription.events": _of(chatIds=[CHAT]),
     "Subscription.typing": _of(chatId=CHAT),
 }
-
-# Whoever asks, signed in or not, gets an answer: there is nothing in it that is anybody's.
-ANONYMOUS = frozenset(
-    {
-        "Query.viewer",
-        "Query.server",
-        "Mutation.register",
-        "Mutation.logIn",
-        "Mutation.refreshSession",
-    }
-)

@@ -48,9 +48,9 @@ _ROOTS = {
 }
 
 
-def core() -> GraphQLSchema:
-    """Return the schema as graphql-core has it."""
-    return build_schema()._schema
+def core(*, administrators: bool = False) -> GraphQLSchema:
+    """Return the schema as graphql-core has it: everybody's, or the one of administrators."""
+    return build_schema(administrators=administrators)._schema
 
 
 def fields(schema: GraphQLSchema) -> list[Field]:

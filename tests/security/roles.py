@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from schema.ids import decode_message, encode_message
+from models.users import UserKind
+from resolvers.services import utc_now
+from resolvers.sessions import end_all, tell_ended
+from schema.ids import Kind, decode, decode_message, encode_message
 from tests.security.examples import Thing
 from tests.security.stage import Asking, Stage
 
@@ -85,13 +88,34 @@ async def revoke(stage: Stage, asking: Asking) -> None:
     asking.person.token = token
 
 
+async def guest(stage: Stage) -> Asking:
+    """Somebody who came by a link, and is in one chat; how they came is not looked at here."""
+    asking = await stage.stranger()
+    await stage.change(asking, kind=UserKind.GUEST.value)
+    await asking.person.log_in(asking.person.handle)  # what they were is remembered for a while
+    return asking
+
+
+async def suspend(stage: Stage, asking: Asking) -> None:
+    await stage.change(asking, suspended_at=utc_now())
+    services = stage.server.program.services
+    async with services.db.writing() as connection:
+        ended = await end_all(connection, decode(Kind.USER, asking.person.user_id))
+    await tell_ended(services, ended)
+
+
 ROLES = [
     Role("outsider", outsider, UNSEEN),
     Role("ex-member", member_for_now, UNSEEN, then=remove),
     Role("newcomer", newcomer, UNSEEN),
+    Role("guest", guest, UNSEEN | KIND_REFUSED),
+    Role("suspended", outsider, SHUT_OUT, then=suspend),
     Role("revoked session", signed_in, SHUT_OUT, then=revoke),
     Role("anonymous", anonymous, SHUT_OUT),
 ]
 
 # Rows of the matrix whose role does not exist yet, and what it waits for.
-WAITING = {"banned": "bans, which come with moderation"}
+WAITING = {
+    "banned": "bans, which come with moderation",
+    "bot without scope": "tokens of bots",
+}

@@ -5,8 +5,12 @@ from __future__ import annotations
 import itertools
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
-from schema.ids import Kind, encode, encode_message
+import sqlalchemy as sa
+
+from models.users import users
+from schema.ids import Kind, decode, encode, encode_message
 from tests.parts.people import Person
 from tests.parts.running import Running
 from tests.security.examples import Thing
@@ -45,6 +49,12 @@ class Stage:
         """Return somebody who is signed in, has a chat of their own, and is in none of Ana's."""
         person = await self.server.registered(f"mallory{next(self._numbers)}")
         return Asking(person, await belongings(person, self.ben), self.secret, nothing())
+
+    async def change(self, asking: Asking, **values: Any) -> None:
+        """Change somebody's row, for what no client can do."""
+        user_id = decode(Kind.USER, asking.person.user_id)
+        async with self.server.program.services.db.writing() as connection:
+            await connection.execute(sa.update(users).where(users.c.id == user_id).values(**values))
 
     def nobody(self) -> Asking:
         """Return somebody who is not signed in."""

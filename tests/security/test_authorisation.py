@@ -11,15 +11,15 @@ from models import chats
 from models.base import metadata
 from schema.ids import Kind
 from tests.parts import record
-from tests.security.asking import OverHttp, verdict
+from tests.security.asking import TRANSPORTS, OverHttp, verdict
 from tests.security.examples import EXAMPLES, PUBLIC, Thing
-from tests.security.fields import core, fields
-from tests.security.roles import ROLES, WAITING, Role, outsider
+from tests.security.fields import core, document, fields
+from tests.security.roles import ROLES, WAITING, Role, anonymous, outsider
 from tests.security.stage import Asking, Stage, belongings, nothing
 from tests.security.walk import cases, walk
 
-# What says who was seen where and when.
-BESIDE = {"node_leases", "node_sessions", "sessions"}
+# What says who was seen where and when, and how far the log's readers have come.
+BESIDE = {"node_leases", "node_sessions", "sessions", "log_state"}
 
 
 async def stored(server):
@@ -71,6 +71,26 @@ async def test_nobody_reaches_what_is_not_theirs(server, role):
     dialect = server.program.services.db.dialect
     record.counted("authorisation", f"{dialect}, {role.name}", report.cases)
     assert report.cases >= 10
+
+
+@pytest.mark.parametrize("role", [outsider, anonymous], ids=lambda role: role.__name__)
+async def test_what_only_administrators_have_does_not_exist_for_others(sqlite_server, role):
+    everybodys, theirs = core(), core(administrators=True)
+    asking = await role(await Stage.set_up(sqlite_server))
+    hidden = {each.key: each for each in fields(theirs)}.keys() - {
+        each.key for each in fields(everybodys)
+    }
+    assert "Query.admin" in hidden
+    for transport_type in TRANSPORTS:
+        async with transport_type.opened(asking.person) as transport:
+            for each in fields(theirs):
+                if each.key in hidden and each.operation is not None:
+                    args = {name: None for name in each.definition.args}
+                    answer = await transport.ask(document(each), args)
+                    assert verdict(answer) == "BAD_REQUEST", each.key
+            for name in theirs.type_map.keys() - everybodys.type_map.keys():
+                query = f'{{ __type(name: "{name}") {{ name }} }}'
+                assert await transport.ask(query, {}) == {"data": {"__type": None}}
 
 
 @pytest.mark.parametrize("name", WAITING)

@@ -85,7 +85,7 @@ async def test_what_only_administrators_have_does_not_exist_for_others(sqlite_se
         async with transport_type.opened(asking.person) as transport:
             for each in fields(theirs):
                 if each.key in hidden and each.operation is not None:
-                    args = {name: None for name in each.definition.args}
+                    args = dict.fromkeys(each.definition.args)
                     answer = await transport.ask(document(each), args)
                     assert verdict(answer) == "BAD_REQUEST", each.key
             for name in theirs.type_map.keys() - everybodys.type_map.keys():

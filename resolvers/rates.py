@@ -73,6 +73,10 @@ class Pace(Enum):
     SUBSCRIBING = (300, 10.0)
     ENTERING = (600, 20.0)  # of an address, behind which a whole office may be
 
+    __hash__ = (
+        object.__hash__
+    )  # an Enum's own is written in Python, and this is asked for each field
+
 
 class Rates:
     """Counts what is limited."""
@@ -109,7 +113,7 @@ class Rates:
         if not self._enabled:
             return 0
         waiting = self._buckets[pace].take(key, time.monotonic())
-        return math.ceil(waiting)
+        return math.ceil(waiting) if waiting else 0
 
     async def _counted(self, counting: _Counting, rate: Rate, name: str) -> int | None:
         if self._shared is not None and time.monotonic() >= self._rests_until:

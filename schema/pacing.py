@@ -37,7 +37,10 @@ def too_fast(context: Context, pace: Pace) -> RateLimited | None:
     Who is not signed in is known by their address; without one, as all the others without one.
     """
     asking = context.asking
-    key: Hashable = asking.user_id if isinstance(asking, Viewer) else context.client.single_address
+    # An integer is hashed ten times as fast as the UUID that it is of.
+    key: Hashable = (
+        asking.user_id.int if isinstance(asking, Viewer) else context.client.single_address
+    )
     waiting = context.services.rates.pace(pace, key)
     if not waiting:
         return None

@@ -37,7 +37,7 @@ def exhaust(server, pace, key):
 
 
 def key_of(person):
-    return decode(Kind.USER, person.user_id)
+    return decode(Kind.USER, person.user_id).int
 
 
 def test_the_table_names_fields_that_exist():

@@ -9,15 +9,25 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+from schema.ids import Kind
+
 
 class Thing(enum.Enum):
-    """What an id may name."""
+    """What an id may name: a bot's id is of the same kind as a person's, and another thing."""
 
-    USER = "user"
-    CHAT = "chat"
-    MESSAGE = "message"
-    MEMBERSHIP = "membership"
-    SESSION = "session"
+    USER = ("user", Kind.USER)
+    CHAT = ("chat", Kind.CHAT)
+    MESSAGE = ("message", Kind.MESSAGE)
+    MEMBERSHIP = ("membership", Kind.MEMBERSHIP)
+    SESSION = ("session", Kind.SESSION)
+
+    @property
+    def kind(self) -> Kind:
+        """What its ids say that they are of."""
+        return self.value[1]
+
+    def __str__(self) -> str:
+        return self.value[0]
 
 
 # People are there for whoever is signed in: whom one writes to is found by handle. So these ids

@@ -78,6 +78,6 @@ async def belongings(owner: Person, friend: Person) -> Ids:
 
 def nothing() -> Ids:
     """Return well-formed ids of things that do not exist."""
-    ids = {thing: encode(Kind[thing.name], uuid.uuid4()) for thing in Thing}
+    ids = {thing: encode(thing.kind, uuid.uuid4()) for thing in Thing}
     ids[Thing.MESSAGE] = encode_message((uuid.uuid4(), 1))
     return ids

@@ -47,8 +47,8 @@ def _named(place):
 
 
 def test_every_kind_of_id_is_walked():
-    assert {thing.name for thing in Thing} == {kind.name for kind in Kind}
-    assert {thing.name for thing in PUBLIC} == {"USER"}
+    assert {thing.kind for thing in Thing} == set(Kind)
+    assert {Thing.USER} == PUBLIC
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

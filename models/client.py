@@ -29,5 +29,16 @@ class Client:
         bits = 24 if address.version == 4 else 48
         return str(ipaddress.ip_network((address, bits), strict=False))
 
+    @property
+    def single_address(self) -> str | None:
+        """What one client is known by: its IPv4 address, or the IPv6 /64 that is all its own."""
+        try:
+            address = ipaddress.ip_address(self.address or "")
+        except ValueError:
+            return self.address
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+            return str(ipaddress.ip_network((address, 64), strict=False))
+        return str(getattr(address, "ipv4_mapped", None) or address)
+
 
 NOWHERE = Client()

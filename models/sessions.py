@@ -200,6 +200,22 @@ async def live_of_many(
     return result
 
 
+async def seen_in(
+    connection: Connection, user_id: UUID, network: str | None, *, since: datetime
+) -> bool:
+    """Return whether a person had a session in a network since a moment, ended or not."""
+    found = await connection.execute(
+        sa.select(sessions.c.id)
+        .where(
+            sessions.c.user_id == user_id,
+            sessions.c.address == network,
+            sessions.c.last_seen_at >= since,
+        )
+        .limit(1)
+    )
+    return found.first() is not None
+
+
 async def live_among(
     connection: Connection, session_ids: Collection[UUID], now: datetime
 ) -> set[UUID]:

@@ -19,6 +19,7 @@ from models.errors import (
 )
 from models.users import User
 from resolvers import log_in_challenges, sign_up
+from resolvers.guessing import count_guess, forgive
 from resolvers.log_in_challenges import Challenge
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
@@ -144,12 +145,15 @@ async def check_password(services: Services, handle: str, password: str, *, clie
     """Return the person whose handle and password these are; raises `BadCredentials`.
 
     Who is unknown, has no password, or gave a wrong one is answered alike, after the same work.
-    Who gave the right one and is suspended is told so: `AccountSuspended`.
+    Who gave the right one and is suspended is told so: `AccountSuspended`. Raises `RateLimited`
+    where it was tried too often: see `resolvers/guessing.py`.
     """
     handle = handle.strip().lower()
     async with services.db.reading() as connection:
         # What could not be registered is nobody's, and is not sent to the database.
         known = await users.credentials(connection, handle if HANDLE.fullmatch(handle) else "")
+    user_id = known[0] if known is not None else new_key()
+    await count_guess(services, handle, user_id, client)
     usable = password[:MAX_PASSWORD]
     try:
         matches = await services.credentials.passwords.verify(
@@ -158,9 +162,9 @@ async def check_password(services: Services, handle: str, password: str, *, clie
     except TooManyWaiting as error:
         raise Overloaded from error
     async with services.db.reading() as connection:
-        user_id = known[0] if known is not None else new_key()
         user = (await users.by_ids(connection, [user_id])).get(user_id)
     if matches and user is not None and user.may_sign_in:
+        await forgive(services, handle, client)
         return user
     # Only to who knows the password: nobody else learns from it that there is an account.
     suspended = matches and user is not None and user.deleted_at is None

@@ -45,6 +45,8 @@ class Context:
         self.resume_after: str | None = None
         # Where tokens go that the transport keeps for its client; None where there is no such.
         self.jar: Jar | None = None
+        # In how many seconds to come back, where something was refused for coming too often.
+        self.retry_after = 0
         # One per batch field and set of arguments, for one operation.
         self.loaders: dict[tuple[BatchFunction, str], DataLoader[Any, Any]] = {}
 
@@ -61,6 +63,10 @@ class Context:
         if self.asking is NO_VIEWER:
             raise RuntimeError("a field that is shared has asked who is looking")
         return self.asking
+
+    def must_wait(self, seconds: int) -> None:
+        """Note that something was asked for too often."""
+        self.retry_after = max(self.retry_after, seconds)
 
     @property
     def kept_refresh_token(self) -> str:

@@ -24,7 +24,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 
 from models.client import NOWHERE, Client
-from models.errors import Refusal
+from models.errors import RateLimited, Refusal
 from models.viewer import Viewer
 from realtime.feed import told_by
 from realtime.mailbox import SlowConsumer
@@ -54,10 +54,14 @@ Observer = Callable[[str, str | None, float, bool], None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operation answered; `executed` is false when it was refused before it ran."""
+    """What an operation answered; `executed` is false when it was refused before it ran.
+
+    `retry_after` has the seconds to wait where something was refused for coming too often, else 0.
+    """
 
     payload: dict[str, Any]
     executed: bool
+    retry_after: int = 0
 
 
 class OperationNotAllowed(Exception):
@@ -203,7 +207,10 @@ class Engine:
         except GraphQLError as error:
             return Answer({"errors": [formatted(error)]}, executed=False)
         result = await self._executed(_Operation(face, admitted, context))
-        return Answer(response(result), executed=began(result))
+        for each in result.errors or ():
+            if isinstance(each.original_error, RateLimited):
+                context.must_wait(each.original_error.retry_after)
+        return Answer(response(result), began(result), context.retry_after)
 
     async def begin(
         self,

@@ -9,7 +9,7 @@ import functools
 import secrets
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import strawberry
 import structlog
@@ -21,6 +21,7 @@ from models.errors import (
     TooLong,
     Unauthenticated,
 )
+from schema.context import Info
 
 log = structlog.get_logger(__name__)
 
@@ -160,6 +161,8 @@ def refusals_into(
             except Refusal as refusal:
                 if isinstance(refusal, Unauthenticated) and not unauthenticated:
                     raise
+                if isinstance(refusal, RateLimited):
+                    cast("Info", kwargs["info"]).context.must_wait(refusal.retry_after)
                 log.info("mutation_refused", mutation=mutation.__name__, code=refusal.code)
                 return payload(errors=[user_error(refusal)])  # type: ignore[call-arg]
 

@@ -8,14 +8,28 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLError, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+import structlog
+from graphql import (
+    GraphQLError,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    get_named_type,
+)
 from graphql.execution.execute import default_field_resolver
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from models.errors import Forbidden
 from models.users import UserKind
 from models.viewer import Viewer
 from resolvers.confirmation import require_confirmed
+from resolvers.rates import Pace
 from schema.context import Context
+from schema.errors import user_error
+from schema.pacing import pace_of, too_fast
+
+log = structlog.get_logger(__name__)
 
 PERSON = frozenset({UserKind.PERSON})
 EVERY_ACCOUNT = frozenset(UserKind)
@@ -122,18 +136,42 @@ def guard(schema: GraphQLSchema) -> None:
 
 def _guard_fields(root: GraphQLObjectType, *, subscribing: bool) -> None:
     for name, field in root.fields.items():
-        policy = POLICIES[f"{root.name}.{name}"]
-        if policy == _ANYBODY:
-            continue
+        policy, pace = POLICIES[f"{root.name}.{name}"], pace_of(f"{root.name}.{name}")
         if subscribing:
             if field.subscribe is None:
                 raise RuntimeError(f"{root.name}.{name} cannot be subscribed to")
-            field.subscribe = _guarded(field.subscribe, policy)
+            field.subscribe = _paced(_guarded(field.subscribe, policy), pace, None)
         else:
-            field.resolve = _guarded(field.resolve or default_field_resolver, policy)
+            resolve = _guarded(field.resolve or default_field_resolver, policy)
+            field.resolve = _paced(resolve, pace, _payload(field))
+
+
+def _payload(field: GraphQLField) -> type | None:
+    """Return the class of a mutation's payload, which has `errors`; None for any other field."""
+    type_ = get_named_type(field.type)
+    if not isinstance(type_, GraphQLObjectType) or "errors" not in type_.fields:
+        return None
+    payload: type = type_.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].origin
+    return payload
+
+
+def _paced(resolve: Callable[..., Any], pace: Pace, payload: type | None) -> Callable[..., Any]:
+    def unhurried(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+        refusal = too_fast(info.context, pace)
+        if refusal is None:
+            return resolve(source, info, **arguments)
+        if payload is None:
+            raise refusal
+        log.info("mutation_refused", mutation=info.field_name, code=refusal.code)
+        return payload(errors=[user_error(refusal)])
+
+    return unhurried
 
 
 def _guarded(resolve: Callable[..., Any], policy: Policy) -> Callable[..., Any]:
+    if policy == _ANYBODY:
+        return resolve
+
     def checked(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
         context: Context = info.context
         viewer = context.viewer if policy.anonymous else context.signed_in

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from limits.aio.storage import MemoryStorage
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -26,13 +25,14 @@ from models.database import Database
 from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
-from resolvers.rates import Rates
+from resolvers.rates import rates
 from resolvers.sending import sending
 from resolvers.services import AccountRules, Credentials, Services
 from resolvers.signing_keys import SigningKeys
 from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
+from server.addresses import Addresses
 from server.authentication import SessionAuthenticator
 from server.cookies import CSRF_HEADER, MODE_HEADER, Cookies, NotFromHere
 from server.export_files import ExportFiles
@@ -96,7 +96,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 passkeys=Passkeys(_site(settings)),
                 export_links=SignedLinks(derive_key(settings.secret_key, "export link")),
             ),
-            rates=Rates(MemoryStorage(), enabled=settings.rate_limits),
+            rates=await stack.enter_async_context(
+                rates(settings.rate_limit_url or settings.bus_url, enabled=settings.rate_limits)
+            ),
             sign_up=settings.sign_up,
             rules=AccountRules(
                 passwords=settings.passwords,
@@ -155,8 +157,11 @@ def _application(
         ],
         middleware=[Middleware(RequestLog, metrics=metrics), *_cors(settings)],
     )
+    # Starlette would redirect to whatever host the request names.
+    requests.router.redirect_slashes = False
     endpoint = Endpoint(engine, authenticator, node.sockets, node.cork)
-    return _Entrance(requests, endpoint, settings.allowed_origins, cookies)
+    addresses = Addresses(settings.trusted_proxies)
+    return _Entrance(requests, endpoint, addresses, settings.allowed_origins, cookies)
 
 
 def _cors(settings: Settings) -> list[Middleware]:
@@ -177,7 +182,7 @@ def _cors(settings: Settings) -> list[Middleware]:
                 *PREFLIGHTED,
                 *for_cookies,
             ],
-            expose_headers=["x-request-id", *for_cookies[1:]],
+            expose_headers=["retry-after", "x-request-id", *for_cookies[1:]],
             max_age=86400,
         )
     ]
@@ -193,16 +198,19 @@ class _Entrance:
         self,
         requests: ASGIApp,
         endpoint: Endpoint,
+        addresses: Addresses,
         allowed_origins: list[str],
         cookies: Cookies | None,
     ) -> None:
         self._cookies = cookies
         self._requests = requests
         self._endpoint = endpoint
+        self._addresses = addresses
         self._allowed_origins = allowed_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a socket."""
+        self._addresses.resolve(scope)
         if scope["type"] != "websocket":
             await self._requests(scope, receive, send)
             return

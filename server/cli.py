@@ -128,6 +128,43 @@ def migrate(
 
 
 @app.command()
+def check() -> None:
+    """Say what is missing for people to use this server; exits with 1 if something is."""
+    import shutil
+    import textwrap
+
+    from server import settings
+    from server.checklist import UNSEEN, Finding, Mark, findings, in_words
+
+    colours = {Mark.GOOD: "green", Mark.LOOK: "yellow", Mark.BAD: "red"}
+    width = min(shutil.get_terminal_size().columns, 100)
+    found: list[Finding] = []
+
+    async def look() -> None:
+        found.extend(await findings(settings.read()))
+
+    def put(text: str, first: str, rest: int) -> None:
+        lines = textwrap.wrap(text, width - rest, break_long_words=False, break_on_hyphens=False)
+        typer.echo(first + ("\n" + " " * rest).join(lines))  # without colours if not on a terminal
+
+    _run(look())
+    column = max(len(finding.subject) for finding in found)
+    print()
+    for finding in found:
+        mark = typer.style(finding.mark.value, fg=colours[finding.mark])
+        indent = column + 6
+        put(finding.found, f"  {mark} {finding.subject:{column}}  ", indent)
+        if finding.advice:
+            put(finding.advice, f"{' ' * (indent - 2)}→ ", indent)
+    print(f"\n  {in_words(found)} What cannot be seen from here:\n")
+    for each in UNSEEN:
+        put(each, "  · ", 4)
+    print()
+    if any(finding.mark is Mark.BAD for finding in found):
+        sys.exit(1)
+
+
+@app.command()
 def nodes() -> None:
     """List the nodes that run, and how many sockets and people each holds."""
     from realtime.registry import RegistryUnavailable

@@ -1,13 +1,15 @@
 """Connections: what uvicorn holds for a peer that has not said who it is, within bounds.
 
 uvicorn with httptools waits for the end of a request's head for ever and keeps whatever comes until
-then, and it answers every ping at once, whether or not the peer takes the answers. The two classes
-here are its protocols with a limit on each; `server/run.py` hands them to it.
+then; it keeps an answer for as long as nobody takes it; and it answers every ping at once, whether
+or not the peer takes the answers. The two classes here are its protocols with a limit on each;
+`server/run.py` hands them to it.
 """
 
 import asyncio
 from http import HTTPStatus
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
@@ -15,11 +17,16 @@ from websockets.http11 import Request
 
 from realtime.wire import EXTENSION
 
+log = structlog.get_logger(__name__)
+
 # Of a request's head; NGINX takes 32 KB by default, and the longest token of ours is below 1 KB.
 MAX_HEAD = 64 * 1024  # bytes
 HEAD_TIMEOUT = 20.0  # seconds
 # Browsers cut the largest frame there may be into pieces of 16 KB and more.
 MAX_FRAGMENTS = 1024
+# Who takes less of an answer than this is cut off: it would be kept for as long as they like.
+STALL_TIMEOUT = 20.0  # seconds
+LEAST_TAKEN = 16 * 1024  # bytes in that time: less than a telephone line's
 LINGER = 20.0  # seconds in which a peer may take what was sent before its socket was closed
 
 _ANSWERS = {
@@ -37,6 +44,7 @@ class HttpConnection(HttpToolsProtocol):
     _head = 0  # bytes of the head that is being read
     _loose = 0  # bytes since a head, a piece of a body or a message was complete
     _progress = False
+    _stalling: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for the first head."""
@@ -46,7 +54,19 @@ class HttpConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Hold the answer back, and watch whether the peer takes any of it."""
+        super().pause_writing()
+        if self._stalling is None:
+            self._watch()
+
+    def resume_writing(self) -> None:
+        """Go on: the peer has taken nearly all there was."""
+        self._stop_watching()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Read on; what brings nothing to an end is counted, and timed unless it is answered."""
@@ -121,6 +141,24 @@ class HttpConnection(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _watch(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._stalling = self.loop.call_later(STALL_TIMEOUT, self._look, waiting)
+
+    def _stop_watching(self) -> None:
+        if self._stalling is not None:
+            self._stalling.cancel()
+            self._stalling = None
+
+    def _look(self, waited: int) -> None:
+        """Cut off a peer that has taken next to nothing of what waits."""
+        if waited - self.transport.get_write_buffer_size() < LEAST_TAKEN:
+            log.info("answer_stalled")
+            self._stalling = None
+            self.transport.abort()
+        else:
+            self._watch()
 
     def _refuse(self, status: int) -> None:
         self._stop_waiting()

@@ -261,7 +261,8 @@ def _answered(answer: Answer, accepted: Accepted) -> Response:
     media_type = accepted.plain or JSON
     # With the older media type a well-formed request is answered 200 whatever it says.
     status = 200 if answer.executed or media_type == JSON else 400
-    return _response(media_type, status, answer.payload)
+    headers = {"retry-after": str(answer.retry_after)} if answer.retry_after else None
+    return _response(media_type, status, answer.payload, headers)
 
 
 def _method(message: str, allow: dict[str, str]) -> HttpError:

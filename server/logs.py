@@ -7,6 +7,8 @@ from typing import Literal
 
 import structlog
 
+from server.masking import Masked, mask_names
+
 
 def configure(format_: Literal["auto", "console", "json"], level: str, node_id: str) -> None:
     """Send our own and the libraries' logs to standard error in one format, under a node's name."""
@@ -20,21 +22,23 @@ def configure(format_: Literal["auto", "console", "json"], level: str, node_id: 
     console = sys.stderr.isatty() if format_ == "auto" else format_ == "console"
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        mask_names,
         name_node,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderers: list[structlog.typing.Processor] = (
-        [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
-                # The default shows local variables: passwords, tokens, what people wrote.
-                exception_formatter=structlog.dev.plain_traceback,
-            )
-        ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # The default shows local variables: passwords, tokens, what people wrote.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else structlog.processors.JSONRenderer()
     )
+    renderers: list[structlog.typing.Processor] = [Masked(renderer)]
+    if not console:
+        renderers.insert(0, structlog.processors.format_exc_info)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

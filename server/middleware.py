@@ -1,13 +1,13 @@
-"""Around every HTTP request: an id for the log, a line in it, and a net for what falls through."""
+"""Around every HTTP request: an id, a log line, headers, and a net for what falls through."""
 
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +15,24 @@ from schema.errors import internal_error
 from server.metrics import Metrics
 
 log = structlog.get_logger(__name__)
+
+# On every answer, unless it has one of these of its own. Nothing here is meant to be shown in a
+# frame, to be run, or to be loaded into another origin's page, other than by CORS; what GraphiQL
+# needs besides, its page allows itself (`server/pages.py`).
+HEADERS = {
+    name.encode(): value.encode()
+    for name, value in {
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=()",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+    }.items()
+}
+# Over https only, as RFC 6797 §7.2 asks: for a year never again without.
+STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -44,7 +62,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                message["headers"] = _completed(message["headers"], scope, request_id)
             await send(message)
 
         try:
@@ -64,6 +82,20 @@ class RequestLog:
                 status=status,
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )
+
+
+def _completed(
+    headers: Iterable[tuple[bytes, bytes]], scope: Scope, request_id: str
+) -> list[tuple[bytes, bytes]]:
+    """Return an answer's headers with those that every answer has."""
+    rest = HEADERS.copy()
+    kept = []
+    for name, value in headers:
+        rest.pop(name, None)
+        kept.append((name, value))
+    if scope["scheme"] == "https":
+        kept.append(STRICT_TRANSPORT)
+    return [*kept, *rest.items(), (b"x-request-id", request_id.encode())]
 
 
 def name_request(headers: Headers) -> str:

@@ -1,4 +1,7 @@
-"""The GraphiQL page, from our own files and under a strict policy."""
+"""The GraphiQL page, from our own files and under a strict policy.
+
+Every redirect is relative: a `Host` that somebody made up leads nowhere.
+"""
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -24,12 +27,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-_HEADERS = [
-    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-]
+_HEADERS = [(b"content-security-policy", CONTENT_SECURITY_POLICY.encode())]
 
 
 class _Guarded:
@@ -56,6 +54,10 @@ async def _home(_: Request) -> Response:
     return RedirectResponse("graphiql/", 303)
 
 
+async def _page(_: Request) -> Response:
+    return RedirectResponse("graphiql/", 308)
+
+
 async def _not_built(_: Request) -> Response:
     return PlainTextResponse(
         "The GraphiQL page is not built. In a checkout, `make run` builds it.\n", 503
@@ -67,4 +69,4 @@ def routes() -> list[BaseRoute]:
     if not GRAPHIQL.is_dir():
         return [Route("/", _not_built), Route("/graphiql/", _not_built)]
     page = _Guarded(StaticFiles(directory=GRAPHIQL, html=True))
-    return [Route("/", _home), Mount("/graphiql", page)]
+    return [Route("/", _home), Route("/graphiql", _page), Mount("/graphiql", page)]

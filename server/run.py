@@ -99,6 +99,7 @@ def configuration(app: ASGIApp) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # server/addresses.py reads them, and needs no layer around sockets
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )

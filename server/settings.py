@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from accounts.issuer_keys import trustworthy
 from models.sign_up import SignUpPolicy
 from schema import manifest
+from server.addresses import Network
 
 MIN_SECRET = 32  # characters
 # Safe in a log line, a metric's label and a key; as long as a host's name may be (RFC 1035 §2.3.4).
@@ -137,6 +139,16 @@ class Settings(BaseSettings):
         le=365,
         description="How many days after the request an account is deleted.",
     )
+    rate_limit_url: str = Field(
+        "",
+        description="redis://… where nodes count together how often things are tried; the bus if "
+        "that is Redis and this is unset, else each node counts for itself.",
+    )
+    trusted_proxies: Annotated[list[Network], NoDecode] = Field(
+        default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1")],
+        description="Addresses and networks, separated by commas, of the proxies that tell whom a "
+        "connection is from.",
+    )
     password_memory_kib: int = Field(
         65536,
         ge=8192,
@@ -160,6 +172,23 @@ class Settings(BaseSettings):
         if value.startswith("kafka") and importlib.util.find_spec("aiokafka") is None:
             raise ValueError("Kafka needs an extra package: `pip install 'hubbub[kafka]'`")
         return value
+
+    @field_validator("rate_limit_url")
+    @classmethod
+    def _known_counts(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("redis", "rediss", "memory"):
+            raise ValueError("use redis://host, rediss://host, or memory:// for each node alone")
+        return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return [ip_network(each.strip()) for each in value.split(",") if each.strip()]
+        except ValueError as error:
+            raise ValueError(f"{error}; write addresses or networks, 10.0.0.0/8") from None
 
     @field_validator("node_id")
     @classmethod
@@ -268,12 +297,17 @@ class Settings(BaseSettings):
         return self.database_url.startswith("sqlite")
 
 
-def load() -> Settings:
-    """Return the settings, with a secret; raises `SettingsError` with a sentence for people."""
+def read() -> Settings:
+    """Return the settings as they are given; raises `SettingsError` with a sentence for people."""
     try:
-        settings = Settings()
+        return Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(problem) for problem in error.errors())) from None
+
+
+def load() -> Settings:
+    """Return the settings, with a secret; raises `SettingsError`."""
+    settings = read()
     if not settings.secret_key:
         settings.secret_key = _kept_secret(settings.data_dir)
     return settings

@@ -23,6 +23,7 @@ from resolvers.services import utc_now
 from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
+from schema.pacing import PACES, pace_of
 from schema.policies import POLICIES
 from server import authentication, connections, graphql_http, streaming
 from server.settings import Settings
@@ -84,6 +85,16 @@ def test_the_table_has_every_close_code_that_is_sent_and_its_reasons():
     for _, reason, *_ in rows:
         if reason[0].isupper():  # otherwise it says what kind of reason it is
             assert any(reason.partition("…")[0] in source for source in sources), reason
+
+
+def test_the_table_has_the_pace_of_every_field():
+    others = {"queries": "Query.node", "other mutations": "Mutation.editMessage"}
+    others["subscriptions"] = "Subscription.events"
+    told = {}
+    for fields, burst, per_second, _ in PAGE.table("How often things may be tried"):
+        for field in re.findall(r"`(\w+)`", fields) or [fields]:
+            told[others.get(field) or f"Mutation.{field}"] = (int(burst), float(per_second))
+    assert told == {field: pace_of(field).value for field in {*PACES, *others.values()}}
 
 
 def test_the_table_has_the_limits_of_the_code():

@@ -47,6 +47,10 @@ class Person:
         """Let go of the connections to the server."""
         await self._http.aclose()
 
+    def come_from(self, address: str) -> None:
+        """Send everything over HTTP from an address, as a proxy on this machine tells it."""
+        self._http.headers["x-forwarded-for"] = address
+
     async def post(self, body: Any, **headers: str) -> httpx.Response:
         """Send a GraphQL request as it is and return the HTTP response."""
         if self.token and "authorization" not in headers:

@@ -1,4 +1,4 @@
-"""Which real parts ran, and which were asked for in vain; told at the end of the run."""
+"""What a run is to show, told at its end: which real parts ran, and how many cases were walked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ REQUIRE_REAL = os.environ.get("REQUIRE_REAL", "") not in ("", "0")
 
 _ran: dict[str, str] = {}
 _missing: dict[str, str] = {}
+_counts: dict[str, dict[str, int]] = {}
 
 
 def ran(part: str, version: str, origin: str) -> None:
     """Note that tests talked to this part."""
     _ran[part] = f"{version} ({origin})"
+
+
+def counted(matrix: str, row: str, cases: int) -> None:
+    """Note how many cases of a generated matrix passed."""
+    _counts.setdefault(matrix, {})[row] = cases
 
 
 def missing(part: str, remedy: str) -> NoReturn:
@@ -28,7 +34,11 @@ def missing(part: str, remedy: str) -> NoReturn:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print one line per part."""
+    """Print one line per part, and one per matrix."""
+    for matrix, rows in sorted(_counts.items()):
+        terminalreporter.section(f"{matrix} matrix: {sum(rows.values())} cases passed")
+        for row, cases in sorted(rows.items()):
+            terminalreporter.write_line(f"{row}: {cases}")
     if not _ran and not _missing:
         return
     terminalreporter.section("real parts")
@@ -42,12 +52,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """In a worker of pytest-xdist, hand the notes to the process that prints."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["parts"] = (_ran, _missing)
+        output["parts"] = (_ran, _missing, _counts)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take over a worker's notes."""
-    in_worker = getattr(node, "workeroutput", {}).get("parts", ({}, {}))
+    in_worker = getattr(node, "workeroutput", {}).get("parts", ({}, {}, {}))
     _ran.update(in_worker[0])
     _missing.update(in_worker[1])
+    for matrix, rows in in_worker[2].items():
+        _counts.setdefault(matrix, {}).update(rows)

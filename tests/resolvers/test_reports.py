@@ -63,7 +63,7 @@ async def test_a_report_that_cannot_be_is_refused(sqlite_server, change, refusal
 async def test_nobody_floods_the_administrators(migrated_sqlite_url):
     async with running(migrated_sqlite_url, rate_limits=True) as server:
         root, ana = await administrator(server), await server.registered("ana")
-        allowed = Rate.REPORT.item.amount
+        allowed = Rate.REPORT.items[0].amount
         for _ in range(allowed):
             await ana.done("reportUser", "", userId=root.user_id, reason="SPAM")
         refused = await ana.refused("reportUser", "", userId=root.user_id, reason="SPAM")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import socket
 
 import pytest
@@ -128,6 +129,42 @@ async def test_a_head_of_an_ordinary_length_is_served_however_it_is_cut(sqlite_s
                 writer.write(head[start : start + size])
                 await writer.drain()
             assert (await answer(reader))[0] == 200
+
+
+@pytest.fixture
+async def large(sqlite_server):
+    """Requests for more than what the system keeps under way, and how many bytes that is."""
+    person = sqlite_server.person()
+    page = (await person.get("/graphiql/")).text
+    paths = [f"/graphiql/{path}" for path in re.findall(r'"\./(assets/[^"]+)"', page)]
+    sizes = {path: len((await person.get(path)).content) for path in paths}
+    largest = max(sizes, key=lambda path: sizes[path])
+    count = 16 * 1024 * 1024 // sizes[largest] + 1
+    return f"GET {largest} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * count, count * sizes[largest]
+
+
+async def test_an_answer_that_nobody_takes_ends_the_connection(sqlite_server, monkeypatch, large):
+    monkeypatch.setattr(connections, "STALL_TIMEOUT", 0.2)
+    ended = asyncio.Event()
+    monkeypatch.setattr(connections.log, "info", lambda _: ended.set())
+    requests, size = large
+    async with connected(sqlite_server) as (reader, writer):
+        writer.write(requests)
+        async with asyncio.timeout(PATIENCE):
+            await ended.wait()
+        assert len(await everything(reader)) < size
+
+
+async def test_a_long_answer_that_is_taken_arrives_whole(sqlite_server, monkeypatch, large):
+    monkeypatch.setattr(connections, "STALL_TIMEOUT", 0.2)
+    requests, size = large
+    got = 0
+    async with connected(sqlite_server) as (reader, writer):
+        writer.write(requests)
+        async with asyncio.timeout(60):
+            while got < size:
+                got += len(await reader.read(65536))
+    assert got >= size
 
 
 async def test_a_large_body_in_small_chunks_is_read_whole(sqlite_server):

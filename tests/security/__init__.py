@@ -1,0 +1,1 @@
+"""Attacks: what the whole server must withstand, whichever noun they aim at."""

@@ -1,0 +1,95 @@
+"""Sensible arguments for every field, with the ids left open: what the walk asks with.
+
+A new root field, or a new field that takes an id, needs a line here; a test says so.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+from schema.ids import Kind
+
+
+class Thing(enum.Enum):
+    """What an id may name: a bot's id is of the same kind as a person's, and another thing."""
+
+    USER = ("user", Kind.USER)
+    CHAT = ("chat", Kind.CHAT)
+    MESSAGE = ("message", Kind.MESSAGE)
+    MEMBERSHIP = ("membership", Kind.MEMBERSHIP)
+    SESSION = ("session", Kind.SESSION)
+
+    @property
+    def kind(self) -> Kind:
+        """What its ids say that they are of."""
+        return self.value[1]
+
+    def __str__(self) -> str:
+        return self.value[0]
+
+
+# People are there for whoever is signed in: whom one writes to is found by handle. So these ids
+# are tried only by those who are not.
+PUBLIC = frozenset({Thing.USER})
+
+USER, CHAT, MESSAGE, MEMBERSHIP, SESSION = Thing
+
+
+@dataclass(frozen=True)
+class Example:
+    """How a field is asked; where a `Thing` stands, its id comes."""
+
+    arguments: dict[str, Any]
+    # For a field that is not at the root: the operation, with `$own` ids of the asker's.
+    document: str | None = None
+
+
+def _of(**arguments: Any) -> list[Example]:
+    return [Example(arguments)]
+
+
+def _input(**fields: Any) -> list[Example]:
+    return [Example({"input": fields})]
+
+
+FRESH = object()  # where it stands, a new UUID comes each time
+
+EXAMPLES: dict[str, list[Example]] = {
+    "Query.viewer": _of(),
+    "Query.server": _of(),
+    "Query.user": _of(handle="ana"),
+    "Query.users": _of(search="a"),
+    "Query.chat": _of(id=CHAT),
+    "Query.node": [Example({"id": thing}) for thing in Thing],
+    "Query.nodes": [Example({"ids": [thing]}) for thing in Thing],
+    "Chat.message": [
+        Example(
+            {"chat": CHAT, "id": MESSAGE},
+            "query Walk($chat: ID!, $id: ID!) "
+            "{ chat(id: $chat) { message(id: $id) { __typename text } } }",
+        )
+    ],
+    "Mutation.register": _input(handle="somebody", password="x" * 20, displayName="Somebody"),
+    "Mutation.logIn": _input(handle="ana", password="wrong, and long enough"),
+    "Mutation.refreshSession": _input(refreshToken="nothing"),
+    "Mutation.logOut": _of(),
+    "Mutation.createChat": _input(kind="GROUP", title="Walk", memberIds=[USER]),
+    "Mutation.updateChat": _input(chatId=CHAT, title="Walked"),
+    "Mutation.addMembers": _input(chatId=CHAT, userIds=[USER]),
+    "Mutation.removeMember": _input(chatId=CHAT, userId=USER),
+    "Mutation.leaveChat": _input(chatId=CHAT),
+    "Mutation.sendMessage": _input(
+        chatId=CHAT, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE
+    ),
+    "Mutation.editMessage": _input(messageId=MESSAGE, text="Walked"),
+    "Mutation.deleteMessage": _input(messageId=MESSAGE),
+    "Mutation.addReaction": _input(messageId=MESSAGE, emoji="👍"),
+    "Mutation.removeReaction": _input(messageId=MESSAGE, emoji="👍"),
+    "Mutation.markRead": _input(chatId=CHAT, seq=1),
+    "Mutation.markDelivered": _input(chatId=CHAT, seq=1),
+    "Mutation.setTyping": _input(chatId=CHAT, typing=True),
+    "Subscription.events": _of(chatIds=[CHAT]),
+    "Subscription.typing": _of(chatId=CHAT),
+}

@@ -1,0 +1,121 @@
+"""Who walks the schema, and what they may be told: one line a role."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from models.users import UserKind
+from resolvers.services import utc_now
+from resolvers.sessions import end_all, tell_ended
+from schema.ids import Kind, decode, decode_message, encode_message
+from tests.security.examples import Thing
+from tests.security.stage import Asking, Stage
+
+UNSEEN = frozenset({"NOT_FOUND", "null"})
+SHUT_OUT = frozenset({"UNAUTHENTICATED"})
+# Decided by the field, before any id is looked at.
+KIND_REFUSED = frozenset({"FORBIDDEN"})
+
+
+@dataclass(frozen=True)
+class Role:
+    """Somebody who asks for what is not theirs.
+
+    `then` happens after their socket was opened: what was allowed a moment ago must not stay so.
+    """
+
+    name: str
+    prepare: Callable[[Stage], Awaitable[Asking]]
+    answers: frozenset[str]
+    then: Callable[[Stage, Asking], Awaitable[None]] | None = None
+
+    @property
+    def shut_out(self) -> bool:
+        """Whether not even what takes no id answers them."""
+        return self.answers == SHUT_OUT
+
+
+async def outsider(stage: Stage) -> Asking:
+    return await stage.stranger()
+
+
+async def member_for_now(stage: Stage) -> Asking:
+    asking = await stage.stranger()
+    await stage.ana.done(
+        "addMembers",
+        "chat { id }",
+        chatId=stage.secret[Thing.CHAT],
+        userIds=[asking.person.user_id],
+    )
+    return asking
+
+
+async def remove(stage: Stage, asking: Asking) -> None:
+    await stage.ana.done(
+        "removeMember",
+        "chat { id }",
+        chatId=stage.secret[Thing.CHAT],
+        userId=asking.person.user_id,
+    )
+
+
+async def newcomer(stage: Stage) -> Asking:
+    """Somebody who is in the chat, and came after the message."""
+    asking = await member_for_now(stage)
+    chat, _ = decode_message(stage.secret[Thing.MESSAGE])
+    # Of the chat itself they know everything; so only what was written before is hidden.
+    asking.hidden = {Thing.MESSAGE: stage.secret[Thing.MESSAGE]}
+    asking.nothing = {Thing.MESSAGE: encode_message((chat, 1_000_000))}
+    asking.own[Thing.CHAT] = stage.secret[Thing.CHAT]
+    return asking
+
+
+async def anonymous(stage: Stage) -> Asking:
+    return stage.nobody()
+
+
+async def signed_in(stage: Stage) -> Asking:
+    """Ana herself, on another device: what is refused is refused for her session's sake."""
+    person = stage.server.person()
+    await person.log_in("ana")
+    return Asking(person, stage.secret, stage.secret, stage.nobody().nothing)
+
+
+async def revoke(stage: Stage, asking: Asking) -> None:
+    token = asking.person.token
+    await asking.person.ask("mutation { logOut { errors { code } } }")
+    asking.person.token = token
+
+
+async def guest(stage: Stage) -> Asking:
+    """Somebody who came by a link, and is in one chat; how they came is not looked at here."""
+    asking = await stage.stranger()
+    await stage.change(asking, kind=UserKind.GUEST.value)
+    await asking.person.log_in(asking.person.handle)  # what they were is remembered for a while
+    return asking
+
+
+async def suspend(stage: Stage, asking: Asking) -> None:
+    await stage.change(asking, suspended_at=utc_now())
+    services = stage.server.program.services
+    async with services.db.writing() as connection:
+        ended = await end_all(connection, decode(Kind.USER, asking.person.user_id))
+    await tell_ended(services, ended)
+
+
+ROLES = [
+    Role("outsider", outsider, UNSEEN),
+    Role("ex-member", member_for_now, UNSEEN, then=remove),
+    Role("newcomer", newcomer, UNSEEN),
+    Role("guest", guest, UNSEEN | KIND_REFUSED),
+    Role("suspended", outsider, SHUT_OUT, then=suspend),
+    Role("revoked session", signed_in, SHUT_OUT, then=revoke),
+    Role("anonymous", anonymous, SHUT_OUT),
+]
+
+# Rows of the matrix whose role does not exist yet, and what it waits for.
+WAITING = {
+    "banned": "bans, which come with moderation",
+    "bot without scope": "tokens of bots",
+}

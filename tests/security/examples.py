@@ -20,6 +20,14 @@ class Thing(enum.Enum):
     MESSAGE = ("message", Kind.MESSAGE)
     MEMBERSHIP = ("membership", Kind.MEMBERSHIP)
     SESSION = ("session", Kind.SESSION)
+    PASSKEY = ("passkey", Kind.PASSKEY)
+    GUEST_LINK = ("guest link", Kind.GUEST_LINK)
+    BOT = ("bot", Kind.USER)
+    BOT_TOKEN = ("bot token", Kind.BOT_TOKEN)
+    EXPORT = ("export", Kind.EXPORT)
+    INVITATION = ("invitation", Kind.INVITATION)
+    REPORT = ("report", Kind.REPORT)
+    AUDIT_ENTRY = ("audit entry", Kind.AUDIT_ENTRY)
 
     @property
     def kind(self) -> Kind:
@@ -34,7 +42,23 @@ class Thing(enum.Enum):
 # are tried only by those who are not.
 PUBLIC = frozenset({Thing.USER})
 
-USER, CHAT, MESSAGE, MEMBERSHIP, SESSION = Thing
+# What nobody finds by id, whoever they are.
+UNFOUND = frozenset(
+    {
+        Thing.SESSION,
+        Thing.PASSKEY,
+        Thing.GUEST_LINK,
+        Thing.BOT_TOKEN,
+        Thing.EXPORT,
+        Thing.INVITATION,
+        Thing.REPORT,
+        Thing.AUDIT_ENTRY,
+    }
+)
+# As accounts, bots are as public as people; as somebody's own they are not.
+_NODES = [thing for thing in Thing if thing is not Thing.BOT]
+
+USER, CHAT, MESSAGE, MEMBERSHIP, SESSION, PASSKEY, GUEST_LINK, BOT, BOT_TOKEN, *_ = Thing
 
 
 @dataclass(frozen=True)
@@ -62,8 +86,8 @@ EXAMPLES: dict[str, list[Example]] = {
     "Query.user": _of(handle="ana"),
     "Query.users": _of(search="a"),
     "Query.chat": _of(id=CHAT),
-    "Query.node": [Example({"id": thing}) for thing in Thing],
-    "Query.nodes": [Example({"ids": [thing]}) for thing in Thing],
+    "Query.node": [Example({"id": thing}) for thing in _NODES],
+    "Query.nodes": [Example({"ids": [thing]}) for thing in _NODES],
     "Chat.message": [
         Example(
             {"chat": CHAT, "id": MESSAGE},
@@ -75,6 +99,34 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.logIn": _input(handle="ana", password="wrong, and long enough"),
     "Mutation.refreshSession": _input(refreshToken="nothing"),
     "Mutation.logOut": _of(),
+    "Mutation.completeLogIn": _input(challengeToken="nothing", factor={"totpCode": "123456"}),
+    "Mutation.beginPasskeyLogIn": _of(),
+    "Mutation.finishPasskeyLogIn": _input(challengeId="nothing", credential="{}"),
+    "Mutation.beginTotp": _of(),
+    "Mutation.confirmTotp": _input(code="123456"),
+    "Mutation.disableTotp": _of(),
+    "Mutation.regenerateRecoveryCodes": _of(),
+    "Mutation.beginPasskeyRegistration": _of(),
+    "Mutation.finishPasskeyRegistration": _input(
+        challengeId="nothing", name="Walk", credential="{}"
+    ),
+    "Mutation.renamePasskey": _input(passkeyId=PASSKEY, name="Walked"),
+    "Mutation.removePasskey": _input(passkeyId=PASSKEY),
+    "Mutation.beginPasskeyConfirmation": _of(),
+    "Mutation.confirmIdentity": _input(password="wrong, and long enough"),
+    "Mutation.revokeSession": _input(sessionId=SESSION),
+    "Mutation.revokeOtherSessions": _of(),
+    "Mutation.joinAsGuest": _input(token="nothing", displayName="Somebody"),
+    "Mutation.requestDataExport": _of(),
+    "Mutation.deleteAccount": _input(handle="ana"),
+    "Mutation.cancelAccountDeletion": _of(),
+    "Mutation.createGuestLink": _input(chatId=CHAT),
+    "Mutation.revokeGuestLink": _input(linkId=GUEST_LINK),
+    "Mutation.createBot": _input(handle="walker", displayName="Walker", scopes=["CHATS_READ"]),
+    "Mutation.createBotToken": _input(botId=BOT, name="Walk", scopes=["CHATS_READ"]),
+    "Mutation.revokeBotToken": _input(tokenId=BOT_TOKEN),
+    "Mutation.deleteBot": _input(botId=BOT),
+    "Mutation.reportUser": _input(userId=USER, reason="SPAM"),
     "Mutation.createChat": _input(kind="GROUP", title="Walk", memberIds=[USER]),
     "Mutation.updateChat": _input(chatId=CHAT, title="Walked"),
     "Mutation.addMembers": _input(chatId=CHAT, userIds=[USER]),

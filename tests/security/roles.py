@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from models.users import UserKind
+from models.bots import BotScope
 from resolvers.services import utc_now
 from resolvers.sessions import end_all, tell_ended
 from schema.ids import Kind, decode, decode_message, encode_message
+from tests.parts.roles import guest as join
+from tests.parts.roles import guest_link
 from tests.security.examples import Thing
 from tests.security.stage import Asking, Stage
 
@@ -76,9 +78,9 @@ async def anonymous(stage: Stage) -> Asking:
 
 
 async def signed_in(stage: Stage) -> Asking:
-    """Ana herself, on another device: what is refused is refused for her session's sake."""
+    """Ana herself: what is refused is refused for her session's sake."""
     person = stage.server.person()
-    await person.log_in("ana")
+    person.token = stage.ana.token
     return Asking(person, stage.secret, stage.secret, stage.nobody().nothing)
 
 
@@ -89,11 +91,34 @@ async def revoke(stage: Stage, asking: Asking) -> None:
 
 
 async def guest(stage: Stage) -> Asking:
-    """Somebody who came by a link, and is in one chat; how they came is not looked at here."""
-    asking = await stage.stranger()
-    await stage.change(asking, kind=UserKind.GUEST.value)
-    await asking.person.log_in(asking.person.handle)  # what they were is remembered for a while
-    return asking
+    """Somebody who came by a link, and is in one chat."""
+    host = await stage.stranger()
+    _, token = await guest_link(host.person, host.own[Thing.CHAT])
+    return replace(host, person=await join(stage.server, token))
+
+
+async def _bot(stage: Stage, *scopes: BotScope) -> Asking:
+    owner = await stage.stranger()
+    payload = await owner.person.done(
+        "createBotToken",
+        "token",
+        botId=owner.own[Thing.BOT],
+        name="Walk",
+        scopes=[scope.name for scope in scopes],
+    )
+    bot = stage.server.person()
+    bot.token = payload["token"]
+    return replace(owner, person=bot)
+
+
+async def bot(stage: Stage) -> Asking:
+    """A program that may all that programs may, and is in none of Ana's chats."""
+    return await _bot(stage, *BotScope)
+
+
+async def bot_without_scope(stage: Stage) -> Asking:
+    """A program that may change its own profile."""
+    return await _bot(stage, BotScope.PROFILE_WRITE)
 
 
 async def suspend(stage: Stage, asking: Asking) -> None:
@@ -109,6 +134,8 @@ ROLES = [
     Role("ex-member", member_for_now, UNSEEN, then=remove),
     Role("newcomer", newcomer, UNSEEN),
     Role("guest", guest, UNSEEN | KIND_REFUSED),
+    Role("bot", bot, UNSEEN | KIND_REFUSED),
+    Role("bot without scope", bot_without_scope, UNSEEN | KIND_REFUSED),
     Role("suspended", outsider, SHUT_OUT, then=suspend),
     Role("revoked session", signed_in, SHUT_OUT, then=revoke),
     Role("anonymous", anonymous, SHUT_OUT),
@@ -117,5 +144,4 @@ ROLES = [
 # Rows of the matrix whose role does not exist yet, and what it waits for.
 WAITING = {
     "banned": "bans, which come with moderation",
-    "bot without scope": "tokens of bots",
 }

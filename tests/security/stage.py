@@ -9,14 +9,24 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from models import exports, passkeys
+from models.base import new_key
+from models.bots import BotScope
+from models.passkeys import Passkey
 from models.users import users
+from resolvers.services import utc_now
 from schema.ids import Kind, decode, encode, encode_message
 from tests.parts.people import Person
+from tests.parts.roles import administrator, guest_link
 from tests.parts.running import Running
 from tests.security.examples import Thing
 
 Ids = dict[Thing, str]
 
+SCOPES = [scope.name for scope in BotScope]
+KEPT = """{ admin {
+  invitations { id } reports(first: 1) { nodes { id } } auditLog(first: 1) { nodes { id } }
+} }"""
 MEMBERSHIP_OF_VIEWER = "query($id: ID!) { chat(id: $id) { viewerMembership { id } } }"
 
 
@@ -38,17 +48,20 @@ class Stage:
     ana: Person
     ben: Person
     secret: Ids
+    kept: Ids
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
     async def set_up(cls, server: Running) -> Stage:
         ana, ben = await server.registered("ana"), await server.registered("ben")
-        return cls(server, ana, ben, await belongings(ana, ben))
+        kept = await _kept(server, ana, ben)
+        return cls(server, ana, ben, kept | await belongings(server, ana, ben), kept)
 
     async def stranger(self) -> Asking:
         """Return somebody who is signed in, has a chat of their own, and is in none of Ana's."""
         person = await self.server.registered(f"mallory{next(self._numbers)}")
-        return Asking(person, await belongings(person, self.ben), self.secret, nothing())
+        own = self.kept | await belongings(self.server, person, self.ben)
+        return Asking(person, own, self.secret, nothing())
 
     async def change(self, asking: Asking, **values: Any) -> None:
         """Change somebody's row, for what no client can do."""
@@ -61,18 +74,85 @@ class Stage:
         return Asking(self.server.person(), self.secret, self.secret, nothing())
 
 
-async def belongings(owner: Person, friend: Person) -> Ids:
+async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
     """Return the ids of what is the owner's, one of each kind, the chat shared with a friend."""
     chat_id = await owner.group("Belongings", friend)
     message = await owner.send(chat_id, "A secret")
     place = await owner.ask(MEMBERSHIP_OF_VIEWER, id=chat_id)
     session = await owner.ask("{ viewer { session { id } } }")
+    link_id, _ = await guest_link(owner, chat_id)
+    bot_id, token_id = await _bot(owner)
     return {
         Thing.USER: friend.user_id,
         Thing.CHAT: chat_id,
         Thing.MESSAGE: message["id"],
         Thing.MEMBERSHIP: place["chat"]["viewerMembership"]["id"],
         Thing.SESSION: session["viewer"]["session"]["id"],
+        Thing.GUEST_LINK: link_id,
+        Thing.BOT: bot_id,
+        Thing.BOT_TOKEN: token_id,
+        **await _rows(server, owner),
+    }
+
+
+async def _bot(owner: Person) -> tuple[str, str]:
+    """Return the ids of a bot of the owner's, and of a token of it; nobody may have many."""
+    bots = (await owner.ask("{ viewer { bots { user { id } tokens { id } } } }"))["viewer"]["bots"]
+    if bots:
+        bot_id = bots[0]["user"]["id"]
+        tokens = [token["id"] for token in bots[0]["tokens"]]
+    else:
+        handle = f"b{uuid.uuid4().hex[:20]}"
+        payload = await owner.done(
+            "createBot", "bot { user { id } }", handle=handle, displayName="B", scopes=SCOPES
+        )
+        bot_id, tokens = payload["bot"]["user"]["id"], []
+    if not tokens:
+        payload = await owner.done(
+            "createBotToken", "botToken { id }", botId=bot_id, name="t", scopes=SCOPES
+        )
+        tokens = [payload["botToken"]["id"]]
+    return bot_id, tokens[0]
+
+
+async def _rows(server: Running, owner: Person) -> Ids:
+    """Store what takes an authenticator or a worker to come about; return the ids."""
+    user_id, now = decode(Kind.USER, owner.user_id), utc_now()
+    passkey = Passkey(
+        id=new_key(),
+        user_id=user_id,
+        credential_id=uuid.uuid4().bytes,
+        public_key=b"key",
+        sign_count=0,
+        transports=[],
+        backed_up=False,
+        name="Passkey",
+        created_at=now,
+        last_used_at=None,
+    )
+    export_id = new_key()
+    values = {"user_id": user_id, "progress": 1.0, "requested_at": now, "attempts": 1}
+    async with server.program.services.db.writing() as connection:
+        await passkeys.add(connection, passkey)
+        await connection.execute(
+            exports.exports.insert().values(id=export_id, state="ready", **values)
+        )
+    return {
+        Thing.PASSKEY: encode(Kind.PASSKEY, passkey.id),
+        Thing.EXPORT: encode(Kind.EXPORT, export_id),
+    }
+
+
+async def _kept(server: Running, reporter: Person, subject: Person) -> Ids:
+    """Return the ids of what only administrators see."""
+    root = await administrator(server)
+    await root.done("adminCreateInvitation", "invitation { id }", uses=1)
+    await reporter.done("reportUser", "", userId=subject.user_id, reason="SPAM")
+    admin = (await root.ask(KEPT))["admin"]
+    return {
+        Thing.INVITATION: admin["invitations"][0]["id"],
+        Thing.REPORT: admin["reports"]["nodes"][0]["id"],
+        Thing.AUDIT_ENTRY: admin["auditLog"]["nodes"][0]["id"],
     }
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 
 from models import sessions
+from models.errors import Unauthenticated
 from resolvers import accounts
 from resolvers import sessions as use_cases
 from resolvers.log_in_challenges import Challenge
@@ -206,9 +207,14 @@ async def refresh_session(
     """Resolve `Mutation.refreshSession`."""
     context = info.context
     token = context.kept_refresh_token if input.refresh_token is None else input.refresh_token
-    signed_in = await use_cases.refresh(
-        context.services, refresh_token=token, client=context.client
-    )
+    try:
+        signed_in = await use_cases.refresh(
+            context.services, refresh_token=token, client=context.client
+        )
+    except Unauthenticated:
+        if input.refresh_token is None:
+            context.session_over()
+        raise
     return payload_of(AuthPayload, signed_in)
 
 

@@ -91,7 +91,7 @@ class Cookies:
         """Set or clear cookies as the request has it; `viewer` is whom the cookies spoke for."""
         if jar.taken is not None:
             self._set(response, request.headers, jar.taken)
-        elif jar.ended and viewer is not None:
+        elif jar.ended and (jar.takes_tokens or viewer is not None):
             for name in (_ACCESS, _REFRESH, _CSRF):
                 _set(response, request.headers, name, "", max_age=0)
         elif viewer is not None:

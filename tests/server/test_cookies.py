@@ -138,6 +138,21 @@ async def test_a_session_is_renewed_by_cookie_alone(browser):
     assert who(await browser.post(HANDLE)) == "ana"
 
 
+async def test_cookies_of_a_session_that_is_over_are_cleared_when_it_cannot_be_renewed(
+    server, browser
+):
+    await browser.sign_in()
+    elsewhere = server.person()
+    await elsewhere.log_in("ana")
+    await elsewhere.ask("mutation { revokeOtherSessions { errors { code } } }")
+    assert who(await browser.post(HANDLE)) == "UNAUTHENTICATED"
+    assert set(browser.cookies) == {"hubbub_access", "hubbub_refresh", "hubbub_csrf"}
+    payload = await browser.refresh()
+    assert [error["code"] for error in payload["errors"]] == ["UNAUTHENTICATED"]
+    assert browser.cookies == {}
+    assert who(await browser.post(HANDLE)) is None
+
+
 async def test_without_a_cookie_there_is_nothing_to_renew(browser):
     payload = await browser.refresh()
     assert [error["code"] for error in payload["errors"]] == ["UNAUTHENTICATED"]

@@ -33,6 +33,8 @@ class Thing(enum.Enum):
 # People are there for whoever is signed in: whom one writes to is found by handle. So these ids
 # are tried only by those who are not.
 PUBLIC = frozenset({Thing.USER})
+# What `node` knows; to every other id it answers null, whosever it is.
+NODES = frozenset({Thing.USER, Thing.CHAT, Thing.MESSAGE, Thing.MEMBERSHIP})
 
 USER, CHAT, MESSAGE, MEMBERSHIP, SESSION = Thing
 

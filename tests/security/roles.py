@@ -10,7 +10,7 @@ from resolvers.services import utc_now
 from resolvers.sessions import end_all, tell_ended
 from schema.ids import Kind, decode, decode_message, encode_message
 from tests.security.examples import Thing
-from tests.security.stage import Asking, Stage
+from tests.security.stage import Asking, Stage, nothing
 
 UNSEEN = frozenset({"NOT_FOUND", "null"})
 SHUT_OUT = frozenset({"UNAUTHENTICATED"})
@@ -75,11 +75,9 @@ async def anonymous(stage: Stage) -> Asking:
     return stage.nobody()
 
 
-async def signed_in(stage: Stage) -> Asking:
-    """Ana herself, on another device: what is refused is refused for her session's sake."""
-    person = stage.server.person()
-    await person.log_in("ana")
-    return Asking(person, stage.secret, stage.secret, stage.nobody().nothing)
+async def owner(stage: Stage) -> Asking:
+    """Ana herself, on her second device: what is refused is refused for her session's sake."""
+    return Asking(stage.second, stage.secret, stage.secret, nothing())
 
 
 async def revoke(stage: Stage, asking: Asking) -> None:
@@ -109,8 +107,8 @@ ROLES = [
     Role("ex-member", member_for_now, UNSEEN, then=remove),
     Role("newcomer", newcomer, UNSEEN),
     Role("guest", guest, UNSEEN | KIND_REFUSED),
-    Role("suspended", outsider, SHUT_OUT, then=suspend),
-    Role("revoked session", signed_in, SHUT_OUT, then=revoke),
+    Role("suspended", owner, SHUT_OUT, then=suspend),
+    Role("revoked session", owner, SHUT_OUT, then=revoke),
     Role("anonymous", anonymous, SHUT_OUT),
 ]
 

@@ -32,10 +32,11 @@ class Asking:
 
 @dataclass
 class Stage:
-    """Ana and Ben, and what is theirs alone."""
+    """Ana and Ben, and what is theirs alone; Ana is signed in on a second device as well."""
 
     server: Running
     ana: Person
+    second: Person
     ben: Person
     secret: Ids
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -43,7 +44,9 @@ class Stage:
     @classmethod
     async def set_up(cls, server: Running) -> Stage:
         ana, ben = await server.registered("ana"), await server.registered("ben")
-        return cls(server, ana, ben, await belongings(ana, ben))
+        second = server.person()
+        await second.log_in("ana")
+        return cls(server, ana, second, ben, await belongings(ana, ben))
 
     async def stranger(self) -> Asking:
         """Return somebody who is signed in, has a chat of their own, and is in none of Ana's."""

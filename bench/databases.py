@@ -63,6 +63,7 @@ def settings(url: str, directory: Path) -> Settings:
         database_url=url,
         data_dir=directory,
         bus_url="memory://",
+        rate_limits=False,
         secret_key=SECRET_KEY,
         password_memory_kib=CHEAP_PASSWORDS,
     )

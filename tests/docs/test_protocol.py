@@ -119,6 +119,9 @@ def test_the_table_has_the_limits_of_the_code():
         "an HTTP body arriving": f"{graphql_http.BODY_TIMEOUT:.0f} s",
         "bytes of an HTTP request's address and headers": str(connections.MAX_HEAD),
         "an HTTP request's address and headers arriving": f"{connections.HEAD_TIMEOUT:.0f} s",
+        f"bytes of an HTTP answer taken in {connections.STALL_TIMEOUT:.0f} s, at least": str(
+            connections.LEAST_TAKEN
+        ),
         "fragments of a frame": str(connections.MAX_FRAGMENTS),
         "bytes of a document": str(documents.MAX_BYTES),
         "bytes of an operation's variables": str(limits.MAX_VARIABLES),

@@ -41,20 +41,8 @@ class Thing(enum.Enum):
 # People are there for whoever is signed in: whom one writes to is found by handle. So these ids
 # are tried only by those who are not.
 PUBLIC = frozenset({Thing.USER})
-
-# What nobody finds by id, whoever they are.
-UNFOUND = frozenset(
-    {
-        Thing.SESSION,
-        Thing.PASSKEY,
-        Thing.GUEST_LINK,
-        Thing.BOT_TOKEN,
-        Thing.EXPORT,
-        Thing.INVITATION,
-        Thing.REPORT,
-        Thing.AUDIT_ENTRY,
-    }
-)
+# What `node` knows; to every other id it answers null, whosever it is.
+NODES = frozenset({Thing.USER, Thing.CHAT, Thing.MESSAGE, Thing.MEMBERSHIP})
 # As accounts, bots are as public as people; as somebody's own they are not.
 _NODES = [thing for thing in Thing if thing is not Thing.BOT]
 

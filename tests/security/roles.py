@@ -12,7 +12,7 @@ from schema.ids import Kind, decode, decode_message, encode_message
 from tests.parts.roles import guest as join
 from tests.parts.roles import guest_link
 from tests.security.examples import Thing
-from tests.security.stage import Asking, Stage
+from tests.security.stage import Asking, Stage, nothing
 
 UNSEEN = frozenset({"NOT_FOUND", "null"})
 SHUT_OUT = frozenset({"UNAUTHENTICATED"})
@@ -77,11 +77,9 @@ async def anonymous(stage: Stage) -> Asking:
     return stage.nobody()
 
 
-async def signed_in(stage: Stage) -> Asking:
-    """Ana herself: what is refused is refused for her session's sake."""
-    person = stage.server.person()
-    person.token = stage.ana.token
-    return Asking(person, stage.secret, stage.secret, stage.nobody().nothing)
+async def owner(stage: Stage) -> Asking:
+    """Ana herself, on her second device: what is refused is refused for her session's sake."""
+    return Asking(stage.second, stage.secret, stage.secret, nothing())
 
 
 async def revoke(stage: Stage, asking: Asking) -> None:
@@ -136,8 +134,8 @@ ROLES = [
     Role("guest", guest, UNSEEN | KIND_REFUSED),
     Role("bot", bot, UNSEEN | KIND_REFUSED),
     Role("bot without scope", bot_without_scope, UNSEEN | KIND_REFUSED),
-    Role("suspended", outsider, SHUT_OUT, then=suspend),
-    Role("revoked session", signed_in, SHUT_OUT, then=revoke),
+    Role("suspended", owner, SHUT_OUT, then=suspend),
+    Role("revoked session", owner, SHUT_OUT, then=revoke),
     Role("anonymous", anonymous, SHUT_OUT),
 ]
 

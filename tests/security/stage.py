@@ -42,10 +42,11 @@ class Asking:
 
 @dataclass
 class Stage:
-    """Ana and Ben, and what is theirs alone."""
+    """Ana and Ben, and what is theirs alone; Ana is signed in on a second device as well."""
 
     server: Running
     ana: Person
+    second: Person
     ben: Person
     secret: Ids
     kept: Ids
@@ -54,8 +55,12 @@ class Stage:
     @classmethod
     async def set_up(cls, server: Running) -> Stage:
         ana, ben = await server.registered("ana"), await server.registered("ben")
+        # Before she has a passkey, without which she could not.
+        second = server.person()
+        await second.log_in("ana")
         kept = await _kept(server, ana, ben)
-        return cls(server, ana, ben, kept | await belongings(server, ana, ben), kept)
+        secret = kept | await belongings(server, ana, ben)
+        return cls(server, ana, second, ben, secret, kept)
 
     async def stranger(self) -> Asking:
         """Return somebody who is signed in, has a chat of their own, and is in none of Ana's."""

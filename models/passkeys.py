@@ -83,10 +83,12 @@ async def by_credential(connection: Connection, credential_id: bytes) -> Passkey
 async def use(
     connection: Connection, passkey: Passkey, *, sign_count: int, backed_up: bool, now: datetime
 ) -> bool:
-    """Note a use; returns False if the counter has gone on since the passkey was read."""
+    """Note a use; returns False if the counter has got there since the passkey was read."""
+    # Authenticators that do not count leave it at zero.
+    goes_up = passkeys.c.sign_count == 0 if sign_count == 0 else passkeys.c.sign_count < sign_count
     noted = await connection.execute(
         passkeys.update()
-        .where(passkeys.c.id == passkey.id, passkeys.c.sign_count == passkey.sign_count)
+        .where(passkeys.c.id == passkey.id, goes_up)
         .values(sign_count=sign_count, backed_up=backed_up, last_used_at=now)
     )
     return noted.rowcount == 1

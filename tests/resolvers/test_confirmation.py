@@ -8,6 +8,7 @@ from resolvers.confirmation import CONFIRMED_FOR
 from tests.parts.authenticator import Authenticator
 from tests.parts.factors import (
     ORIGIN,
+    App,
     a_minute_passes,
     acts,
     ask,
@@ -87,6 +88,17 @@ async def test_the_password_alone_does_not_confirm_who_has_a_second_factor(serve
     assert await top_level(ana, REGENERATE) == ["CONFIRMATION_REQUIRED"]
     assert code_of(await confirm(ana, totpCode=app.code(1))) is None
     assert await top_level(ana, REGENERATE) == []
+
+
+async def test_an_app_that_is_not_set_up_yet_proves_nothing(server):
+    ana = await server.registered("ana")
+    await register_passkey(ana, Authenticator(ORIGIN))
+    app = App((await ask(ana, "beginTotp", "secret"))["secret"])
+    assert code_of(await confirm(ana, totpCode=app.code())) == "BAD_FACTOR"
+    challenge = await challenged(server.person(), "ana")
+    assert challenge["methods"] == ["PASSKEY", "RECOVERY_CODE"]
+    payload = await complete(server.person(), challenge["token"], totpCode=app.code())
+    assert code_of(payload) == "BAD_FACTOR"
 
 
 async def test_a_code_confirms_once(server):

@@ -268,6 +268,22 @@ async def test_a_cloned_passkey_is_refused_and_goes_into_the_log(server, authent
     assert code_of(payload) == "BAD_FACTOR"
 
 
+async def test_of_many_uses_at_once_none_is_accepted_twice(server, authenticator):
+    ana = await server.registered("ana")
+    await register_passkey(ana, authenticator)
+    people = [server.person() for _ in range(4)]
+    begun_by = [await begun(person) for person in people]
+    same = [authenticator.get(options, sign_count=7) for _, options in begun_by]
+    payloads = await asyncio.gather(
+        *(
+            finish(person, challenge_id, answer)
+            for person, (challenge_id, _), answer in zip(people, begun_by, same, strict=True)
+        )
+    )
+    assert sorted(map(str, map(code_of, payloads))) == ["BAD_FACTOR"] * 3 + ["None"]
+    assert (await acts(db(server))).count("passkey_cloned") == 3
+
+
 async def test_nobody_without_the_key_gets_a_passkey_into_the_log(server, authenticator):
     ana = await server.registered("ana")
     await register_passkey(ana, authenticator)

@@ -20,6 +20,7 @@ from models.users import users
 from resolvers import erasing, exporting
 from resolvers.services import utc_now
 from server import worker
+from server.app import open_services
 from tests.parts.issuer import AUDIENCE
 from tests.parts.people import PASSWORD
 from tests.parts.running import running
@@ -266,6 +267,19 @@ async def test_two_workers_erase_an_account_once(server):
     turns = await asyncio.gather(*(erasing.erase_next(services) for _ in range(4)))
     assert turns.count(True) == 1
     assert (await acts(server)).count("account_erased") == 1
+
+
+async def test_a_worker_in_a_process_of_its_own_erases_and_others_hear_of_it(server):
+    ana, bob, chat_id = await lively(server)
+    await asked(ana)
+    await ana.log_in("ana")
+    await time_passes(server)
+    async with bob.listening(chat_id) as heard, ana.socket() as socket:
+        async with open_services(server.settings) as alone:
+            await worker.erase_accounts(alone, server.settings)
+        assert (await heard.next())["__typename"] == "MemberRoleChanged"
+        assert (await heard.next())["__typename"] == "MemberLeft"
+        assert (await socket.closed())[0] == 4403
 
 
 async def test_without_a_waiting_time_the_worker_erases_at_once(migrated_sqlite_url):

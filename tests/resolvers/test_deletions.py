@@ -22,7 +22,7 @@ from resolvers.services import utc_now
 from server import worker
 from server.app import open_services
 from tests.parts.issuer import AUDIENCE
-from tests.parts.people import PASSWORD
+from tests.parts.people import PASSWORD, until_subscribed
 from tests.parts.running import running
 from tests.resolvers.test_exports import REQUEST, change, count, points_to_a_person
 
@@ -320,6 +320,26 @@ async def test_their_messages_stay_and_are_nobodys(server):
     assert (first["text"], first["sender"]) == ("hello", None)
     assert first["reactions"] == [{"emoji": "\N{SLICE OF PIZZA}", "count": 1}]
     assert second["sender"] == {"handle": "bob"}
+
+
+async def test_what_happens_to_their_messages_later_is_told_without_them(server):
+    ana, bob, chat_id = await lively(server)
+    carol = await server.registered("carol")
+    await ana.done("addMembers", "errors { code }", chatId=chat_id, userIds=[carol.user_id])
+    sent = await ana.send(chat_id, "the last word")
+    await erased(server, ana)
+    query = """subscription { events { __typename
+        ... on ReactionsChanged { message { text sender { handle } } } } }"""
+    async with bob.socket() as one, carol.socket() as other:
+        for socket in (one, other):
+            await socket.subscribe("events", query)
+        await until_subscribed(server.url, 2)
+        await bob.done(
+            "addReaction", "message { id }", messageId=sent["id"], emoji="\N{WAVING HAND SIGN}"
+        )
+        for socket in (one, other):
+            heard = await socket.next()
+            assert heard["message"] == {"text": "the last word", "sender": None}
 
 
 async def test_a_direct_chat_stays_with_the_other_person(server):

@@ -422,13 +422,7 @@ async def a_list(_):
     return Response("[]")
 
 
-async def another_issuers_discovery(_):
-    return Response('{"issuer": "https://elsewhere.example.org", "jwks_uri": "http://127.0.0.1/"}')
-
-
-@pytest.mark.parametrize(
-    "answer", [endless, unpacking_to_much, not_json, deep, a_list, another_issuers_discovery]
-)
+@pytest.mark.parametrize("answer", [endless, unpacking_to_much, not_json, deep, a_list])
 async def test_a_discovery_document_that_is_none_is_not_believed(issuer, reader, answer):
     issuer.misbehave = answer
     with pytest.raises(IssuerUnavailable):
@@ -447,6 +441,22 @@ async def test_a_set_of_keys_that_is_none_is_not_believed(issuer, http, clock, a
     await reader.read(issuer.sign())
     assert "/.well-known/openid-configuration" not in issuer.asked
     await keys.close()
+
+
+@pytest.mark.parametrize("another", ["https://elsewhere.example.org", "{url}/", None, 7])
+async def test_another_issuers_discovery_document_is_not_believed(issuer, reader, another):
+    named = another.format(url=issuer.url) if isinstance(another, str) else another
+    issuer.discovery = {"issuer": named}
+    with pytest.raises(IssuerUnavailable):
+        await reader.read(issuer.sign())
+    assert "/keys" not in issuer.asked
+
+
+async def test_a_set_of_keys_that_is_too_long_is_not_read_to_its_end(issuer, reader):
+    good = [key.published() for key in issuer.keys]
+    issuer.jwks = {"keys": good, "padding": " " * issuer_keys.MAX_DOCUMENT}
+    with pytest.raises(IssuerUnavailable):
+        await reader.read(issuer.sign())
 
 
 async def test_no_redirect_is_followed(issuer, reader):

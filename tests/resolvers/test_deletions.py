@@ -20,8 +20,9 @@ from models.users import users
 from resolvers import erasing, exporting
 from resolvers.services import utc_now
 from server import worker
+from server.app import open_services
 from tests.parts.issuer import AUDIENCE
-from tests.parts.people import PASSWORD
+from tests.parts.people import PASSWORD, until_subscribed
 from tests.parts.running import running
 from tests.resolvers.test_exports import REQUEST, change, count, points_to_a_person
 
@@ -268,6 +269,19 @@ async def test_two_workers_erase_an_account_once(server):
     assert (await acts(server)).count("account_erased") == 1
 
 
+async def test_a_worker_in_a_process_of_its_own_erases_and_others_hear_of_it(server):
+    ana, bob, chat_id = await lively(server)
+    await asked(ana)
+    await ana.log_in("ana")
+    await time_passes(server)
+    async with bob.listening(chat_id) as heard, ana.socket() as socket:
+        async with open_services(server.settings) as alone:
+            await worker.erase_accounts(alone, server.settings)
+        assert (await heard.next())["__typename"] == "MemberRoleChanged"
+        assert (await heard.next())["__typename"] == "MemberLeft"
+        assert (await socket.closed())[0] == 4403
+
+
 async def test_without_a_waiting_time_the_worker_erases_at_once(migrated_sqlite_url):
     async with running(migrated_sqlite_url, deletion_days=0) as server:
         ana = await server.registered("ana")
@@ -306,6 +320,26 @@ async def test_their_messages_stay_and_are_nobodys(server):
     assert (first["text"], first["sender"]) == ("hello", None)
     assert first["reactions"] == [{"emoji": "\N{SLICE OF PIZZA}", "count": 1}]
     assert second["sender"] == {"handle": "bob"}
+
+
+async def test_what_happens_to_their_messages_later_is_told_without_them(server):
+    ana, bob, chat_id = await lively(server)
+    carol = await server.registered("carol")
+    await ana.done("addMembers", "errors { code }", chatId=chat_id, userIds=[carol.user_id])
+    sent = await ana.send(chat_id, "the last word")
+    await erased(server, ana)
+    query = """subscription { events { __typename
+        ... on ReactionsChanged { message { text sender { handle } } } } }"""
+    async with bob.socket() as one, carol.socket() as other:
+        for socket in (one, other):
+            await socket.subscribe("events", query)
+        await until_subscribed(server.url, 2)
+        await bob.done(
+            "addReaction", "message { id }", messageId=sent["id"], emoji="\N{WAVING HAND SIGN}"
+        )
+        for socket in (one, other):
+            heard = await socket.next()
+            assert heard["message"] == {"text": "the last word", "sender": None}
 
 
 async def test_a_direct_chat_stays_with_the_other_person(server):

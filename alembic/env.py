@@ -5,12 +5,15 @@ from alembic import context
 import models.audit
 import models.chats
 import models.events
+import models.handles
 import models.leases
 import models.log_state
 import models.members
 import models.messages
 import models.sessions
+import models.settings
 import models.tickets
+import models.user_words
 import models.users  # noqa: F401  (each import registers its table)
 from models.base import metadata
 

@@ -26,6 +26,9 @@ class Act(StrEnum):
     LOG_IN_FAILED = "log_in_failed"
     LOGGED_OUT = "logged_out"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - a name of an act
+    HANDLE_CHANGED = "handle_changed"
+    DISPLAY_NAME_CHANGED = "display_name_changed"
+    SETTINGS_CHANGED = "settings_changed"
 
 
 # Nothing refers to people here: what they did stays in the log when they are gone.

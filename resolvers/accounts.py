@@ -1,9 +1,8 @@
 """Signing up and in."""
 
-import re
-
 import structlog
 
+from accounts.handles import is_handle
 from accounts.passwords import TooManyWaiting
 from models import audit, users
 from models.audit import Act
@@ -11,6 +10,7 @@ from models.base import new_key
 from models.client import NOWHERE, Client
 from models.errors import BadCredentials, InvalidInput, Overloaded, TooLong
 from models.users import User
+from resolvers import names
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
 from resolvers.sessions import SignedIn, device, open_session, signed_in
@@ -18,11 +18,9 @@ from resolvers.text import checked, line
 
 log = structlog.get_logger(__name__)
 
-HANDLE = re.compile(r"[a-z][a-z0-9_]{2,31}")
 MIN_PASSWORD = 8  # NIST SP 800-63B §3.1.1.2: length is what counts; no composition rules
 MAX_PASSWORD = 256
 MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
-MAX_NAME = 64
 
 
 async def register(
@@ -113,7 +111,7 @@ async def check_password(services: Services, handle: str, password: str, *, clie
     handle = handle.strip().lower()
     async with services.db.reading() as connection:
         # What could not be registered is nobody's, and is not sent to the database.
-        known = await users.credentials(connection, handle if HANDLE.fullmatch(handle) else "")
+        known = await users.credentials(connection, handle if is_handle(handle) else "")
     usable = password[:MAX_PASSWORD]
     try:
         matches = await services.credentials.passwords.verify(
@@ -151,10 +149,8 @@ async def _new_person(
     """Return a person who keeps the rules, not stored yet, and their password's hash."""
     user = User(
         id=new_key(),
-        handle=_new_handle(handle),
-        display_name=line(
-            display_name, what="The display name", maximum=MAX_NAME, path=["displayName"]
-        ),
+        handle=names.new_handle(handle, is_admin=is_admin),
+        display_name=names.display_name(display_name, is_admin=is_admin),
         email=_email(email),
         is_admin=is_admin,
         created_at=utc_now(),
@@ -167,17 +163,6 @@ async def _hash(services: Services, password: str) -> str:
         return await services.credentials.passwords.hash(password)
     except TooManyWaiting as error:
         raise Overloaded from error
-
-
-def _new_handle(handle: str) -> str:
-    handle = handle.strip().lower()
-    if not HANDLE.fullmatch(handle):
-        raise InvalidInput(
-            "A handle has 3 to 32 characters: a letter, then letters, digits or underscores "
-            "(a to z only).",
-            path=["handle"],
-        )
-    return handle
 
 
 def _new_password(password: str) -> str:

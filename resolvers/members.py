@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from models import chats, members, users
+from models import chats, members
 from models.base import new_key
 from models.chats import Chat
 from models.errors import Forbidden, InvalidInput, NotFound
@@ -15,6 +15,7 @@ from resolvers.chats import MAX_ADDED_AT_ONCE
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, require
 from resolvers.services import Services, utc_now
+from resolvers.settings import Way, require_reachable
 
 
 async def add(
@@ -32,13 +33,11 @@ async def add(
     async with changing(services, viewer, chat_id) as locked:
         connection, chat = locked.connection, locked.chat
         require(chat, locked.me, Act.ADD_MEMBERS)
-        if len(await users.by_ids(connection, wanted)) != len(wanted):
-            raise NotFound("One of the people", path=["userIds"])
         present = await members.among(connection, chat_id, wanted)
+        new = [user_id for user_id in wanted if user_id not in present]
+        await require_reachable(connection, viewer, new, Way.ADD, path=["userIds"])
         added = []
-        for user_id in wanted:
-            if user_id in present:
-                continue
+        for user_id in new:
             seq = await locked.record(EventKind.MEMBER_JOINED, subject_id=user_id, now=now)
             added.append(
                 Member(

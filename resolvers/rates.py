@@ -17,6 +17,8 @@ class Rate(Enum):
 
     LOG_IN_FROM_ADDRESS = "60/minute"
     REGISTER_FROM_ADDRESS = "60/hour"
+    SEARCH_PEOPLE = "120/minute"  # by one person, who types a name letter by letter
+    CHANGE_PROFILE = "120/hour"  # by one person; each leaves an event
 
     @property
     def item(self) -> RateLimitItem:

@@ -15,7 +15,7 @@ from models import errors, events
 from models.reactions import MAX_KINDS
 from realtime import connection, feed, hub, mailbox, protocol, wire
 from realtime.protocol import CloseCode
-from resolvers import chats, messages, reactions, typing
+from resolvers import chats, messages, names, profiles, reactions, typing, users
 from resolvers.services import utc_now
 from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
@@ -123,6 +123,11 @@ def test_the_table_has_the_limits_of_the_code():
         "characters of a reaction": str(reactions.MAX_EMOJI),
         "different reactions to a message": str(MAX_KINDS),
         "people added to a chat at once": str(chats.MAX_ADDED_AT_ONCE),
+        "characters of a display name": str(names.MAX_NAME),
+        "characters of a bio": str(profiles.MAX_BIO),
+        "characters of a status": str(profiles.MAX_STATUS),
+        "characters of a search for people": str(users.MAX_SEARCH),
+        "handles kept for who gave them up": str(profiles.MAX_HELD),
     }
 
 
@@ -137,6 +142,7 @@ def test_the_table_has_the_limits_of_the_code():
         ("Subscriptions over HTTP", "every {} seconds", streaming.HEARTBEAT_INTERVAL),
         ("How a stream ends", "nothing is taken for {} seconds", wire.SEND_TIMEOUT),
         ("Resuming", "by default {} days", Settings.model_fields["log_days"].default),
+        ("Names", "for {} days nobody but", profiles.HELD_FOR / timedelta(days=1)),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
     ],
 )

@@ -80,7 +80,7 @@ async def test_a_messenger_typed_by_relay_compiles(run, project):
     [
         ("return event.message.reactions.map", "return event.messages.reactions.map"),
         ("case 'CursorAdvanced':", "case 'CursorMoved':"),
-        ("  TOO_LONG: 'Shorten it.',\n", ""),
+        ("  TOO_LONG: 'Shorten it.',", "  TOO_LARGE: 'Shorten it.',"),
         ("chatId: 'c', before: 'cursor'", "chatId: 'c', before: 7"),
         ("{ chatId: 'c', description: null }", "{ description: null }"),
     ],

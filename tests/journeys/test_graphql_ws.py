@@ -114,7 +114,7 @@ async def test_a_client_comes_back_when_its_token_could_not_be_checked(
         raise ConnectionError("database away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("server.authentication.sessions.by_id", away)
+        patch.setattr("server.authentication.sessions.with_user", away)
         async with opened(sqlite_server.url, ana.token, lazy=False) as client:
             assert (await client.socket("closed"))["code"] == CloseCode.TRY_AGAIN_LATER
             patch.undo()

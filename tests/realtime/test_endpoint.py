@@ -199,7 +199,7 @@ async def test_a_failing_token_check_asks_the_client_to_come_back(sqlite_server,
     async def away(*_):
         raise ConnectionError("database away")
 
-    monkeypatch.setattr("server.authentication.sessions.by_id", away)
+    monkeypatch.setattr("server.authentication.sessions.with_user", away)
     async with ana.socket(init=False) as socket:
         await socket.send(type="connection_init", payload={"authorization": f"Bearer {ana.token}"})
         assert (await socket.closed())[0] == 1013

@@ -69,7 +69,7 @@ export function bubble(masked: FragmentType<typeof BUBBLE>): string {
 
 const name = (masked: FragmentType<typeof PERSON>): string => useFragment(PERSON, masked).displayName;
 
-const ADVICE: Record<ErrorCode, string> = {
+const ADVICE: Partial<Record<ErrorCode, string>> = {
   BAD_CREDENTIALS: 'Check handle and password.',
   CONFLICT: 'Take a new id.',
   FORBIDDEN: 'Ask an admin.',
@@ -82,13 +82,13 @@ const ADVICE: Record<ErrorCode, string> = {
   UNAUTHENTICATED: 'Log in.',
 };
 
-/** What to say of a refusal; its code decides, and every code has its answer. */
+/** What to say of a refusal; its code decides. A newer server may have codes that nobody knew. */
 export function advice(masked: FragmentType<typeof REFUSAL>): string {
   const refusal = useFragment(REFUSAL, masked);
   if (refusal.__typename === 'TooLongError') return `${refusal.actual} of ${refusal.maximum}`;
   // @ts-expect-error: only a text that is too long says how long it is
   void refusal.actual;
-  return `${refusal.path.join('.')}: ${ADVICE[refusal.code]}`;
+  return `${refusal.path.join('.')}: ${ADVICE[refusal.code] ?? refusal.message}`;
 }
 
 export function titles(data: ChatListQuery): string[] {

@@ -112,6 +112,7 @@ async def test_everybody_is_found_once_however_the_pages_are_cut(server):
 async def test_a_new_name_and_a_new_handle_are_found_and_the_old_ones_are_not(server):
     ana = await server.registered("ana")
     await ana.done("updateProfile", "user { id }", displayName="Maria Ruiz")
+    assert await found(ana, "ruiz") == ["ana"]
     await ana.done("changeHandle", "user { id }", handle="mar")
     searches = {name: await found(ana, name) for name in ("ana", "mar", "maria", "ruiz")}
     assert searches == {"ana": [], "mar": ["mar"], "maria": ["mar"], "ruiz": ["mar"]}

@@ -94,7 +94,7 @@ async def change_handle(
             return before
         held = await handles.held_by(connection, viewer.user_id, now)
         # What is taken up again is held no longer, and what only looks the same stays in use.
-        going, coming = handles.skeleton(before.handle), handles.skeleton(handle)
+        going, coming = handles.key(before.handle), handles.key(handle)
         kept = {**held, going: now + HELD_FOR}
         kept.pop(coming, None)
         if len(kept) > MAX_HELD:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from models.base import UtcDateTime
-from models.handles import handles, skeleton
+from models.handles import handles, key
 from models.user_words import entries, user_words
 
 revision = "profiles"
@@ -46,13 +46,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "handles",
-        sa.Column("skeleton", sa.String(64), nullable=False),
-        sa.Column("user_id", sa.Uuid, nullable=False),
+        sa.Column("hash", sa.LargeBinary(32), nullable=False),
+        sa.Column("user_id", sa.Uuid),
         sa.Column("held_until", UtcDateTime),
-        sa.PrimaryKeyConstraint("skeleton", name="pk_handles"),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name="fk_handles_user_id", ondelete="CASCADE"
-        ),
+        sa.PrimaryKeyConstraint("hash", name="pk_handles"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_handles_user_id"),
     )
     op.create_index("ix_handles_user_id", "handles", ["user_id"])
     word = sa.String(128).with_variant(sa.String(128, collation="C"), "postgresql")
@@ -72,14 +70,14 @@ def upgrade() -> None:
 def _fill() -> None:
     """Claim the handles that there are, and have everybody found who was."""
     connection = op.get_bind()
-    taken: set[str] = set()
+    taken: set[bytes] = set()
     for people in _everybody():
         claims, words = [], []
         for id_, handle, name in people:
             # Of two that look alike whoever came first has the claim; the other keeps the handle.
-            if (claim := skeleton(handle)) not in taken:
+            if (claim := key(handle)) not in taken:
                 taken.add(claim)
-                claims.append({"skeleton": claim, "user_id": id_, "held_until": None})
+                claims.append({"hash": claim, "user_id": id_, "held_until": None})
             words += [{"user_id": id_, "word": word} for word in entries([handle, name])]
         if claims:
             connection.execute(handles.insert(), claims)

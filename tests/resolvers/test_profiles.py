@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from models import handles as handle_rows
 from models import sessions, users
 from models.audit import audit_log
 from models.handles import handles
 from resolvers import profiles
+from schema.ids import Kind, decode
 from tests.parts.people import PASSWORD
 
 PROFILE = "user { handle displayName bio status { text emoji expiresAt } timeZone deactivated }"
@@ -287,6 +289,21 @@ async def _let_time_pass(server):
             .where(handles.c.held_until.is_not(None))
             .values(held_until=datetime.now(UTC) - timedelta(seconds=1))
         )
+
+
+async def test_nobody_gets_the_handles_of_an_account_that_is_gone(server):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    await ana.done("changeHandle", "user { id }", handle="maria")
+    async with server.program.services.db.writing() as connection:
+        await handle_rows.retire(connection, decode(Kind.USER, ana.user_id))
+    await _let_time_pass(server)
+    for handle in ("ana", "maria", "rnaria"):
+        assert await error_of(ben, "changeHandle", handle=handle) == ("HANDLE_TAKEN", ["handle"])
+    async with server.program.services.db.reading() as connection:
+        (claims,) = await connection.execute(
+            sa.select(sa.func.count()).where(handles.c.user_id.is_(None))
+        )
+    assert claims == (2,)
 
 
 async def test_one_person_keeps_only_so_many_handles_from_others(server):

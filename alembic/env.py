@@ -10,6 +10,7 @@ import models.events
 import models.exports
 import models.external_identities
 import models.guests
+import models.handles
 import models.leases
 import models.log_state
 import models.members
@@ -17,13 +18,14 @@ import models.messages
 import models.passkeys
 import models.recovery_codes
 import models.reports
-import models.retired_handles
 import models.sessions
+import models.settings
 import models.sign_up
 import models.signing_keys
 import models.suspensions
 import models.tickets
 import models.totp
+import models.user_words
 import models.users  # noqa: F401  (each import registers its table)
 from models.base import metadata
 

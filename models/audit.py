@@ -68,6 +68,9 @@ class Act(StrEnum):
     INVITATION_REVOKED = "invitation_revoked"
     USER_REPORTED = "user_reported"
     REPORT_RESOLVED = "report_resolved"
+    HANDLE_CHANGED = "handle_changed"
+    DISPLAY_NAME_CHANGED = "display_name_changed"
+    SETTINGS_CHANGED = "settings_changed"
 
 
 # Nothing refers to people here: what they did stays in the log when they are gone.

@@ -43,6 +43,9 @@ class EventKind(StrEnum):
     # Addressed to one person; the subject is the session.
     SESSION_STARTED = "session_started"
     SESSION_ENDED = "session_ended"
+    # Addressed to one person, who is the subject too.
+    PROFILE_CHANGED = "profile_changed"
+    SETTINGS_CHANGED = "settings_changed"
 
 
 events = sa.Table(

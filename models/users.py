@@ -1,22 +1,26 @@
-"""People: who they are and how they are found."""
+"""People: who they are, how they are found, and who may see whom."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from models import retired_handles
+from models import handles, user_words
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 from models.errors import HandleTaken
+from models.members import members
+from models.settings import settings
+from models.user_words import Entry
 
-# Folding can make three characters of one, so a name of 64 may be cut off. Whoever looks for more
-# than this of a name finds those that begin alike.
-FOLDED = 128  # characters
+if TYPE_CHECKING:
+    from models.viewer import Viewer
+
 DELETED = "Deleted account"  # the name of what is left of one
 
 
@@ -32,10 +36,9 @@ users = sa.Table(
     "users",
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True),
-    # Handles are lower case from the start, so one unique index serves look-up and search.
+    # Lower case from the start. That nobody has one which looks like it: `models/handles.py`.
     sa.Column("handle", sa.String(32), nullable=False, unique=True),
     sa.Column("display_name", sa.String(64), nullable=False),
-    sa.Column("display_name_folded", sa.String(FOLDED), nullable=False),
     sa.Column("email", sa.String(254)),
     # None: guests, bots, and people whom another issuer vouches for.
     sa.Column("password_hash", sa.String(255)),
@@ -45,13 +48,18 @@ users = sa.Table(
     sa.Column("suspended_at", UtcDateTime),
     # What is left of an account that was deleted is its row, for the messages that others keep.
     sa.Column("deleted_at", UtcDateTime),
-    sa.Index("ix_users_display_name_folded", "display_name_folded", "id"),
+    sa.Column("bio", sa.String(500)),
+    sa.Column("status_text", sa.String(100)),
+    sa.Column("status_emoji", sa.String(32)),
+    sa.Column("status_expires_at", UtcDateTime),
+    sa.Column("locale", sa.String(35)),
+    sa.Column("time_zone", sa.String(64)),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account as others may see it, with what only its owner may see (`email`)."""
+    """An account as others may see it, with what only its owner may see (`email`, `locale`)."""
 
     id: UUID
     handle: str
@@ -62,6 +70,12 @@ class User:
     kind: str = UserKind.PERSON.value
     suspended_at: datetime | None = None
     deleted_at: datetime | None = None
+    bio: str | None = None
+    status_text: str | None = None
+    status_emoji: str | None = None
+    status_expires_at: datetime | None = None
+    locale: str | None = None
+    time_zone: str | None = None
 
     @property
     def may_sign_in(self) -> bool:
@@ -79,34 +93,82 @@ _CREDENTIALS = sa.select(users.c.id, users.c.password_hash).where(
 )
 
 
+_LOCK = (
+    sa.select(users.c.id).where(users.c.id == sa.bindparam("id")).with_for_update(key_share=True)
+)
+
+
 async def create(connection: Connection, user: User, password_hash: str | None) -> None:
-    """Store an account; raises `HandleTaken` when the handle is, or was, somebody else's."""
-    if await retired_handles.is_retired(connection, user.handle):
-        raise HandleTaken(user.handle)
+    """Store an account; raises `HandleTaken` when the handle, or one like it, is somebody's.
+
+    It may have been somebody's as well: see `models/handles.py`.
+    """
+    values = {field.name: getattr(user, field.name) for field in fields(user)}
     try:
-        await connection.execute(
-            users.insert().values(
-                id=user.id,
-                handle=user.handle,
-                display_name=user.display_name,
-                display_name_folded=_folded(user.display_name),
-                email=user.email,
-                password_hash=password_hash,
-                kind=user.kind,
-                is_admin=user.is_admin,
-                created_at=user.created_at,
-            )
-        )
+        await connection.execute(users.insert(), {**values, "password_hash": password_hash})
     except IntegrityError as error:
         raise HandleTaken(user.handle) from error
+    await handles.claim(connection, user.id, user.handle, user.created_at)
+    await index(connection, user.id)
 
 
-def _folded(text: str) -> str:
-    return text.casefold()[:FOLDED]
+async def lock(connection: Connection, user_id: UUID) -> User:
+    """Return an account that nobody else changes until the commit; raises `KeyError`.
+
+    A statement of its own: what is read afterwards is read under the lock.
+    """
+    await connection.execute(_LOCK, {"id": user_id})
+    return (await by_ids(connection, [user_id]))[user_id]
+
+
+async def change_handle(connection: Connection, user: User, handle: str, now: datetime) -> None:
+    """Give a locked account another handle; raises `HandleTaken`.
+
+    The one that it had stays claimed: see `handles.hold`.
+    """
+    await handles.claim(connection, user.id, handle, now)
+    try:
+        await connection.execute(users.update().where(users.c.id == user.id).values(handle=handle))
+    except IntegrityError as error:
+        raise HandleTaken(handle) from error
+    await index(connection, user.id)
+
+
+_PROFILE = (
+    "display_name",
+    "bio",
+    "status_text",
+    "status_emoji",
+    "status_expires_at",
+    "locale",
+    "time_zone",
+)
+
+
+async def change_profile(connection: Connection, user: User) -> None:
+    """Store the profile of a locked account."""
+    changed = {name: getattr(user, name) for name in _PROFILE}
+    await connection.execute(users.update().where(users.c.id == user.id).values(changed))
+    await index(connection, user.id)
+
+
+async def index(connection: Connection, user_id: UUID) -> None:
+    """Have an account found by its names as they are now, or not at all if it is not to be found.
+
+    To be called in the transaction that changes its names, whether it hides, or whether it may
+    sign in; the account must be locked, or new.
+    """
+    found = sa.select(users.c.handle, users.c.display_name).where(users.c.id == user_id, _OPEN)
+    row = (await connection.execute(found)).one_or_none()
+    await user_words.replace(connection, user_id, list(row) if row else [])
 
 
 async def by_ids(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, User]:
-    """Return the people of these ids that exist, by id."""
+    """Return the people of these ids that exist, by id, whoever asks.
+
+    For what is in rows that the viewer may read: senders, members, actors. An id that somebody
+    brings along is looked up with `visible_to`.
+    """
     wanted = list(set(ids))
     if not wanted:
         return {}
@@ -121,17 +183,9 @@ async def present(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Use
 
 
 async def by_handle(connection: Connection, handle: str) -> User | None:
-    """Return the person with this (lower-case) handle."""
+    """Return the person with this (lower-case) handle, whoever asks; see `by_ids`."""
     row = (await connection.execute(_BY_HANDLE, {"handle": handle})).one_or_none()
     return User(*row) if row else None
-
-
-async def taken(connection: Connection, handles: Iterable[str]) -> set[str]:
-    """Return which of these handles belong to somebody."""
-    rows = await connection.execute(
-        sa.select(users.c.handle).where(users.c.handle.in_(list(handles)))
-    )
-    return set(rows.scalars())
 
 
 async def make_administrator(connection: Connection, user_id: UUID, is_admin: bool) -> None:
@@ -146,6 +200,7 @@ async def close(connection: Connection, user_id: UUID, now: datetime) -> None:
         .where(users.c.id == user_id, users.c.deleted_at.is_(None))
         .values(deleted_at=now)
     )
+    await user_words.replace(connection, user_id, [])
 
 
 async def erase(connection: Connection, user_id: UUID) -> None:
@@ -163,7 +218,6 @@ async def erase(connection: Connection, user_id: UUID) -> None:
             **absent,
             handle=f"deleted_{user_id.hex[-12:]}",
             display_name=DELETED,
-            display_name_folded=_folded(DELETED),
             is_admin=False,
         )
     )
@@ -175,34 +229,104 @@ async def credentials(connection: Connection, handle: str) -> tuple[UUID, str | 
     return (row.id, row.password_hash) if row else None
 
 
+# --- who may see whom --------------------------------------------------------------------------
+
+
+def _there_is(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether a row of another table meets conditions on it and on the row at hand.
+
+    One value for each row at hand, looked up by key. Of EXISTS, PostgreSQL may make a join that
+    reads the other table whole.
+    """
+    row = sa.select(sa.literal_column("1")).where(*conditions).limit(1).scalar_subquery()
+    return row.is_not(None)
+
+
+# Whom everybody may see: who does not hide, and has an account to be written to.
+_OPEN = (
+    (users.c.kind != UserKind.GUEST.value)
+    & users.c.suspended_at.is_(None)
+    & users.c.deleted_at.is_(None)
+    & ~_there_is(settings.c.user_id == users.c.id, settings.c.hides)
+)
+
+
+def _met(*, they_left: bool, viewer_left: bool) -> sa.ColumnElement[bool]:
+    """Whether the viewer and somebody were in a chat at the same time, in stays of these sorts."""
+    theirs, mine = members.alias("theirs"), members.alias("mine")
+    return _there_is(
+        theirs.c.user_id == users.c.id,
+        theirs.c.left_seq.is_not(None) if they_left else theirs.c.left_seq.is_(None),
+        _there_is(
+            mine.c.user_id == sa.bindparam("viewer_id"),
+            mine.c.chat_id == theirs.c.chat_id,
+            mine.c.left_seq.is_not(None) if viewer_left else mine.c.left_seq.is_(None),
+            *([mine.c.joined_seq <= theirs.c.left_seq] if they_left else []),
+            *([theirs.c.joined_seq <= mine.c.left_seq] if viewer_left else []),
+        ),
+    )
+
+
+# Present and past stays apart: each have an index of their own.
+# Of who is gone for good nothing is to be seen, not even that they were there.
+_ACQUAINTED = (users.c.id == sa.bindparam("viewer_id")) | users.c.deleted_at.is_(None) & sa.or_(
+    *(
+        _met(they_left=they, viewer_left=viewer)
+        for they in (False, True)
+        for viewer in (False, True)
+    ),
+)
+# By the kind of who looks. In this order: chats are only looked through for those who hide.
+_TO = {
+    UserKind.GUEST: _ACQUAINTED,
+    UserKind.PERSON: _OPEN | _ACQUAINTED,
+    UserKind.BOT: _OPEN | _ACQUAINTED,
+}
+_VISIBLE = {kind: _BY_ID.where(seen) for kind, seen in _TO.items()}
+_VISIBLE_BY_HANDLE = {kind: _BY_HANDLE.where(seen) for kind, seen in _TO.items()}
+
+
+async def visible_to(
+    connection: Connection, viewer: "Viewer", ids: Iterable[UUID]
+) -> dict[UUID, User]:
+    """Return those of the people whom the viewer may see, by id.
+
+    Everybody sees themselves, and whomever they have been in a chat with at the same time, since
+    those have written to them. Of the others, guests see nobody, and everybody else those who do
+    not hide and are not guests, suspended or deleted.
+    """
+    wanted = list(set(ids))
+    if not wanted:
+        return {}
+    asked = {"viewer_id": viewer.user_id, "ids": wanted}
+    return {row.id: User(*row) for row in await connection.execute(_VISIBLE[viewer.kind], asked)}
+
+
+async def visible_by_handle(connection: Connection, viewer: "Viewer", handle: str) -> User | None:
+    """Return the person with this (lower-case) handle, if the viewer may see them."""
+    asked = {"viewer_id": viewer.user_id, "handle": handle}
+    row = (await connection.execute(_VISIBLE_BY_HANDLE[viewer.kind], asked)).one_or_none()
+    return User(*row) if row else None
+
+
+async def contacts(connection: Connection, viewer_id: UUID, ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the people who are in a chat with somebody now."""
+    rows = await connection.execute(
+        sa.select(users.c.id).where(
+            users.c.id.in_(set(ids)), _met(they_left=False, viewer_left=False)
+        ),
+        {"viewer_id": viewer_id},
+    )
+    return {row.id for row in rows}
+
+
 async def search(
-    connection: Connection, prefix: str, *, after_handle: str | None, limit: int
-) -> Sequence[User]:
-    """Return people whose handle or name starts with `prefix`, by handle, after a given one."""
-    folded = _folded(prefix)
-    query = (
-        sa.select(*_COLUMNS)
-        .where(users.c.deleted_at.is_(None))
-        .where(
-            users.c.handle.startswith(folded, autoescape=True)
-            | users.c.display_name_folded.startswith(folded, autoescape=True)
-        )
-        .order_by(users.c.handle)
-        .limit(limit)
-    )
-    if after_handle is not None:
-        query = query.where(users.c.handle > after_handle)
-    return [User(*row) for row in await connection.execute(query)]
+    connection: Connection, prefix: str, *, after: Entry | None, limit: int
+) -> Sequence[tuple[Entry, User]]:
+    """Return people of whose names a word begins so, each with the place in the list, in order.
 
-
-async def lock(connection: Connection, user_id: UUID) -> User:
-    """Return an account that nobody else changes until the commit; raises `KeyError`."""
-    await connection.execute(
-        sa.select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
-    )
-    return (await by_ids(connection, [user_id]))[user_id]
-
-
-async def mark_deleted(connection: Connection, user_id: UUID, now: datetime) -> None:
-    """Close an account for good; its row stays, for what it has written."""
-    await connection.execute(users.update().where(users.c.id == user_id).values(deleted_at=now))
+    Only those whom everybody may see: `index` sees to that.
+    """
+    found = await user_words.find(connection, prefix, after=after, limit=limit)
+    people = await by_ids(connection, [entry.user_id for entry in found])
+    return [(entry, people[entry.user_id]) for entry in found]

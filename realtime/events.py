@@ -131,6 +131,18 @@ class SessionEnded(PersonalEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileChanged(PersonalEvent):
+    """Somebody has another profile, or another handle; told to their own devices."""
+
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChanged(PersonalEvent):
+    """Somebody has other settings."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptsAdvanced:
     """Somebody got further in a chat, in receiving or in reading; the latest of it wins."""
 
@@ -308,6 +320,10 @@ def _personal(
         session = rows.sessions.get(logged.subject_id)
         user = rows.people[logged.user_id]
         return SessionStarted(*happened, logged.user_id, session=session, user=user)
+    if kind is EventKind.PROFILE_CHANGED:
+        return ProfileChanged(*happened, logged.user_id, user=rows.people[logged.user_id])
+    if kind is EventKind.SETTINGS_CHANGED:
+        return SettingsChanged(*happened, logged.user_id)
     return SessionEnded(*happened, logged.user_id, session_id=logged.subject_id)
 
 

@@ -1,9 +1,8 @@
 """Signing up and in."""
 
-import re
-
 import structlog
 
+from accounts.handles import is_handle
 from accounts.passwords import TooManyWaiting
 from models import audit, users
 from models.audit import Act
@@ -18,7 +17,7 @@ from models.errors import (
     TooLong,
 )
 from models.users import User
-from resolvers import log_in_challenges, sign_up
+from resolvers import log_in_challenges, names, sign_up
 from resolvers.guessing import count_guess, forgive
 from resolvers.log_in_challenges import Challenge
 from resolvers.rates import Rate
@@ -28,12 +27,9 @@ from resolvers.text import checked, line
 
 log = structlog.get_logger(__name__)
 
-HANDLE = re.compile(r"[a-z][a-z0-9_]{2,31}")
 MIN_PASSWORD = 8  # NIST SP 800-63B §3.1.1.2: length is what counts; no composition rules
 MAX_PASSWORD = 256
 MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
-MAX_NAME = 64
-GUEST_HANDLES = "guest_"  # nobody else's begin so
 
 
 async def register(
@@ -151,7 +147,7 @@ async def check_password(services: Services, handle: str, password: str, *, clie
     handle = handle.strip().lower()
     async with services.db.reading() as connection:
         # What could not be registered is nobody's, and is not sent to the database.
-        known = await users.credentials(connection, handle if HANDLE.fullmatch(handle) else "")
+        known = await users.credentials(connection, handle if is_handle(handle) else "")
     user_id = known[0] if known is not None else new_key()
     await count_guess(services, handle, user_id, client)
     usable = password[:MAX_PASSWORD]
@@ -193,10 +189,8 @@ async def _new_person(
     """Return a person who keeps the rules, not stored yet, and their password's hash."""
     user = User(
         id=new_key(),
-        handle=new_handle(handle),
-        display_name=line(
-            display_name, what="The display name", maximum=MAX_NAME, path=["displayName"]
-        ),
+        handle=names.new_handle(handle, is_admin=is_admin),
+        display_name=names.display_name(display_name, is_admin=is_admin),
         email=checked_email(email),
         is_admin=is_admin,
         created_at=utc_now(),
@@ -209,20 +203,6 @@ async def _hash(services: Services, password: str) -> str:
         return await services.credentials.passwords.hash(password)
     except TooManyWaiting as error:
         raise Overloaded from error
-
-
-def new_handle(handle: str) -> str:
-    """Return a handle that keeps the rules, lower case; raises `InvalidInput`."""
-    handle = handle.strip().lower()
-    if handle.startswith(GUEST_HANDLES):
-        raise InvalidInput(f"No handle begins with {GUEST_HANDLES}.", path=["handle"])
-    if not HANDLE.fullmatch(handle):
-        raise InvalidInput(
-            "A handle has 3 to 32 characters: a letter, then letters, digits or underscores "
-            "(a to z only).",
-            path=["handle"],
-        )
-    return handle
 
 
 def _new_password(password: str) -> str:

@@ -19,9 +19,10 @@ from models.members import Role
 from models.sessions import Session
 from models.users import User, UserKind
 from models.viewer import Viewer
-from resolvers.accounts import MAX_NAME, new_handle
+from resolvers import names
 from resolvers.locked_chat import LockedChat
 from resolvers.members import end_stay
+from resolvers.names import MAX_NAME
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
 from resolvers.text import checked, line
@@ -46,10 +47,8 @@ async def create(
     now = utc_now()
     user = User(
         id=new_key(),
-        handle=new_handle(handle),
-        display_name=line(
-            display_name, what="The display name", maximum=MAX_NAME, path=["displayName"]
-        ),
+        handle=names.new_handle(handle),
+        display_name=names.display_name(display_name),
         email=None,
         is_admin=False,
         created_at=now,
@@ -245,7 +244,7 @@ async def _close(
     client: Client = NOWHERE,
 ) -> _Closed:
     now = utc_now()
-    await users.mark_deleted(connection, bot_id, now)
+    await users.close(connection, bot_id, now)
     await bots.revoke_tokens(connection, bot_id, now)
     ended = await end_all(connection, bot_id)
     await audit.record(

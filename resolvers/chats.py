@@ -6,17 +6,18 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
-from models import chats, events, members, users
+from models import chats, events, members
 from models.base import new_key
 from models.chats import Chat, ChatKind
 from models.database import Connection
-from models.errors import InvalidInput, NotFound, Raced
+from models.errors import InvalidInput, Raced
 from models.events import EventKind
 from models.members import FIRST_EVENT_SEQ, Member, Role
 from models.viewer import Viewer
 from resolvers.locked_chat import changing
-from resolvers.permissions import Act, require, require_addable
+from resolvers.permissions import Act, require
 from resolvers.services import Services, utc_now
+from resolvers.settings import Way, require_reachable
 from resolvers.text import checked, line
 
 MAX_TITLE = 128
@@ -42,7 +43,8 @@ async def create(
 ) -> Chat:
     """Start a chat with these people; a direct one that exists already is returned as it is.
 
-    Raises `InvalidInput`, or `NotFound` when one of the people does not exist.
+    Raises `InvalidInput`, `NotFound` when one of the people is not there for the viewer, or
+    `Forbidden` when one does not want it.
     """
     others = list(dict.fromkeys(user_id for user_id in member_ids if user_id != viewer.user_id))
     if len(others) > MAX_ADDED_AT_ONCE:
@@ -56,6 +58,7 @@ async def create(
     chat = _new_chat(viewer, kind, now, title=title, description=description)
     async with services.db.writing() as connection:
         roles = {viewer.user_id: Role.OWNER, **dict.fromkeys(others, Role.MEMBER)}
+        await require_reachable(connection, viewer, others, Way.ADD, path=["memberIds"])
         chat = await _store(connection, chat, roles, pair=None)
     services.node.announce_log()
     return chat
@@ -122,6 +125,7 @@ async def _direct(
     chat = _new_chat(viewer, ChatKind.DIRECT, utc_now())
     try:
         async with services.db.writing() as connection:
+            await require_reachable(connection, viewer, others, Way.MESSAGE, path=["memberIds"])
             roles = dict.fromkeys([viewer.user_id, *others], Role.MEMBER)
             chat = await _store(connection, chat, roles, pair=pair)
     except Raced:
@@ -161,10 +165,6 @@ async def _store(
     connection: Connection, chat: Chat, roles: dict[UUID, Role], *, pair: str | None
 ) -> Chat:
     """Store a chat with its founders and its first event."""
-    await require_addable(connection, roles, path=["memberIds"])
-    found = await users.present(connection, roles)
-    if len(found) != len(roles):
-        raise NotFound("One of the people", path=["memberIds"])
     chat = replace(chat, member_count=len(roles))
     await chats.create(connection, chat, pair=pair)
     await members.add(

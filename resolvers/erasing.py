@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from models import audit, deletions, exports, own_data, personal, retired_handles, users
+from models import audit, deletions, exports, handles, own_data, personal, users
 from models.audit import Act
 from resolvers.members import leave_all
 from resolvers.services import Services, utc_now
@@ -58,8 +58,7 @@ async def erase(services: Services, user_id: UUID) -> None:
     for eraser in ERASERS:
         await eraser.erase(services, user_id)
     async with services.db.writing() as connection:
-        user = (await users.by_ids(connection, [user_id]))[user_id]
-        await retired_handles.retire(connection, user.handle, utc_now())
+        await handles.retire(connection, user_id)
         await users.erase(connection, user_id)
         await deletions.finish(connection, user_id)
         await audit.record(

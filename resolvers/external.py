@@ -17,8 +17,9 @@ from uuid import UUID
 
 import structlog
 
+from accounts.handles import is_handle, is_reserved
 from accounts.issuer import ExternalClaims
-from models import audit, events, external_identities, retired_handles, sessions, users
+from models import audit, events, external_identities, handles, sessions, users
 from models.audit import Act
 from models.base import new_key
 from models.client import Client
@@ -28,7 +29,8 @@ from models.events import EventKind
 from models.external_identities import ExternalIdentity
 from models.sessions import Session
 from models.users import User
-from resolvers.accounts import HANDLE, MAX_EMAIL, MAX_NAME
+from resolvers.accounts import MAX_EMAIL
+from resolvers.names import MAX_NAME
 from resolvers.services import Services, utc_now
 from resolvers.sessions import MAX_DEVICE_NAME
 from resolvers.text import line
@@ -234,11 +236,11 @@ async def _free_handle(connection: Connection, claims: ExternalClaims) -> str:
     numbered = [f"{wanted[: MAX_HANDLE - 2]}_{number}" for number in range(2, 10)]
     stem = wanted[: MAX_HANDLE - 9]
     candidates = [wanted, *numbered, f"{stem}_{secrets.token_hex(4)}"]
-    taken = await users.taken(connection, candidates)
-    for candidate in candidates:
-        if candidate not in taken and not await retired_handles.is_retired(connection, candidate):
-            return candidate
-    raise HandleTaken(wanted)
+    allowed = [each for each in candidates if not is_reserved(each)]
+    free = await handles.free_among(connection, allowed, utc_now())
+    if not free:
+        raise HandleTaken(wanted)
+    return free[0]
 
 
 def _handle(claims: ExternalClaims) -> str:
@@ -248,7 +250,7 @@ def _handle(claims: ExternalClaims) -> str:
     handle = re.sub(r"[^a-z0-9]+", "_", letters).strip("_")[:MAX_HANDLE]
     if not handle[:1].isalpha():
         handle = f"user_{handle}".rstrip("_")[:MAX_HANDLE]
-    return handle if HANDLE.fullmatch(handle) else f"user_{handle}"
+    return handle if is_handle(handle) else f"user_{handle}"
 
 
 def _display_name(claims: ExternalClaims) -> str | None:

@@ -17,14 +17,13 @@ from models.guests import Guest, GuestLink
 from models.members import Member, Role
 from models.users import User, UserKind
 from models.viewer import Viewer
-from resolvers.accounts import GUEST_HANDLES, MAX_NAME
+from resolvers import names
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.members import end_stay
 from resolvers.permissions import Act, allows, require
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
 from resolvers.sessions import SignedIn, device, end_all, open_session, signed_in, tell_ended
-from resolvers.text import line
 
 LINK_LIFETIME = timedelta(hours=24)  # unless another is asked for
 MAX_LINK_LIFETIME = timedelta(days=7)
@@ -140,7 +139,7 @@ async def join(
 ) -> SignedIn:
     """Come into a chat by a link, as somebody new; raises `NotFound` unless the link is open."""
     await services.rates.spend_from(Rate.JOIN_AS_GUEST_FROM_ADDRESS, client)
-    name = line(display_name, what="The display name", maximum=MAX_NAME, path=["displayName"])
+    name = names.display_name(display_name)
     device_called = device(device_name)
     closed = NotFound("The guest link", path=["token"])
     now = utc_now()
@@ -150,7 +149,7 @@ async def join(
         raise closed
     user = User(
         id=new_key(),
-        handle=GUEST_HANDLES + secrets.token_hex(8),
+        handle=names.GUEST_HANDLES + secrets.token_hex(8),
         display_name=name,
         email=None,
         is_admin=False,

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
-from models import chats, guests, members, users
+from models import chats, guests, members
 from models.base import new_key
 from models.chats import Chat
 from models.errors import Forbidden, InvalidInput, NotFound
@@ -14,9 +14,10 @@ from models.members import Member, Role
 from models.viewer import Viewer
 from resolvers.chats import MAX_ADDED_AT_ONCE
 from resolvers.locked_chat import LockedChat, changing, changing_as
-from resolvers.permissions import Act, require, require_addable
+from resolvers.permissions import Act, require
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
+from resolvers.settings import Way, require_reachable
 
 
 async def add(
@@ -34,14 +35,11 @@ async def add(
     async with changing(services, viewer, chat_id) as locked:
         connection, chat = locked.connection, locked.chat
         require(chat, locked.me, Act.ADD_MEMBERS)
-        await require_addable(connection, wanted, path=["userIds"])
-        if len(await users.present(connection, wanted)) != len(wanted):
-            raise NotFound("One of the people", path=["userIds"])
         present = await members.among(connection, chat_id, wanted)
+        new = [user_id for user_id in wanted if user_id not in present]
+        await require_reachable(connection, viewer, new, Way.ADD, path=["userIds"])
         added = []
-        for user_id in wanted:
-            if user_id in present:
-                continue
+        for user_id in new:
             seq = await locked.record(EventKind.MEMBER_JOINED, subject_id=user_id, now=now)
             added.append(
                 Member(

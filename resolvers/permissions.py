@@ -1,13 +1,9 @@
 """Who may do what in a chat: one table, asked by every use-case."""
 
-from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from uuid import UUID
 
-from models import guests
 from models.chats import Chat, ChatKind
-from models.database import Connection
-from models.errors import Forbidden, NotFound
+from models.errors import Forbidden
 from models.members import Member, Role
 
 
@@ -44,11 +40,3 @@ def require(chat: Chat, member: Member, act: Act) -> None:
     """Raise `Forbidden` unless the member may."""
     if not allows(chat, member, act):
         raise Forbidden(f"You may not {act.value} in this chat.")
-
-
-async def require_addable(
-    connection: Connection, user_ids: Iterable[UUID], *, path: Sequence[str]
-) -> None:
-    """Raise `NotFound` if somebody is a guest: those are in the chat whose link they have."""
-    if await guests.among(connection, user_ids):
-        raise NotFound("One of the people", path=path)

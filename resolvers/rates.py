@@ -63,6 +63,8 @@ class Rate(Enum):
     # Wrong passwords: see resolvers/guessing.py.
     GUESS_FROM_ADDRESS = "5/minute;10/15minute;20/hour"
     GUESS_BY_STRANGERS = "20/15minute;60/hour"
+    SEARCH_PEOPLE = "120/minute"  # by one person, who types a name letter by letter
+    CHANGE_PROFILE = "120/hour"  # by one person; each leaves an event
 
     @property
     def items(self) -> list[RateLimitItem]:

@@ -11,6 +11,7 @@ from models.receipts import SHOWN_UP_TO
 from realtime import events
 from realtime.cursor import scope_of
 from resolvers.services import utc_now
+from schema.batching import batched
 from schema.chats import Chat
 from schema.context import Info
 from schema.cursor import Cursor
@@ -18,6 +19,7 @@ from schema.ids import Kind, decode, encode, encode_message
 from schema.members import Membership
 from schema.messages import Message
 from schema.sessions import Session
+from schema.settings import Settings, settings_of_each
 from schema.sources import source
 from schema.users import User
 
@@ -116,6 +118,21 @@ class SessionEnded(Event):
 
 
 @strawberry.type(
+    description="The viewer has another profile, or another handle. Others are not told: they see "
+    "it with whatever they fetch or are told next."
+)
+class ProfileChanged(Event):
+    user: User = strawberry.field(description="The viewer, as they are now.")
+
+
+@strawberry.type(description="The viewer has other settings.")
+class SettingsChanged(Event):
+    settings: Settings = batched(
+        settings_of_each, description="The viewer's settings, as they are now."
+    )
+
+
+@strawberry.type(
     description="Nothing happened for a while: here is a fresh cursor, to resume cheaply from."
 )
 class CursorAdvanced(Event):
@@ -192,6 +209,8 @@ EVENT_TYPES: list[type[Event]] = [
     ReceiptsAdvanced,
     SessionStarted,
     SessionEnded,
+    ProfileChanged,
+    SettingsChanged,
     CursorAdvanced,
     ResyncRequired,
 ]
@@ -226,6 +245,11 @@ def shown(delivery: events.Delivery, cursor: Cursor) -> Event:
         case events.SessionEnded() as ended:
             session_id = strawberry.ID(encode(Kind.SESSION, ended.session_id))
             return SessionEnded(session_id=session_id, occurred_at=ended.occurred_at, **nowhere)
+        case events.ProfileChanged() as changed:
+            user = User.of(changed.user)
+            return ProfileChanged(user=user, occurred_at=changed.occurred_at, **nowhere)
+        case events.SettingsChanged() as set_:
+            return SettingsChanged(occurred_at=set_.occurred_at, **nowhere)
         case events.ResyncRequired(reason=reason):
             known = ResyncReason[reason.name]
             return ResyncRequired(reason=known, occurred_at=utc_now(), **nowhere)

@@ -17,11 +17,13 @@ from schema import log_ins as log_in_fields
 from schema import members as member_fields
 from schema import messages as message_fields
 from schema import passkeys as passkey_fields
+from schema import profiles as profile_fields
 from schema import reactions as reaction_fields
 from schema import receipts as receipt_fields
 from schema import reports as report_fields
 from schema import second_factors as factor_fields
 from schema import sessions as session_fields
+from schema import settings as setting_fields
 from schema import typing as typing_fields
 from schema import users as user_fields
 from schema import viewer as viewer_fields
@@ -70,8 +72,7 @@ async def _nodes(info: Info, ids: Annotated[list[strawberry.ID], _IDS]) -> list[
 async def _of_kind(info: Info, kind: Kind, ids: Sequence[strawberry.ID]) -> Sequence[Node | None]:
     context = info.context
     if kind is Kind.USER:
-        found = await user_fields.users_by_ids(context, [decode(kind, id_) for id_ in ids])
-        return [user if user is not None and not user.is_deleted else None for user in found]
+        return await user_fields.visible_users(context, [decode(kind, id_) for id_ in ids])
     if kind is Kind.CHAT:
         return await chat_fields.readable_chats(context, [decode(kind, id_) for id_ in ids])
     if kind is Kind.MESSAGE:
@@ -94,11 +95,13 @@ class Query:
         description="The things with these ids, in their order; null for what is not there.",
     )
     user: user_fields.User | None = strawberry.field(
-        resolver=user_fields.user, description="The person with this handle."
+        resolver=user_fields.user,
+        description="The person with this handle, if the viewer may see them.",
     )
     users: user_fields.UserConnection = strawberry.field(
         resolver=user_fields.search_users,
-        description="People whose handle or display name starts so, by handle.",
+        description="People of whose handle or display name a word begins so, in the order of "
+        "these words. Who hides is not among them.",
     )
     chat: chat_fields.Chat | None = strawberry.field(
         resolver=chat_fields.chat, description="A chat that the viewer is in."
@@ -205,6 +208,18 @@ class Mutation:
     cancel_account_deletion: deletion_fields.CancelAccountDeletionPayload = strawberry.mutation(
         resolver=deletion_fields.cancel_account_deletion,
         description="Keep one's account after all, within the waiting time.",
+    )
+    update_profile: profile_fields.UpdateProfilePayload = strawberry.mutation(
+        resolver=profile_fields.update_profile, description="Change the viewer's profile."
+    )
+    change_handle: profile_fields.ChangeHandlePayload = strawberry.mutation(
+        resolver=profile_fields.change_handle,
+        description="Take another handle. The one before stays the viewer's for a while, unused. "
+        "Asks for a confirmed session.",
+    )
+    update_settings: setting_fields.UpdateSettingsPayload = strawberry.mutation(
+        resolver=setting_fields.update_settings,
+        description="Say who may reach the viewer, and who may find them.",
     )
     create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
         resolver=chat_fields.create_chat,

@@ -52,6 +52,9 @@ SHAREABLE: dict[str, frozenset[str]] = {
     # Told to one person alone.
     "SessionStarted": _EVENT | {"session"},
     "SessionEnded": _EVENT | {"sessionId"},
+    "ProfileChanged": _EVENT | {"user"},
+    # `settings` belong to the viewer, so they are asked for by each.
+    "SettingsChanged": _EVENT,
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
@@ -95,7 +98,20 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "user",
         }
     ),
-    "User": frozenset({"id", "handle", "displayName", "kind", "createdAt"}),
+    "User": frozenset(
+        {
+            "id",
+            "handle",
+            "displayName",
+            "kind",
+            "createdAt",
+            "bio",
+            "status",
+            "timeZone",
+            "deactivated",
+        }
+    ),
+    "UserStatus": frozenset({"text", "emoji", "expiresAt"}),
     "Node": frozenset({"id"}),
 }
 

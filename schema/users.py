@@ -9,7 +9,9 @@ from uuid import UUID
 import strawberry
 
 from models import users
+from models.user_words import Entry
 from resolvers import users as use_cases
+from resolvers.services import utc_now
 from schema.connections import (
     After,
     Connection,
@@ -18,6 +20,7 @@ from schema.connections import (
     connection,
     decode_cursor,
     encode_cursor,
+    invalid_cursor,
     page_size,
 )
 from schema.context import Context, Info
@@ -25,6 +28,26 @@ from schema.ids import Kind, encode
 from schema.node import Node
 
 DEFAULT_PAGE = 20
+DELETED = "Deleted account"  # in place of a name
+
+
+@strawberry.type(description="What somebody is up to.")
+class UserStatus:
+    text: str | None = strawberry.field(description="In words.")
+    emoji: str | None = strawberry.field(description="As an emoji.")
+    expires_at: datetime | None = strawberry.field(
+        description="When it is over; null if it stays until it is changed."
+    )
+
+    @classmethod
+    def of(cls, row: users.User) -> Self | None:
+        """Return a person's status; None if there is none, or it is over."""
+        expires_at = row.status_expires_at
+        if row.status_text is None and row.status_emoji is None:
+            return None
+        if expires_at is not None and expires_at <= utc_now():
+            return None
+        return cls(text=row.status_text, emoji=row.status_emoji, expires_at=expires_at)
 
 
 @strawberry.enum(description="What kind of account it is.")
@@ -42,6 +65,16 @@ class User(Node):
     display_name: str = strawberry.field(description="The name to show.")
     kind: UserKind = strawberry.field(description="Whether it is a person, a guest or a bot.")
     created_at: datetime = strawberry.field(description="When they registered.")
+    bio: str | None = strawberry.field(description="What they say about themselves.")
+    status: UserStatus | None = strawberry.field(
+        description="What they are up to; null when that is over."
+    )
+    time_zone: str | None = strawberry.field(
+        description="Their time zone in the IANA database, such as `Europe/Berlin`."
+    )
+    deactivated: bool = strawberry.field(
+        description="Whether the account is suspended or deleted: nobody is there to read."
+    )
     row: strawberry.Private[users.User]
 
     @property
@@ -51,13 +84,18 @@ class User(Node):
 
     @classmethod
     def of(cls, row: users.User) -> Self:
-        """Return a person as the schema shows them."""
+        """Return a person as the schema shows them; of who is deleted, next to nothing."""
+        deleted = row.deleted_at is not None
         return cls(
             id=strawberry.ID(encode(Kind.USER, row.id)),
             handle=row.handle,
-            display_name=row.display_name,
+            display_name=DELETED if deleted else row.display_name,
             kind=UserKind(row.kind),
             created_at=row.created_at,
+            bio=None if deleted else row.bio,
+            status=None if deleted else UserStatus.of(row),
+            time_zone=None if deleted else row.time_zone,
+            deactivated=not row.may_sign_in,
             row=row,
         )
 
@@ -67,8 +105,19 @@ class UserConnection(Connection[User]):
     pass
 
 
+async def visible_users(context: Context, ids: Sequence[UUID]) -> list[User | None]:
+    """Return the people of these ids whom the viewer may see, None for the others."""
+    async with context.db.reading() as db:
+        rows = await users.visible_to(db, context.signed_in, ids)
+    shown = {user_id: User.of(row) for user_id, row in rows.items()}
+    return [shown.get(user_id) for user_id in ids]
+
+
 async def users_by_ids(context: Context, ids: Sequence[UUID]) -> list[User | None]:
-    """Return one person per id, None for an id of nobody; the same id is the same object."""
+    """Return one person per id, None for an id of nobody; the same id is the same object.
+
+    For ids in rows that the viewer may read; those that a client names go to `visible_users`.
+    """
     if not ids:
         return []
     async with context.db.reading() as db:
@@ -82,30 +131,48 @@ async def user(
     handle: Annotated[str, strawberry.argument(description="Whose; case does not matter.")],
 ) -> User | None:
     """Resolve `Query.user`."""
-    _ = info.context.signed_in
-    row = await use_cases.by_handle(info.context.services, handle)
+    row = await use_cases.by_handle(info.context.services, info.context.signed_in, handle)
     return User.of(row) if row else None
+
+
+_SEARCH = strawberry.argument(
+    description="How a word of the handle or of the name begins, or several in a row. Case and "
+    "accents do not matter."
+)
 
 
 async def search_users(
     info: Info,
-    search: Annotated[str, strawberry.argument(description="How the handle or name starts.")],
+    search: Annotated[str, _SEARCH],
     first: First = DEFAULT_PAGE,
     after: After = None,
 ) -> UserConnection:
     """Resolve `Query.users`."""
-    _ = info.context.signed_in
     shown = Page(page_size(first, default=DEFAULT_PAGE), backwards=False)
-    after_handle = decode_cursor(after, parts=1, path="after")[0] if after is not None else None
     rows = await use_cases.search(
-        info.context.services, search, after_handle=after_handle, limit=shown.fetch
+        info.context.services,
+        info.context.signed_in,
+        search,
+        after=_place(after) if after is not None else None,
+        limit=shown.fetch,
     )
     found: UserConnection = connection(
         UserConnection,
         rows,
         shown,
-        node=User.of,
-        cursor=lambda row: encode_cursor(row.handle),
+        node=lambda row: User.of(row[1]),
+        cursor=lambda row: encode_cursor(row[0].word.encode().hex(), row[0].user_id.hex),
         bounded_after=after is not None,
     )
     return found
+
+
+def _place(cursor: str) -> Entry:
+    word, user_id = decode_cursor(cursor, parts=2, path="after")
+    try:
+        place = Entry(bytes.fromhex(word).decode(), UUID(hex=user_id))
+    except ValueError as error:
+        raise invalid_cursor("after") from error
+    if "\0" in place.word:  # PostgreSQL would not take it
+        raise invalid_cursor("after")
+    return place

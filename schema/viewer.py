@@ -18,6 +18,7 @@ from schema.deletions import deletion_due_at
 from schema.exports import DataExport, viewer_exports
 from schema.second_factors import SecondFactors
 from schema.sessions import Session
+from schema.settings import Settings, viewer_settings
 from schema.users import User
 
 _FILTER = strawberry.argument(description="Which chats to list.")
@@ -62,6 +63,12 @@ async def _second_factors(info: Info) -> SecondFactors:
 class Viewer:
     user: User = strawberry.field(description="The person, as others see them.")
     email: str | None = strawberry.field(description="Their e-mail address; nobody else sees it.")
+    locale: str | None = strawberry.field(
+        description="Their language as a BCP 47 tag; nobody else sees it."
+    )
+    settings: Settings = strawberry.field(
+        resolver=viewer_settings, description="What they want of others."
+    )
     session: Session = strawberry.field(
         resolver=_session, description="The session of this request."
     )
@@ -105,4 +112,4 @@ async def viewer(info: Info) -> Viewer | None:
         row = (await users.by_ids(db, [signed_in.user_id])).get(signed_in.user_id)
     if row is None:
         raise Unauthenticated
-    return Viewer(user=User.of(row), email=row.email)
+    return Viewer(user=User.of(row), email=row.email, locale=row.locale)

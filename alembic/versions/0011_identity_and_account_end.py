@@ -74,12 +74,6 @@ def upgrade() -> None:
         _of_user("account_deletions"),
     )
     op.create_index("ix_account_deletions_due_at", "account_deletions", ["due_at"])
-    op.create_table(
-        "retired_handles",
-        sa.Column("hash", sa.LargeBinary(32), nullable=False),
-        sa.Column("retired_at", UtcDateTime, nullable=False),
-        sa.PrimaryKeyConstraint("hash", name="pk_retired_handles"),
-    )
     op.create_index(
         "ix_reactions_user_id", "reactions", ["user_id", "chat_id", "message_seq", "emoji"]
     )
@@ -88,7 +82,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_reactions_user_id", "reactions")
     for table in (
-        "retired_handles",
         "account_deletions",
         "export_chunks",
         "exports",

@@ -16,7 +16,18 @@ from models.bots import BotScope
 from models.reactions import MAX_KINDS
 from realtime import connection, feed, hub, mailbox, protocol, wire
 from realtime.protocol import CloseCode
-from resolvers import chats, confirmation, guests, log_in_challenges, messages, reactions, typing
+from resolvers import (
+    chats,
+    confirmation,
+    guests,
+    log_in_challenges,
+    messages,
+    names,
+    profiles,
+    reactions,
+    typing,
+    users,
+)
 from resolvers.passkey_challenges import CHALLENGE_LASTS
 from resolvers.rates import Rate
 from resolvers.services import utc_now
@@ -142,6 +153,11 @@ def test_the_table_has_the_limits_of_the_code():
         "characters of a reaction": str(reactions.MAX_EMOJI),
         "different reactions to a message": str(MAX_KINDS),
         "people added to a chat at once": str(chats.MAX_ADDED_AT_ONCE),
+        "characters of a display name": str(names.MAX_NAME),
+        "characters of a bio": str(profiles.MAX_BIO),
+        "characters of a status": str(profiles.MAX_STATUS),
+        "characters of a search for people": str(users.MAX_SEARCH),
+        "handles kept for who gave them up": str(profiles.MAX_HELD),
     }
 
 
@@ -172,6 +188,7 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("Guests", "open for {} hours", guests.LINK_LIFETIME / timedelta(hours=1)),
         ("Guests", "{} days at most", guests.MAX_LINK_LIFETIME / timedelta(days=1)),
         ("Administrators", "{} seconds later", authentication.RECHECK_AFTER),
+        ("Names", "for {} days nobody but", profiles.HELD_FOR / timedelta(days=1)),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
     ],
 )

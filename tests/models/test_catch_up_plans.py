@@ -90,7 +90,6 @@ async def fill(db: Database) -> Filled:
                     "id": id_,
                     "handle": handle,
                     "display_name": handle,
-                    "display_name_folded": handle,
                     "password_hash": "",
                     "created_at": now,
                 }

@@ -1,12 +1,19 @@
 """Migrations run up and down, on both databases, and lead to what the models say."""
 
+from datetime import UTC, datetime
+
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from models.base import metadata
+from models import handles, users
+from models.base import UtcDateTime, metadata, new_key
 from models.database import Database
+from models.errors import HandleTaken
 from server import migrations
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def table_names(db: Database) -> set[str]:
@@ -53,3 +60,46 @@ async def test_two_nodes_that_migrate_at_once_do_not_get_in_each_others_way(data
     finally:
         for db in nodes:
             await db.close()
+
+
+async def test_people_from_before_are_found_and_keep_their_handles(database_url):
+    people = [("bern", "Bern Ångström"), ("bem", "Bem"), ("ana", "😀"), *_many(1500)]
+    db = Database(database_url)
+    try:
+        await migrations.migrate(db, "0007")
+        table = sa.table(
+            "users",
+            *(sa.column(name) for name in ("handle", "display_name", "display_name_folded")),
+            sa.column("id", sa.Uuid),
+            sa.column("created_at", UtcDateTime),
+        )
+        async with db.writing() as connection:
+            rows = [
+                {"id": new_key(), "handle": handle, "display_name": name, "created_at": NOW}
+                for handle, name in people
+            ]
+            folded = [
+                {**row, "display_name_folded": row["display_name"].casefold()} for row in rows
+            ]
+            await connection.execute(table.insert(), folded)
+        await migrations.migrate(db)
+        async with db.writing() as connection:
+            for search, handle in (("angs", "bern"), ("bem", "bem"), ("ana", "ana")):
+                ((_, user),) = await users.search(connection, search, after=None, limit=2)
+                assert user.handle == handle
+            found = await users.search(connection, "many", after=None, limit=2000)
+            assert len({user.id for _, user in found}) == 1500
+            # Of two that look alike, the first has the claim.
+            with pytest.raises(HandleTaken):
+                await handles.claim(connection, rows[1]["id"], "bem", NOW)
+        await migrations.revert(db, "0007")
+        async with db.reading() as connection:
+            query = sa.select(table.c.display_name_folded).order_by(table.c.id)
+            names = (await connection.execute(query)).scalars().all()
+        assert names == [row["display_name_folded"] for row in folded]
+    finally:
+        await db.close()
+
+
+def _many(count):
+    return [(f"p{number}", f"{number} Many") for number in range(count)]

@@ -32,8 +32,8 @@ async def new_chat(db):
     async with db.writing() as connection:
         await connection.execute(
             sa.text(
-                "INSERT INTO users (id, handle, display_name, display_name_folded, password_hash,"
-                " created_at) VALUES (:id, :handle, 'X', 'x', 'x', :now)"
+                "INSERT INTO users (id, handle, display_name, password_hash, created_at)"
+                " VALUES (:id, :handle, 'X', 'x', :now)"
             ).bindparams(sa.bindparam("id", type_=sa.Uuid)),
             {"id": owner, "handle": owner.hex, "now": now if db.dialect != "sqlite" else str(now)},
         )

@@ -11,10 +11,10 @@ from models.audit import audit_log
 from models.base import metadata
 from models.deletions import account_deletions
 from models.exports import export_chunks, exports
+from models.handles import handles
 from models.members import members
 from models.messages import messages
 from models.reactions import reactions
-from models.retired_handles import retired_handles
 from models.sessions import sessions
 from models.users import users
 from resolvers import erasing, exporting
@@ -412,8 +412,9 @@ async def test_nobody_gets_their_handle(server):
     code = await server.person().refused("register", "session { id }", **register)
     assert code == "HANDLE_TAKEN"
     async with server.program.services.db.reading() as connection:
-        (kept,) = (await connection.execute(sa.select(retired_handles.c.hash))).scalars().all()
-    assert b"ana" not in bytes(kept)
+        kept = sa.select(handles.c.hash).where(handles.c.user_id.is_(None))
+        (hash_,) = (await connection.execute(kept)).scalars().all()
+    assert b"ana" not in bytes(hash_)
 
 
 async def test_tokens_of_before_open_nothing(server):

@@ -123,8 +123,8 @@ class Both:
             for user_id in self.people:
                 await connection.execute(
                     sa.text(
-                        "INSERT INTO users (id, handle, display_name, display_name_folded,"
-                        " password_hash, created_at) VALUES (:id, :handle, 'X', 'x', 'x', :now)"
+                        "INSERT INTO users (id, handle, display_name, password_hash, created_at)"
+                        " VALUES (:id, :handle, 'X', 'x', :now)"
                     ).bindparams(sa.bindparam("id", type_=sa.Uuid)),
                     {
                         "id": user_id,

@@ -172,3 +172,14 @@ async def sign_out_elsewhere(scene: Scene, who: Person, each: Doing) -> None:
     devices = scene.devices[scene.people.index(who)]
     with contextlib.suppress(IndexError):
         await devices.pop().ask("mutation { logOut { errors { code } } }")
+
+
+@doing
+async def change_profile(scene: Scene, who: Person, each: Doing) -> None:
+    await scene.try_(who, "updateProfile", displayName=f"Name {each.first}", bio=str(each.second))
+
+
+@doing
+async def change_settings(scene: Scene, who: Person, each: Doing) -> None:
+    audience = _of(["EVERYBODY", "CONTACTS", "NOBODY"], each.first)
+    await scene.try_(who, "updateSettings", whoMayCall=audience, hides=each.second % 2 == 0)

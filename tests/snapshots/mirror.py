@@ -25,9 +25,12 @@ CHAT = f"""
     messages(last: 20) {{ nodes {{ {MESSAGE} }} }}
     lastMessage {{ id }}
 """
+PROFILE = "handle displayName bio"
+SETTINGS = "whoMayCall hides"
 SNAPSHOT = f"""
     {{ viewer {{
-        cursor unreadCount user {{ id }} sessions {{ id deviceName }}
+        cursor unreadCount user {{ id {PROFILE} }} settings {{ {SETTINGS} }}
+        sessions {{ id deviceName }}
         chats(first: 20) {{ nodes {{ {CHAT} }} }}
     }} }}
 """
@@ -41,6 +44,8 @@ def state_of(viewer: Any) -> State:
     return {
         "unreadCount": viewer["unreadCount"],
         "sessions": {each["id"]: each["deviceName"] for each in viewer["sessions"]},
+        "user": viewer["user"],
+        "settings": viewer["settings"],
         "chats": {chat["id"]: _chat_state(chat) for chat in viewer["chats"]["nodes"]},
     }
 
@@ -107,6 +112,8 @@ class Mirror:
     person: Person
     user_id: str
     cursor: str
+    user: State
+    settings: State
     chats: dict[str, ChatMirror] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
 
@@ -118,6 +125,8 @@ class Mirror:
             person=person,
             user_id=viewer["user"]["id"],
             cursor=viewer["cursor"],
+            user=viewer["user"],
+            settings=viewer["settings"],
             chats={chat["id"]: ChatMirror.of(chat) for chat in viewer["chats"]["nodes"]},
             sessions={each["id"]: each["deviceName"] for each in viewer["sessions"]},
         )
@@ -135,6 +144,8 @@ class Mirror:
         return {
             "unreadCount": sum(chat["viewerMembership"]["unreadCount"] for chat in chats.values()),
             "sessions": self.sessions,
+            "user": self.user,
+            "settings": self.settings,
             "chats": chats,
         }
 
@@ -228,6 +239,14 @@ async def _session_ended(mirror: Mirror, chat: ChatMirror | None, event: Any) ->
     mirror.sessions.pop(event["sessionId"], None)
 
 
+async def _profile_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    mirror.user = event["user"]
+
+
+async def _settings_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    mirror.settings = event["settings"]
+
+
 _ABOUT_MEMBER = f"membership {{ {MEMBERSHIP} }}"
 _ABOUT_MESSAGE = f"message {{ {MESSAGE} }}"
 
@@ -244,6 +263,8 @@ KINDS: dict[str, Kind] = {
     "ReceiptsAdvanced": Kind("user { id } deliveredSeq readSeq", _receipts_advanced),
     "SessionStarted": Kind("session { id deviceName }", _session_started),
     "SessionEnded": Kind("sessionId", _session_ended),
+    "ProfileChanged": Kind(f"user {{ id {PROFILE} }}", _profile_changed),
+    "SettingsChanged": Kind(f"settings {{ {SETTINGS} }}", _settings_changed),
 }
 # What changes nothing that a client keeps, besides its cursor.
 NO_CHANGE = {"CursorAdvanced", "ResyncRequired"}

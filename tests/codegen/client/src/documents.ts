@@ -125,6 +125,8 @@ export const EVENTS = graphql(`
       ... on ReceiptsAdvanced { user { id } deliveredSeq readSeq }
       ... on SessionStarted { session { id deviceName } }
       ... on SessionEnded { sessionId }
+      ... on ProfileChanged { user { ...Person } }
+      ... on SettingsChanged { settings { hides } }
       ... on ResyncRequired { reason }
     }
   }

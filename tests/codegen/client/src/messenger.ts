@@ -37,6 +37,10 @@ export function told(event: Event): string {
       return event.session?.deviceName ?? 'a session that is over';
     case 'SessionEnded':
       return event.sessionId;
+    case 'ProfileChanged':
+      return name(event.user);
+    case 'SettingsChanged':
+      return event.settings.hides ? 'hidden' : 'to be found';
     case 'ResyncRequired':
       return event.reason === 'EXPIRED' ? 'fetch afresh' : 'another log';
     case 'CursorAdvanced':

@@ -1,0 +1,76 @@
+"""What people want of others: who may reach them, and who may find them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models.base import columns, metadata
+from models.database import Connection
+
+
+class Audience(StrEnum):
+    """Who may do something with regard to somebody."""
+
+    EVERYBODY = "everybody"
+    CONTACTS = "contacts"  # who is in a chat with them now
+    NOBODY = "nobody"
+
+
+def _audience(name: str) -> sa.Column[str]:
+    everybody = Audience.EVERYBODY.value
+    return sa.Column(name, sa.String(16), nullable=False, server_default=everybody)
+
+
+# A row for everybody who ever changed a setting; nobody else needs one.
+settings = sa.Table(
+    "settings",
+    metadata,
+    sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    _audience("who_may_message"),
+    _audience("who_may_call"),
+    _audience("who_may_add"),
+    _audience("who_sees_last_seen"),
+    sa.Column("hides", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What somebody has set, or else what holds for everybody."""
+
+    who_may_message: str = Audience.EVERYBODY
+    who_may_call: str = Audience.EVERYBODY
+    who_may_add: str = Audience.EVERYBODY
+    who_sees_last_seen: str = Audience.EVERYBODY
+    hides: bool = False
+
+
+_COLUMNS = columns(settings, Settings)
+_OF = sa.select(*_COLUMNS).where(settings.c.user_id == sa.bindparam("user_id"))
+
+
+async def of(connection: Connection, user_id: UUID) -> Settings:
+    """Return somebody's settings."""
+    row = (await connection.execute(_OF, {"user_id": user_id})).one_or_none()
+    return Settings(*row) if row else Settings()
+
+
+async def of_many(connection: Connection, user_ids: Iterable[UUID]) -> dict[UUID, Settings]:
+    """Return the settings of those of the people who have set any, by their id."""
+    rows = await connection.execute(
+        sa.select(settings.c.user_id, *_COLUMNS).where(settings.c.user_id.in_(set(user_ids)))
+    )
+    return {row.user_id: Settings(*row[1:]) for row in rows}
+
+
+async def store(connection: Connection, user_id: UUID, new: Settings) -> None:
+    """Store somebody's settings; the account must be locked."""
+    values = {field.name: getattr(new, field.name) for field in fields(new)}
+    changed = await connection.execute(
+        settings.update().where(settings.c.user_id == user_id).values(values)
+    )
+    if not changed.rowcount:
+        await connection.execute(settings.insert().values(user_id=user_id, **values))

@@ -1,0 +1,125 @@
+"""A person's settings, and the mutation that changes them."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Annotated, Any, Self
+
+import strawberry
+
+from models import settings as rows
+from models.errors import InvalidInput
+from models.settings import Audience as StoredAudience
+from resolvers import settings as use_cases
+from schema.context import Info
+from schema.errors import UserError, errors_field, refusals_into
+
+
+@strawberry.enum(description="Who may do something with regard to somebody.")
+class Audience(Enum):
+    EVERYBODY = strawberry.enum_value("everybody", description="Everybody with an account.")
+    CONTACTS = strawberry.enum_value(
+        "contacts", description="Those who are in a chat with them at the moment."
+    )
+    NOBODY = strawberry.enum_value("nobody", description="Nobody.")
+
+
+@strawberry.type(description="What a person wants of others. Nobody else sees it.")
+class Settings:
+    who_may_message: Audience = strawberry.field(
+        description="Who may start a direct chat with them. One that is there goes on."
+    )
+    who_may_call: Audience = strawberry.field(
+        description="Who may call them. Kept until there are calls."
+    )
+    who_may_add: Audience = strawberry.field(description="Who may add them to a group.")
+    who_sees_last_seen: Audience = strawberry.field(
+        description="Who sees when they were last there. Kept until that is shown."
+    )
+    hides: bool = strawberry.field(
+        description="Whether they are found by nobody, neither by `users` nor by their handle, "
+        "but by those who are or were in a chat with them."
+    )
+
+    @classmethod
+    def of(cls, row: rows.Settings) -> Self:
+        """Return settings as their owner sees them."""
+        return cls(
+            who_may_message=Audience(row.who_may_message),
+            who_may_call=Audience(row.who_may_call),
+            who_may_add=Audience(row.who_may_add),
+            who_sees_last_seen=Audience(row.who_sees_last_seen),
+            hides=row.hides,
+        )
+
+
+async def viewer_settings(info: Info) -> Settings:
+    """Resolve `Viewer.settings`."""
+    return Settings.of(await use_cases.of(info.context.services, info.context.signed_in))
+
+
+async def settings_of_each(objects: Sequence[Any], info: Info) -> list[Settings]:
+    """Return the viewer's settings for each of several things that are the viewer's."""
+    return [await viewer_settings(info)] * len(objects)
+
+
+@strawberry.input(description="Settings to change. What is absent stays; none can be null.")
+class UpdateSettingsInput:
+    who_may_message: Audience | None = strawberry.field(
+        default=strawberry.UNSET, description="Who may start a direct chat with the viewer."
+    )
+    who_may_call: Audience | None = strawberry.field(
+        default=strawberry.UNSET, description="Who may call the viewer."
+    )
+    who_may_add: Audience | None = strawberry.field(
+        default=strawberry.UNSET, description="Who may add the viewer to a group."
+    )
+    who_sees_last_seen: Audience | None = strawberry.field(
+        default=strawberry.UNSET, description="Who sees when the viewer was last there."
+    )
+    hides: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Whether strangers find the viewer by no means."
+    )
+
+
+@strawberry.type(description="The settings as they are now.")
+class UpdateSettingsPayload:
+    settings: Settings | None = strawberry.field(default=None, description="The settings.")
+    errors: list[UserError] = errors_field()
+
+
+_CHANGE = strawberry.argument(description="What changes.")
+
+
+@refusals_into(UpdateSettingsPayload)
+async def update_settings(
+    info: Info, input: Annotated[UpdateSettingsInput, _CHANGE]
+) -> UpdateSettingsPayload:
+    """Resolve `Mutation.updateSettings`."""
+    changes: use_cases.Changes = {}
+    if input.who_may_message is not strawberry.UNSET:
+        changes["who_may_message"] = _audience(input.who_may_message, "whoMayMessage")
+    if input.who_may_call is not strawberry.UNSET:
+        changes["who_may_call"] = _audience(input.who_may_call, "whoMayCall")
+    if input.who_may_add is not strawberry.UNSET:
+        changes["who_may_add"] = _audience(input.who_may_add, "whoMayAdd")
+    if input.who_sees_last_seen is not strawberry.UNSET:
+        changes["who_sees_last_seen"] = _audience(input.who_sees_last_seen, "whoSeesLastSeen")
+    if input.hides is not strawberry.UNSET:
+        changes["hides"] = _given(input.hides, "hides")
+    row = await use_cases.update(
+        info.context.services,
+        info.context.signed_in,
+        changes=changes,
+        client=info.context.client,
+    )
+    return UpdateSettingsPayload(settings=Settings.of(row))
+
+
+def _audience(value: Audience | None, path: str) -> StoredAudience:
+    return StoredAudience[_given(value, path).name]
+
+
+def _given(value: Any, path: str) -> Any:
+    if value is None:
+        raise InvalidInput("A setting cannot be null.", path=[path])
+    return value

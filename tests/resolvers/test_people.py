@@ -9,6 +9,7 @@ from models.viewer import Viewer
 from resolvers.services import utc_now
 from schema.ids import Kind, decode
 from tests.parts.people import PASSWORD
+from tests.parts.running import running
 
 FOUND = """
 query($search: String!, $first: Int, $after: String) {
@@ -158,8 +159,6 @@ async def test_a_search_that_cannot_be_is_refused(sqlite_server, search):
 
 
 async def test_searching_is_limited(migrated_sqlite_url):
-    from tests.parts.running import running
-
     async with running(migrated_sqlite_url, rate_limits=True) as server:
         ana = await server.registered("ana")
         answers = [await ana.run(FOUND, search="ana") for _ in range(121)]

@@ -123,6 +123,7 @@ class HttpConnection(HttpToolsProtocol):
         """Become a WebSocket, unless the head was too large."""
         if not self._refused:
             self._upgraded = True
+            self._stop_watching()
             super().handle_websocket_upgrade()
             # It knows this object, which knows it: together they would wait for the collector.
             self.parser = None  # type: ignore[assignment]

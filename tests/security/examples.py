@@ -20,6 +20,14 @@ class Thing(enum.Enum):
     MESSAGE = ("message", Kind.MESSAGE)
     MEMBERSHIP = ("membership", Kind.MEMBERSHIP)
     SESSION = ("session", Kind.SESSION)
+    BOT = ("bot", Kind.USER)
+    BOT_TOKEN = ("bot's token", Kind.BOT_TOKEN)
+    GUEST_LINK = ("guest link", Kind.GUEST_LINK)
+    PASSKEY = ("passkey", Kind.PASSKEY)
+    EXPORT = ("export", Kind.EXPORT)
+    INVITATION = ("invitation", Kind.INVITATION)
+    REPORT = ("report", Kind.REPORT)
+    AUDIT_ENTRY = ("audit entry", Kind.AUDIT_ENTRY)
 
     @property
     def kind(self) -> Kind:
@@ -35,8 +43,11 @@ class Thing(enum.Enum):
 PUBLIC = frozenset({Thing.USER})
 # What `node` knows; to every other id it answers null, whosever it is.
 NODES = frozenset({Thing.USER, Thing.CHAT, Thing.MESSAGE, Thing.MEMBERSHIP})
+# In everybody's schema nothing leads to these by their ids, whoever asks.
+NOWHERE = frozenset({Thing.EXPORT, Thing.INVITATION, Thing.REPORT, Thing.AUDIT_ENTRY})
 
-USER, CHAT, MESSAGE, MEMBERSHIP, SESSION = Thing
+USER, CHAT, MESSAGE, MEMBERSHIP, SESSION = list(Thing)[:5]
+BOT, BOT_TOKEN, GUEST_LINK, PASSKEY = Thing.BOT, Thing.BOT_TOKEN, Thing.GUEST_LINK, Thing.PASSKEY
 
 
 @dataclass(frozen=True)
@@ -64,8 +75,8 @@ EXAMPLES: dict[str, list[Example]] = {
     "Query.user": _of(handle="ana"),
     "Query.users": _of(search="a"),
     "Query.chat": _of(id=CHAT),
-    "Query.node": [Example({"id": thing}) for thing in Thing],
-    "Query.nodes": [Example({"ids": [thing]}) for thing in Thing],
+    "Query.node": [Example({"id": thing}) for thing in Thing if thing is not BOT],
+    "Query.nodes": [Example({"ids": [thing]}) for thing in Thing if thing is not BOT],
     "Chat.message": [
         Example(
             {"chat": CHAT, "id": MESSAGE},
@@ -77,6 +88,46 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.logIn": _input(handle="ana", password="wrong, and long enough"),
     "Mutation.refreshSession": _input(refreshToken="nothing"),
     "Mutation.logOut": _of(),
+    "Mutation.revokeSession": _input(sessionId=SESSION),
+    "Mutation.revokeOtherSessions": _of(),
+    "Mutation.completeLogIn": _input(challengeToken="nothing", factor={"totpCode": "000000"}),
+    "Mutation.beginPasskeyLogIn": _of(),
+    "Mutation.finishPasskeyLogIn": _input(challengeId="nothing", credential="{}"),
+    "Mutation.beginTotp": _of(),
+    "Mutation.confirmTotp": _input(code="000000"),
+    "Mutation.disableTotp": _of(),
+    "Mutation.regenerateRecoveryCodes": _of(),
+    "Mutation.beginPasskeyRegistration": _of(),
+    "Mutation.finishPasskeyRegistration": _input(
+        challengeId="nothing", name="Walk", credential="{}"
+    ),
+    "Mutation.renamePasskey": _input(passkeyId=PASSKEY, name="Walked"),
+    "Mutation.removePasskey": _input(passkeyId=PASSKEY),
+    "Mutation.beginPasskeyConfirmation": _of(),
+    "Mutation.confirmIdentity": _input(password="wrong, and long enough"),
+    "Mutation.requestEmailVerification": _of(),
+    "Mutation.verifyEmail": _input(token="nothing"),
+    "Mutation.changeEmail": _input(newEmail="walk@example.org"),
+    "Mutation.restoreEmail": _input(token="nothing"),
+    "Mutation.requestPasswordReset": _input(handle="nobody"),
+    "Mutation.resetPassword": _input(token="nothing", newPassword="long enough, and odd"),
+    "Mutation.changePassword": _input(
+        currentPassword="wrong, and long enough", newPassword="long enough, and odd"
+    ),
+    "Mutation.updateProfile": _input(bio="Walk"),
+    "Mutation.changeHandle": _input(handle="walked"),
+    "Mutation.updateSettings": _input(hides=True),
+    "Mutation.requestDataExport": _of(),
+    "Mutation.deleteAccount": _input(handle="nobody"),
+    "Mutation.cancelAccountDeletion": _of(),
+    "Mutation.joinAsGuest": _input(token="nothing", displayName="Guest"),
+    "Mutation.createGuestLink": _input(chatId=CHAT),
+    "Mutation.revokeGuestLink": _input(linkId=GUEST_LINK),
+    "Mutation.createBot": _input(handle="walker", displayName="Walker", scopes=["CHATS_READ"]),
+    "Mutation.createBotToken": _input(botId=BOT, name="Walk", scopes=["CHATS_READ"]),
+    "Mutation.revokeBotToken": _input(tokenId=BOT_TOKEN),
+    "Mutation.deleteBot": _input(botId=BOT),
+    "Mutation.reportUser": _input(userId=USER, reason="SPAM"),
     "Mutation.createChat": _input(kind="GROUP", title="Walk", memberIds=[USER]),
     "Mutation.updateChat": _input(chatId=CHAT, title="Walked"),
     "Mutation.addMembers": _input(chatId=CHAT, userIds=[USER]),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from models.users import UserKind
-from resolvers.services import utc_now
-from resolvers.sessions import end_all, tell_ended
-from schema.ids import Kind, decode, decode_message, encode_message
+from schema.ids import decode_message, encode_message
+from tests.parts.roles import administrator, bot, guest_link
+from tests.parts.roles import guest as come_as_guest
 from tests.security.examples import Thing
 from tests.security.stage import Asking, Stage, nothing
 
@@ -87,19 +87,29 @@ async def revoke(stage: Stage, asking: Asking) -> None:
 
 
 async def guest(stage: Stage) -> Asking:
-    """Somebody who came by a link, and is in one chat; how they came is not looked at here."""
+    """Somebody who came to another chat by its link."""
+    elsewhere = await stage.stranger()
+    _, token = await guest_link(elsewhere.person, elsewhere.own[Thing.CHAT])
+    elsewhere.person = await come_as_guest(stage.server, token)
+    return elsewhere
+
+
+async def bot_without_scope(stage: Stage) -> Asking:
+    """A bot that is in the chat, with a token that allows nothing which the walk asks for."""
     asking = await stage.stranger()
-    await stage.change(asking, kind=UserKind.GUEST.value)
-    await asking.person.log_in(asking.person.handle)  # what they were is remembered for a while
+    walker = await bot(stage.server, stage.ana, f"walker_{uuid.uuid4().hex[:8]}", "PROFILE_WRITE")
+    await stage.ana.done(
+        "addMembers", "chat { id }", chatId=stage.secret[Thing.CHAT], userIds=[walker.user_id]
+    )
+    asking.person = walker
     return asking
 
 
 async def suspend(stage: Stage, asking: Asking) -> None:
-    await stage.change(asking, suspended_at=utc_now())
-    services = stage.server.program.services
-    async with services.db.writing() as connection:
-        ended = await end_all(connection, decode(Kind.USER, asking.person.user_id))
-    await tell_ended(services, ended)
+    root = await administrator(stage.server)
+    await root.done(
+        "adminSuspendUser", "__typename", userId=asking.person.user_id, reason="The walk"
+    )
 
 
 ROLES = [
@@ -107,6 +117,7 @@ ROLES = [
     Role("ex-member", member_for_now, UNSEEN, then=remove),
     Role("newcomer", newcomer, UNSEEN),
     Role("guest", guest, UNSEEN | KIND_REFUSED),
+    Role("bot without scope", bot_without_scope, KIND_REFUSED),
     Role("suspended", owner, SHUT_OUT, then=suspend),
     Role("revoked session", owner, SHUT_OUT, then=revoke),
     Role("anonymous", anonymous, SHUT_OUT),
@@ -115,5 +126,4 @@ ROLES = [
 # Rows of the matrix whose role does not exist yet, and what it waits for.
 WAITING = {
     "banned": "bans, which come with moderation",
-    "bot without scope": "tokens of bots",
 }

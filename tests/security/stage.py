@@ -11,9 +11,12 @@ import sqlalchemy as sa
 
 from models.users import users
 from schema.ids import Kind, decode, encode, encode_message
+from tests.parts.authenticator import Authenticator
+from tests.parts.factors import ORIGIN, register_passkey
 from tests.parts.people import Person
+from tests.parts.roles import bot_of, bot_token, guest_link
 from tests.parts.running import Running
-from tests.security.examples import Thing
+from tests.security.examples import NOWHERE, Thing
 
 Ids = dict[Thing, str]
 
@@ -70,7 +73,16 @@ async def belongings(owner: Person, friend: Person) -> Ids:
     message = await owner.send(chat_id, "A secret")
     place = await owner.ask(MEMBERSHIP_OF_VIEWER, id=chat_id)
     session = await owner.ask("{ viewer { session { id } } }")
+    bot_id = await bot_of(owner, f"bot_{uuid.uuid4().hex[:12]}")
+    token_id, _ = await bot_token(owner, bot_id)
+    link_id, _ = await guest_link(owner, chat_id)
+    passkey = await register_passkey(owner, Authenticator(ORIGIN))
     return {
+        Thing.PASSKEY: passkey["passkey"]["id"],
+        **{thing: each for thing, each in nothing().items() if thing in NOWHERE},
+        Thing.BOT: bot_id,
+        Thing.BOT_TOKEN: token_id,
+        Thing.GUEST_LINK: link_id,
         Thing.USER: friend.user_id,
         Thing.CHAT: chat_id,
         Thing.MESSAGE: message["id"],

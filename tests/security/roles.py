@@ -6,9 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from models.bots import BotScope
-from resolvers.services import utc_now
-from resolvers.sessions import end_all, tell_ended
-from schema.ids import Kind, decode, decode_message, encode_message
+from schema.ids import decode_message, encode_message
 from tests.parts.roles import guest as join
 from tests.parts.roles import guest_link
 from tests.security.examples import Thing
@@ -115,16 +113,21 @@ async def bot(stage: Stage) -> Asking:
 
 
 async def bot_without_scope(stage: Stage) -> Asking:
-    """A program that may change its own profile."""
-    return await _bot(stage, BotScope.PROFILE_WRITE)
+    """A program that is in the chat itself, and may do nothing that the walk asks for."""
+    asking = await _bot(stage, BotScope.PROFILE_WRITE)
+    await stage.ana.done(
+        "addMembers",
+        "chat { id }",
+        chatId=stage.secret[Thing.CHAT],
+        userIds=[asking.own[Thing.BOT]],
+    )
+    return asking
 
 
 async def suspend(stage: Stage, asking: Asking) -> None:
-    await stage.change(asking, suspended_at=utc_now())
-    services = stage.server.program.services
-    async with services.db.writing() as connection:
-        ended = await end_all(connection, decode(Kind.USER, asking.person.user_id))
-    await tell_ended(services, ended)
+    await stage.root.done(
+        "adminSuspendUser", "__typename", userId=stage.ana.user_id, reason="The walk"
+    )
 
 
 ROLES = [
@@ -133,7 +136,7 @@ ROLES = [
     Role("newcomer", newcomer, UNSEEN),
     Role("guest", guest, UNSEEN | KIND_REFUSED),
     Role("bot", bot, UNSEEN | KIND_REFUSED),
-    Role("bot without scope", bot_without_scope, UNSEEN | KIND_REFUSED),
+    Role("bot without scope", bot_without_scope, KIND_REFUSED),
     Role("suspended", owner, SHUT_OUT, then=suspend),
     Role("revoked session", owner, SHUT_OUT, then=revoke),
     Role("anonymous", anonymous, SHUT_OUT),

@@ -48,6 +48,7 @@ class Stage:
     ana: Person
     second: Person
     ben: Person
+    root: Person
     secret: Ids
     kept: Ids
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -58,9 +59,10 @@ class Stage:
         # Before she has a passkey, without which she could not.
         second = server.person()
         await second.log_in("ana")
-        kept = await _kept(server, ana, ben)
+        root = await administrator(server)
+        kept = await _kept(root, ana, ben)
         secret = kept | await belongings(server, ana, ben)
-        return cls(server, ana, second, ben, secret, kept)
+        return cls(server, ana, second, ben, root, secret, kept)
 
     async def stranger(self) -> Asking:
         """Return somebody who is signed in, has a chat of their own, and is in none of Ana's."""
@@ -148,9 +150,8 @@ async def _rows(server: Running, owner: Person) -> Ids:
     }
 
 
-async def _kept(server: Running, reporter: Person, subject: Person) -> Ids:
+async def _kept(root: Person, reporter: Person, subject: Person) -> Ids:
     """Return the ids of what only administrators see."""
-    root = await administrator(server)
     await root.done("adminCreateInvitation", "invitation { id }", uses=1)
     await reporter.done("reportUser", "", userId=subject.user_id, reason="SPAM")
     admin = (await root.ask(KEPT))["admin"]

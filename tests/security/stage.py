@@ -5,15 +5,11 @@ from __future__ import annotations
 import itertools
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
-
-import sqlalchemy as sa
 
 from models import exports, passkeys
 from models.base import new_key
 from models.bots import BotScope
 from models.passkeys import Passkey
-from models.users import users
 from resolvers.services import utc_now
 from schema.ids import Kind, decode, encode, encode_message
 from tests.parts.people import Person
@@ -69,12 +65,6 @@ class Stage:
         person = await self.server.registered(f"mallory{next(self._numbers)}")
         own = self.kept | await belongings(self.server, person, self.ben)
         return Asking(person, own, self.secret, nothing())
-
-    async def change(self, asking: Asking, **values: Any) -> None:
-        """Change somebody's row, for what no client can do."""
-        user_id = decode(Kind.USER, asking.person.user_id)
-        async with self.server.program.services.db.writing() as connection:
-            await connection.execute(sa.update(users).where(users.c.id == user_id).values(**values))
 
     def nobody(self) -> Asking:
         """Return somebody who is not signed in."""

@@ -7,11 +7,13 @@ import models.chats
 import models.events
 import models.leases
 import models.log_state
+import models.mails
 import models.members
 import models.messages
 import models.sessions
 import models.tickets
-import models.users  # noqa: F401  (each import registers its table)
+import models.users
+import models.verified_emails  # noqa: F401  (each import registers its table)
 from models.base import metadata
 
 connection = context.config.attributes["connection"]

@@ -26,6 +26,15 @@ class Act(StrEnum):
     LOG_IN_FAILED = "log_in_failed"
     LOGGED_OUT = "logged_out"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - a name of an act
+    EMAIL_VERIFICATION_REQUESTED = "email_verification_requested"
+    EMAIL_CHANGE_REQUESTED = "email_change_requested"
+    EMAIL_VERIFIED = "email_verified"
+    EMAIL_CHANGED = "email_changed"
+    EMAIL_RESTORED = "email_restored"
+    PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105
 
 
 # Nothing refers to people here: what they did stays in the log when they are gone.

@@ -5,6 +5,7 @@
     ├── InvalidInput           the request itself is wrong; `path` says where
     │   └── TooLong            … by being longer than `maximum`
     ├── BadCredentials         handle and password do not go together
+    ├── InvalidTicket          a mailed code was used, is too old, or was never issued
     ├── NotFound               absent, or not for this viewer: the two look the same
     ├── Forbidden              seen, but this viewer may not do that to it
     ├── Conflict               contradicts what is stored
@@ -64,8 +65,21 @@ class TooLong(InvalidInput):
 class BadCredentials(Refusal):
     code = "BAD_CREDENTIALS"
 
+    def __init__(
+        self, message: str = "Handle or password is wrong.", *, path: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, path=path)
+
+
+class InvalidTicket(Refusal):
+    code = "INVALID_TOKEN"
+
     def __init__(self) -> None:
-        super().__init__("Handle or password is wrong.")
+        super().__init__(
+            "This code is not good, or not any more: it works once, and not for long. Ask for "
+            "another one.",
+            path=["token"],
+        )
 
 
 class NotFound(Refusal):

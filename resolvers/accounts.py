@@ -4,24 +4,23 @@ import re
 
 import structlog
 
-from accounts.passwords import TooManyWaiting
-from models import audit, users
+from accounts.addresses import Address
+from models import audit, users, verified_emails
 from models.audit import Act
 from models.base import new_key
 from models.client import NOWHERE, Client
-from models.errors import BadCredentials, InvalidInput, Overloaded, TooLong
+from models.errors import BadCredentials, InvalidInput
 from models.users import User
+from resolvers import emails, passwords
+from resolvers.emails import Login
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
 from resolvers.sessions import SignedIn, device, open_session, signed_in
-from resolvers.text import checked, line
+from resolvers.text import line
 
 log = structlog.get_logger(__name__)
 
 HANDLE = re.compile(r"[a-z][a-z0-9_]{2,31}")
-MIN_PASSWORD = 8  # NIST SP 800-63B §3.1.1.2: length is what counts; no composition rules
-MAX_PASSWORD = 256
-MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 MAX_NAME = 64
 
 
@@ -35,10 +34,16 @@ async def register(
     device_name: str | None = None,
     client: Client = NOWHERE,
 ) -> SignedIn:
-    """Create a person and sign them in; raises `HandleTaken`, `InvalidInput` or `Overloaded`."""
+    """Create a person and sign them in; raises `HandleTaken`, `InvalidInput` or `Overloaded`.
+
+    An address is theirs when they have proven it, for which they are mailed a code.
+    """
     await services.rates.spend_from(Rate.REGISTER_FROM_ADDRESS, client)
     name = device(device_name)
-    user, password_hash = await _new_person(services, handle, password, display_name, email)
+    address = emails.address(email, path="email") if email is not None else None
+    if address is not None:
+        await emails.may_be_written_to(services, address)
+    user, password_hash = await _new_person(services, handle, password, display_name, address)
     now = user.created_at
     async with services.db.writing() as connection:
         await users.create(connection, user, password_hash)
@@ -53,6 +58,8 @@ async def register(
             session_id=opened.session.id,
             client=client,
         )
+        if address is not None:
+            await emails.ask_for_proof(services, connection, user, address, now=now)
     services.node.announce_log()
     return signed_in(services, opened)
 
@@ -61,8 +68,9 @@ async def create_administrator(
     services: Services, *, handle: str, password: str, display_name: str, email: str | None
 ) -> User:
     """Create an administrator without a session; for the command line. Raises as `register`."""
+    address = emails.address(email, path="email") if email is not None else None
     user, password_hash = await _new_person(
-        services, handle, password, display_name, email, is_admin=True
+        services, handle, password, display_name, address, is_admin=True
     )
     async with services.db.writing() as connection:
         await users.create(connection, user, password_hash)
@@ -106,21 +114,19 @@ async def log_in(
 
 
 async def check_password(services: Services, handle: str, password: str, *, client: Client) -> User:
-    """Return the person whose handle and password these are; raises `BadCredentials`.
+    """Return the person whose handle, or verified address, and password these are.
 
     Who is unknown, has no password, or gave a wrong one is answered alike, after the same work.
+    Raises `BadCredentials`, or `Overloaded`.
     """
-    handle = handle.strip().lower()
+    login = Login.read(handle)
     async with services.db.reading() as connection:
-        # What could not be registered is nobody's, and is not sent to the database.
-        known = await users.credentials(connection, handle if HANDLE.fullmatch(handle) else "")
-    usable = password[:MAX_PASSWORD]
-    try:
-        matches = await services.credentials.passwords.verify(
-            known[1] if known and usable == password else None, usable
+        known = (
+            await verified_emails.credentials(connection, login.text)
+            if login.is_address
+            else await users.credentials(connection, login.text)
         )
-    except TooManyWaiting as error:
-        raise Overloaded from error
+    matches = await passwords.matches(services, known[1] if known else None, password)
     async with services.db.reading() as connection:
         user_id = known[0] if known is not None else new_key()
         user = (await users.by_ids(connection, [user_id])).get(user_id)
@@ -144,7 +150,7 @@ async def _new_person(
     handle: str,
     password: str,
     display_name: str,
-    email: str | None,
+    address: Address | None,
     *,
     is_admin: bool = False,
 ) -> tuple[User, str]:
@@ -155,18 +161,12 @@ async def _new_person(
         display_name=line(
             display_name, what="The display name", maximum=MAX_NAME, path=["displayName"]
         ),
-        email=_email(email),
+        email=address.text if address is not None else None,
         is_admin=is_admin,
         created_at=utc_now(),
     )
-    return user, await _hash(services, _new_password(password))
-
-
-async def _hash(services: Services, password: str) -> str:
-    try:
-        return await services.credentials.passwords.hash(password)
-    except TooManyWaiting as error:
-        raise Overloaded from error
+    usable = passwords.chosen(services, password, passwords.known_of(user), path="password")
+    return user, await passwords.hashed(services, usable)
 
 
 def _new_handle(handle: str) -> str:
@@ -178,23 +178,3 @@ def _new_handle(handle: str) -> str:
             path=["handle"],
         )
     return handle
-
-
-def _new_password(password: str) -> str:
-    if len(password) > MAX_PASSWORD:
-        raise TooLong("The password", actual=len(password), maximum=MAX_PASSWORD, path=["password"])
-    if len(password) < MIN_PASSWORD:
-        raise InvalidInput(
-            f"The password needs at least {MIN_PASSWORD} characters.", path=["password"]
-        )
-    return checked(password, what="The password", maximum=MAX_PASSWORD, path=["password"])
-
-
-def _email(email: str | None) -> str | None:
-    if email is None:
-        return None
-    email = line(email, what="The e-mail address", maximum=MAX_EMAIL, path=["email"])
-    name, at, domain = email.rpartition("@")
-    if not (name and at and domain) or " " in email or not email.isprintable():
-        raise InvalidInput("That is not an e-mail address.", path=["email"])
-    return email

@@ -2,7 +2,7 @@
 
 import math
 import time
-from enum import Enum
+from enum import Enum, unique
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import Storage
@@ -12,11 +12,19 @@ from models.client import Client
 from models.errors import RateLimited
 
 
+@unique  # two that are equal would be one, and counted together
 class Rate(Enum):
     """What is limited, and how often it may happen under one key."""
 
     LOG_IN_FROM_ADDRESS = "60/minute"
     REGISTER_FROM_ADDRESS = "60/hour"
+    # Whoever uses up what an account or a mailbox may get has had as many mails sent there, and the
+    # last of them is good.
+    RESET_FROM_ADDRESS = "20/hour"
+    RESET_OF_ACCOUNT = "5/hour"
+    MAIL_TO_ADDRESS = "6/hour"
+    MAILED_CODE_FROM_ADDRESS = "90/hour"
+    CHANGE_PASSWORD = "10/hour"  # noqa: S105 - a rate
 
     @property
     def item(self) -> RateLimitItem:

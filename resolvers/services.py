@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from accounts.password_rules import PasswordRules
 from accounts.passwords import Passwords
+from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
+from notify.letters import Letters
+from notify.mail import Sender, Transport
 from realtime.cursor import Cursors
 from realtime.node import Node
 from resolvers.rates import Rates
@@ -17,6 +21,7 @@ class Credentials:
     """Passwords, tokens, cursors, and the key under which sent content is remembered."""
 
     passwords: Passwords
+    password_rules: PasswordRules
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     cursors: Cursors
@@ -24,14 +29,28 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Post:
+    """Mail: what it says, in whose name, how it is sealed while it waits, and what carries it."""
+
+    letters: Letters
+    sender: Sender
+    sealer: Sealer
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
-    """The database, this node's real-time side, the way in for messages, credentials, limits."""
+    """The database, this node's real-time side, the way in for messages, credentials, limits.
+
+    And mail.
+    """
 
     db: Database
     node: Node
     sending: Sending
     credentials: Credentials
     rates: Rates
+    post: Post
 
 
 def utc_now() -> datetime:

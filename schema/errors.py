@@ -40,6 +40,10 @@ class ErrorCode(Enum):
     BAD_CREDENTIALS = strawberry.enum_value(
         "BAD_CREDENTIALS", description="Handle and password do not go together."
     )
+    INVALID_TOKEN = strawberry.enum_value(
+        "INVALID_TOKEN",
+        description="A mailed code was used before, is too old, or was never issued.",
+    )
     UNAUTHENTICATED = strawberry.enum_value(
         "UNAUTHENTICATED", description="The refresh token is not, or no longer, good: log in."
     )

@@ -33,7 +33,18 @@ MAX_DIRECTIVES = 100
 # Of a mutation each is a transaction of its own, done one after the other.
 MAX_ROOT_FIELDS = 50
 # And of these one: a guess at a password costs a request, which is what a proxy counts.
-CREDENTIALS = frozenset({"register", "logIn", "refreshSession"})
+CREDENTIALS = frozenset(
+    {
+        "changePassword",
+        "logIn",
+        "refreshSession",
+        "register",
+        "requestPasswordReset",
+        "resetPassword",
+        "restoreEmail",
+        "verifyEmail",
+    }
+)
 
 # As JSON: six of the longest messages.
 MAX_VARIABLES = 256 * 1024  # bytes

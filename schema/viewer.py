@@ -11,6 +11,7 @@ from schema.chats import ChatConnection, ChatFilter, viewer_chats
 from schema.connections import DEFAULT_PAGE, After, First
 from schema.context import Info
 from schema.cursor import Cursor
+from schema.emails import email_verified
 from schema.sessions import Session
 from schema.users import User
 
@@ -51,6 +52,10 @@ async def _chats(
 class Viewer:
     user: User = strawberry.field(description="The person, as others see them.")
     email: str | None = strawberry.field(description="Their e-mail address; nobody else sees it.")
+    email_verified: bool = strawberry.field(
+        resolver=email_verified,
+        description="Whether they have proven that the address is theirs.",
+    )
     session: Session = strawberry.field(
         resolver=_session, description="The session of this request."
     )

@@ -12,15 +12,21 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from accounts.password_rules import PasswordRules
 from accounts.passwords import Passwords
+from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens, derive_key
 from models.database import Database
+from notify.letters import Letters
+from notify.mail import Sender
+from notify.outbox import Outbox
+from notify.smtp import Smtp, SmtpServer
 from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
 from resolvers.rates import Rates
 from resolvers.sending import sending
-from resolvers.services import Credentials, Services
+from resolvers.services import Credentials, Post, Services
 from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
@@ -72,13 +78,26 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ),
             credentials=Credentials(
                 passwords=passwords,
+                password_rules=PasswordRules(settings.password_length, settings.service_name),
                 access_tokens=AccessTokens(settings.secret_key),
                 refresh_tokens=RefreshTokens(settings.secret_key),
                 cursors=Cursors(derive_key(settings.secret_key, "cursor")),
                 content_key=derive_key(settings.secret_key, "message content"),
             ),
             rates=Rates(MemoryStorage(), enabled=settings.rate_limits),
+            post=_post(settings),
         )
+
+
+def _post(settings: Settings) -> Post:
+    return Post(
+        letters=Letters(settings.service_name, settings.client_url or None),
+        sender=Sender.read(settings.mail_from or f"{settings.service_name} <hubbub@localhost>"),
+        sealer=Sealer(derive_key(settings.secret_key, "mail")),
+        transport=Smtp(SmtpServer.read(settings.smtp_url))
+        if settings.smtp_url
+        else Outbox(settings.data_dir / "outbox"),
+    )
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import structlog
 
 from models import events, leases, sessions, tickets
 from realtime.tasks import heed_cancellation
+from resolvers import mails
 from resolvers.services import Services, utc_now
 from server.settings import Settings
 
@@ -72,7 +73,13 @@ async def prune_tickets(services: Services, _: Settings) -> None:
             return
 
 
+async def send_mails(services: Services, _: Settings) -> None:
+    """Send what is queued."""
+    await mails.deliver(services)
+
+
 JOBS = [
+    Job("send_mails", timedelta(seconds=1), send_mails),
     Job("prune_sessions", timedelta(hours=1), prune_sessions),
     Job("prune_tickets", timedelta(minutes=10), prune_tickets),
     Job("prune_log", timedelta(minutes=10), prune_log),

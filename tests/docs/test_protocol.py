@@ -10,12 +10,12 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from accounts import tokens
+from accounts import password_rules, tokens
 from models import errors, events
 from models.reactions import MAX_KINDS
 from realtime import connection, feed, hub, mailbox, protocol, wire
 from realtime.protocol import CloseCode
-from resolvers import chats, messages, reactions, typing
+from resolvers import chats, emails, messages, passwords, reactions, typing
 from resolvers.services import utc_now
 from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
@@ -117,7 +117,7 @@ def test_the_table_has_the_limits_of_the_code():
         "fields at the root of an operation": str(limits.MAX_ROOT_FIELDS),
         "[cost](#cost) of an operation": str(cost.MAX_COST),
         "persisted queries that a node remembers": str(persisted.KEPT),
-        "`register`, `logIn` and `refreshSession` in a mutation": "1",
+        "mutations that [try a password or a code](#accounts) in an operation": "1",
         "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),
         "characters of a reaction": str(reactions.MAX_EMOJI),
@@ -133,6 +133,12 @@ def test_the_table_has_the_limits_of_the_code():
         ("Signing in", "not refreshed for {} days", tokens.REFRESH_LIFETIME / timedelta(days=1)),
         ("Signing in", "Within {} seconds", tokens.REFRESH_GRACE / timedelta(seconds=1)),
         ("Signing in", "after {} seconds in any case", authentication.RECHECK_AFTER),
+        ("Passwords", "at least {} characters", password_rules.MIN_LENGTH),
+        ("Passwords", "at most {}, of any", password_rules.MAX_LENGTH),
+        ("Addresses", "with a code for {} days", emails.RESTORE_LASTS / timedelta(days=1)),
+        ("Mailed codes", "`verifyEmail` | {} days", emails.VERIFICATION_LASTS / timedelta(days=1)),
+        ("Mailed codes", "`resetPassword` | {} hour", passwords.RESET_LASTS / timedelta(hours=1)),
+        ("Mailed codes", "`requestPasswordReset` | {} days", emails.RESTORE_LASTS / timedelta(1)),
         ("Pings", "every {} seconds", connection.PING_INTERVAL),
         ("Subscriptions over HTTP", "every {} seconds", streaming.HEARTBEAT_INTERVAL),
         ("How a stream ends", "nothing is taken for {} seconds", wire.SEND_TIMEOUT),

@@ -92,7 +92,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 def _post(settings: Settings) -> Post:
     return Post(
         letters=Letters(settings.service_name, settings.client_url or None),
-        sender=Sender.read(settings.mail_from or f"{settings.service_name} <hubbub@localhost>"),
+        sender=Sender.read(settings.mail_from)
+        if settings.mail_from
+        else Sender(settings.service_name, "hubbub@localhost"),
         sealer=Sealer(derive_key(settings.secret_key, "mail")),
         transport=Smtp(SmtpServer.read(settings.smtp_url))
         if settings.smtp_url

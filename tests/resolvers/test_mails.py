@@ -199,11 +199,13 @@ async def test_a_mail_that_was_sealed_under_another_secret_is_dropped(sqlite_pos
 
 
 async def test_without_a_mail_server_mail_goes_to_the_outbox(migrated_sqlite_url, tmp_path):
-    async with running(migrated_sqlite_url, data_dir=tmp_path / "data") as server:
+    given = {"data_dir": tmp_path / "data", "service_name": "Fish & <Chips>, @home"}
+    async with running(migrated_sqlite_url, **given) as server:
         await queue(server)
         await mails.deliver(server.program.services)
         (file,) = (tmp_path / "data/outbox").iterdir()
         assert b"A secret code" in file.read_bytes()
+        assert b'From: "Fish & <Chips>, @home" <hubbub@localhost>' in file.read_bytes()
         assert await waiting(server) == []
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -37,7 +38,7 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """Return the encoded hash, parameters and salt included."""
-        return await self._run(partial(self._hasher.hash, password))
+        return await self._run(partial(self._hasher.hash, _normalised(password)))
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether the password belongs to the hash.
@@ -45,7 +46,8 @@ class Passwords:
         None stands for an account that does not exist, and costs the same, so that the time of
         an answer does not tell which handles do.
         """
-        matches = await self._run(partial(self._verify, stored or self._decoy, password))
+        given = _normalised(password)
+        matches = await self._run(partial(self._verify, stored or self._decoy, given))
         return matches and stored is not None
 
     def _verify(self, stored: str, password: str) -> bool:
@@ -66,3 +68,11 @@ class Passwords:
     def close(self) -> None:
         """Stop the threads; hashes under way end first."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _normalised(password: str) -> str:
+    """Return a password as it is hashed: the same, whichever way a keyboard composes its letters.
+
+    NIST SP 800-63B-4 §3.1.1.2 has NFKC or NFKD for that. ASCII stays what it is.
+    """
+    return unicodedata.normalize("NFKC", password)

@@ -13,6 +13,7 @@ import models.guests
 import models.handles
 import models.leases
 import models.log_state
+import models.mails
 import models.members
 import models.messages
 import models.passkeys
@@ -26,7 +27,8 @@ import models.suspensions
 import models.tickets
 import models.totp
 import models.user_words
-import models.users  # noqa: F401  (each import registers its table)
+import models.users
+import models.verified_emails  # noqa: F401  (each import registers its table)
 from models.base import metadata
 
 connection = context.config.attributes["connection"]

@@ -71,6 +71,15 @@ class Act(StrEnum):
     HANDLE_CHANGED = "handle_changed"
     DISPLAY_NAME_CHANGED = "display_name_changed"
     SETTINGS_CHANGED = "settings_changed"
+    EMAIL_VERIFICATION_REQUESTED = "email_verification_requested"
+    EMAIL_CHANGE_REQUESTED = "email_change_requested"
+    EMAIL_VERIFIED = "email_verified"
+    EMAIL_CHANGED = "email_changed"
+    EMAIL_RESTORED = "email_restored"
+    PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105
 
 
 # Nothing refers to people here: what they did stays in the log when they are gone.

@@ -9,6 +9,7 @@
     ├── AccountSuspended       they do, but an administrator keeps the account out
     ├── SignUpClosed           nobody can register
     ├── InvitationRequired     nobody can register without an invitation that is good
+    ├── InvalidTicket          a mailed code was used, is too old, or was never issued
     ├── NotFound               absent, or not for this viewer: the two look the same
     ├── Forbidden              seen, but this viewer may not do that to it
     ├── Conflict               contradicts what is stored
@@ -78,8 +79,21 @@ class TooLong(InvalidInput):
 class BadCredentials(Refusal):
     code = "BAD_CREDENTIALS"
 
+    def __init__(
+        self, message: str = "Handle or password is wrong.", *, path: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, path=path)
+
+
+class InvalidTicket(Refusal):
+    code = "INVALID_TOKEN"
+
     def __init__(self) -> None:
-        super().__init__("Handle or password is wrong.")
+        super().__init__(
+            "This code is not good, or not any more: it works once, and not for long. Ask for "
+            "another one.",
+            path=["token"],
+        )
 
 
 class AccountSuspended(Refusal):

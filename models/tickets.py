@@ -4,7 +4,7 @@ What is mailed as a link, or given out in the middle of a log-in. Only hashes ar
 table opens nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +24,9 @@ class Purpose(StrEnum):
     PASSKEY_LOG_IN = "passkey_log_in"
     PASSKEY_REGISTRATION = "passkey_registration"
     PASSKEY_CONFIRMATION = "passkey_confirmation"
+    EMAIL_VERIFICATION = "email_verification"
+    EMAIL_RESTORE = "email_restore"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a name of a purpose
 
 
 tickets = sa.Table(
@@ -119,10 +122,25 @@ async def count_attempt(connection: Connection, hash: bytes) -> int:
     return int((await connection.execute(counted)).scalar() or 0)
 
 
-async def revoke(connection: Connection, user_id: UUID, purpose: Purpose) -> None:
-    """Delete a person's tickets of one purpose."""
+async def revoke(
+    connection: Connection, user_id: UUID, purpose: Purpose, *, since: datetime | None = None
+) -> None:
+    """Delete a person's tickets of one purpose: all, or those issued at a moment or later."""
+    doomed = tickets.delete().where(
+        tickets.c.user_id == user_id, tickets.c.purpose == purpose.value
+    )
+    if since is not None:
+        doomed = doomed.where(tickets.c.created_at >= since)
+    await connection.execute(doomed)
+
+
+async def revoke_all(
+    connection: Connection, user_id: UUID, *, but: Collection[Purpose] = ()
+) -> None:
+    """Delete a person's tickets, whatever they are good for, but those of some purposes."""
+    kept = [purpose.value for purpose in but]
     await connection.execute(
-        tickets.delete().where(tickets.c.user_id == user_id, tickets.c.purpose == purpose.value)
+        tickets.delete().where(tickets.c.user_id == user_id, tickets.c.purpose.not_in(kept))
     )
 
 

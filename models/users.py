@@ -229,6 +229,20 @@ async def credentials(connection: Connection, handle: str) -> tuple[UUID, str | 
     return (row.id, row.password_hash) if row else None
 
 
+async def password_of(connection: Connection, user_id: UUID) -> str | None:
+    """Return the hash of a person's password, None where there is none."""
+    found = await connection.execute(sa.select(users.c.password_hash).where(users.c.id == user_id))
+    password_hash: str | None = found.scalar()
+    return password_hash
+
+
+async def set_password(connection: Connection, user_id: UUID, password_hash: str) -> None:
+    """Give a person another password."""
+    await connection.execute(
+        users.update().where(users.c.id == user_id).values(password_hash=password_hash)
+    )
+
+
 # --- who may see whom --------------------------------------------------------------------------
 
 

@@ -1,35 +1,25 @@
 """Signing up and in."""
 
+from dataclasses import dataclass
+
 import structlog
 
-from accounts.handles import is_handle
-from accounts.passwords import TooManyWaiting
-from models import audit, users
+from accounts.addresses import Address
+from models import audit, users, verified_emails
 from models.audit import Act
 from models.base import new_key
 from models.client import NOWHERE, Client
-from models.errors import (
-    AccountSuspended,
-    BadCredentials,
-    Forbidden,
-    InvalidInput,
-    Overloaded,
-    TooLong,
-)
+from models.errors import AccountSuspended, BadCredentials, Forbidden
 from models.users import User
-from resolvers import log_in_challenges, names, sign_up
+from resolvers import emails, log_in_challenges, names, passwords, sign_up
+from resolvers.emails import Login
 from resolvers.guessing import count_guess, forgive
 from resolvers.log_in_challenges import Challenge
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
 from resolvers.sessions import SignedIn, device, open_session, signed_in
-from resolvers.text import checked, line
 
 log = structlog.get_logger(__name__)
-
-MIN_PASSWORD = 8  # NIST SP 800-63B §3.1.1.2: length is what counts; no composition rules
-MAX_PASSWORD = 256
-MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 
 async def register(
@@ -45,12 +35,16 @@ async def register(
 ) -> SignedIn:
     """Create a person and sign them in; raises `HandleTaken`, `InvalidInput` or `Overloaded`.
 
-    Also `SignUpClosed` and `InvitationRequired`, where not everybody may.
+    Also `SignUpClosed` and `InvitationRequired`, where not everybody may. An address is theirs
+    when they have proven it, for which they are mailed a code.
     """
     require_passwords(services)
     await services.rates.spend_from(Rate.REGISTER_FROM_ADDRESS, client)
     name = device(device_name)
-    user, password_hash = await _new_person(services, handle, password, display_name, email)
+    address = emails.address(email, path="email") if email is not None else None
+    if address is not None:
+        await emails.may_be_written_to(services, address)
+    user, password_hash = await _new_person(services, handle, password, display_name, address)
     now = user.created_at
     async with services.db.writing() as connection:
         used = await sign_up.admit(
@@ -69,6 +63,8 @@ async def register(
             client=client,
             details={"invitation": str(used)} if used else None,
         )
+        if address is not None:
+            await emails.ask_for_proof(services, connection, user, address, now=now)
     services.node.announce_log()
     return signed_in(services, opened)
 
@@ -83,8 +79,9 @@ async def create_administrator(
     services: Services, *, handle: str, password: str, display_name: str, email: str | None
 ) -> User:
     """Create an administrator without a session; for the command line. Raises as `register`."""
+    address = emails.address(email, path="email") if email is not None else None
     user, password_hash = await _new_person(
-        services, handle, password, display_name, email, is_admin=True
+        services, handle, password, display_name, address, is_admin=True
     )
     async with services.db.writing() as connection:
         await users.create(connection, user, password_hash)
@@ -113,9 +110,12 @@ async def log_in(
     require_passwords(services)
     await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
     name = device(device_name)
-    user = await check_password(services, handle, password, client=client)
+    checked = await check_password(services, handle, password, client=client)
     now = utc_now()
     async with services.db.writing() as connection:
+        user = await users.lock(connection, checked.user.id)
+        if await users.password_of(connection, user.id) != checked.password_hash:
+            raise BadCredentials  # it was changed while it was checked, and all sessions ended
         challenge = await log_in_challenges.issue(
             services, connection, user, device_name=name, client=client, now=now
         )
@@ -137,31 +137,38 @@ async def log_in(
     return signed_in(services, opened)
 
 
-async def check_password(services: Services, handle: str, password: str, *, client: Client) -> User:
-    """Return the person whose handle and password these are; raises `BadCredentials`.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Somebody whose password was right, with the hash that it was compared with."""
+
+    user: User
+    password_hash: str | None
+
+
+async def check_password(
+    services: Services, handle: str, password: str, *, client: Client
+) -> Checked:
+    """Return the person whose handle, or verified address, and password these are.
 
     Who is unknown, has no password, or gave a wrong one is answered alike, after the same work.
     Who gave the right one and is suspended is told so: `AccountSuspended`. Raises `RateLimited`
     where it was tried too often: see `resolvers/guessing.py`.
     """
-    handle = handle.strip().lower()
+    login = Login.read(handle)
     async with services.db.reading() as connection:
-        # What could not be registered is nobody's, and is not sent to the database.
-        known = await users.credentials(connection, handle if is_handle(handle) else "")
-    user_id = known[0] if known is not None else new_key()
-    await count_guess(services, handle, user_id, client)
-    usable = password[:MAX_PASSWORD]
-    try:
-        matches = await services.credentials.passwords.verify(
-            known[1] if known and usable == password else None, usable
+        known = (
+            await verified_emails.credentials(connection, login.text)
+            if login.is_address
+            else await users.credentials(connection, login.text)
         )
-    except TooManyWaiting as error:
-        raise Overloaded from error
+    user_id = known[0] if known is not None else new_key()
+    await count_guess(services, login.text, user_id, client)
+    matches = await passwords.matches(services, known[1] if known else None, password)
     async with services.db.reading() as connection:
         user = (await users.by_ids(connection, [user_id])).get(user_id)
     if matches and user is not None and user.may_sign_in:
-        await forgive(services, handle, client)
-        return user
+        await forgive(services, login.text, client)
+        return Checked(user, known[1] if known else None)
     # Only to who knows the password: nobody else learns from it that there is an account.
     suspended = matches and user is not None and user.deleted_at is None
     log.info("log_in_refused")
@@ -182,7 +189,7 @@ async def _new_person(
     handle: str,
     password: str,
     display_name: str,
-    email: str | None,
+    address: Address | None,
     *,
     is_admin: bool = False,
 ) -> tuple[User, str]:
@@ -191,36 +198,9 @@ async def _new_person(
         id=new_key(),
         handle=names.new_handle(handle, is_admin=is_admin),
         display_name=names.display_name(display_name, is_admin=is_admin),
-        email=checked_email(email),
+        email=address.text if address is not None else None,
         is_admin=is_admin,
         created_at=utc_now(),
     )
-    return user, await _hash(services, _new_password(password))
-
-
-async def _hash(services: Services, password: str) -> str:
-    try:
-        return await services.credentials.passwords.hash(password)
-    except TooManyWaiting as error:
-        raise Overloaded from error
-
-
-def _new_password(password: str) -> str:
-    if len(password) > MAX_PASSWORD:
-        raise TooLong("The password", actual=len(password), maximum=MAX_PASSWORD, path=["password"])
-    if len(password) < MIN_PASSWORD:
-        raise InvalidInput(
-            f"The password needs at least {MIN_PASSWORD} characters.", path=["password"]
-        )
-    return checked(password, what="The password", maximum=MAX_PASSWORD, path=["password"])
-
-
-def checked_email(email: str | None) -> str | None:
-    """Return an e-mail address that can be stored; raises `InvalidInput`."""
-    if email is None:
-        return None
-    email = line(email, what="The e-mail address", maximum=MAX_EMAIL, path=["email"])
-    name, at, domain = email.rpartition("@")
-    if not (name and at and domain) or " " in email or not email.isprintable():
-        raise InvalidInput("That is not an e-mail address.", path=["email"])
-    return email
+    usable = passwords.chosen(services, password, passwords.known_of(user), path="password")
+    return user, await passwords.hashed(services, usable)

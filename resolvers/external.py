@@ -17,19 +17,35 @@ from uuid import UUID
 
 import structlog
 
+from accounts.addresses import Address, BadAddress
+from accounts.addresses import read as read_address
 from accounts.handles import is_handle, is_reserved
 from accounts.issuer import ExternalClaims
-from models import audit, events, external_identities, handles, sessions, users
+from models import (
+    audit,
+    events,
+    external_identities,
+    handles,
+    sessions,
+    users,
+    verified_emails,
+)
 from models.audit import Act
 from models.base import new_key
 from models.client import Client
 from models.database import Connection
-from models.errors import HandleTaken, InvalidInput, Overloaded, Raced, Unauthenticated
+from models.errors import (
+    Conflict,
+    HandleTaken,
+    InvalidInput,
+    Overloaded,
+    Raced,
+    Unauthenticated,
+)
 from models.events import EventKind
 from models.external_identities import ExternalIdentity
 from models.sessions import Session
 from models.users import User
-from resolvers.accounts import MAX_EMAIL
 from resolvers.names import MAX_NAME
 from resolvers.services import Services, utc_now
 from resolvers.sessions import MAX_DEVICE_NAME
@@ -138,11 +154,12 @@ async def _create_person(
         id=new_key(),
         handle=handle,
         display_name=_display_name(claims) or handle,
-        email=_email(claims),
+        email=None,
         is_admin=False,
         created_at=now,
     )
     await users.create(connection, user, None)
+    await _take_address(connection, user, claims, now)
     # Not earlier than anything that was issued: `take_claims` notes the first token.
     identity = ExternalIdentity(
         claims.issuer, claims.subject, user.id, now, min(now, claims.issued_at)
@@ -261,10 +278,23 @@ def _display_name(claims: ExternalClaims) -> str | None:
         return None
 
 
-def _email(claims: ExternalClaims) -> str | None:
+async def _take_address(
+    connection: Connection, user: User, claims: ExternalClaims, now: datetime
+) -> None:
+    """Let a new person have the address that the issuer has verified, unless it is another's."""
+    address = _address(claims)
+    if address is None or await verified_emails.by_key(connection, address.key) is not None:
+        return
     try:
-        email = line(claims.email or "", what="The address", maximum=MAX_EMAIL, path=[])
-    except InvalidInput:
+        await verified_emails.prove(
+            connection, user.id, address=address.text, key=address.key, now=now
+        )
+    except Conflict as error:
+        raise Raced from error
+
+
+def _address(claims: ExternalClaims) -> Address | None:
+    try:
+        return read_address(claims.email or "")
+    except BadAddress:
         return None
-    name, at, domain = email.rpartition("@")
-    return email if name and at and domain and " " not in email else None

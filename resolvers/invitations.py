@@ -12,7 +12,7 @@ from models.client import NOWHERE, Client
 from models.errors import InvalidInput, NotFound
 from models.sign_up import Invitation
 from models.viewer import Viewer
-from resolvers.accounts import checked_email
+from resolvers import emails
 from resolvers.services import Services, utc_now
 
 LIFETIME = timedelta(days=7)  # unless another is asked for
@@ -45,7 +45,7 @@ async def create(
         )
     invitation = Invitation(
         id=new_key(),
-        email=checked_email(email),
+        email=emails.address(email, path="email").text if email is not None else None,
         max_uses=uses,
         uses=0,
         created_by=viewer.user_id if viewer else None,

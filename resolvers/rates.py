@@ -47,14 +47,22 @@ class Rate(Enum):
     quarter of an hour, and never for longer than the last.
     """
 
+    def __new__(cls, limits: str) -> "Rate":
+        """Return a member of its own, whatever others with the same limits there are."""
+        rate = object.__new__(cls)
+        rate._value_ = len(cls.__members__)
+        rate.limits = limits
+        return rate
+
+    limits: str
+
     LOG_IN_FROM_ADDRESS = "60/minute"
     EXPORT = "3/day"
     REGISTER_FROM_ADDRESS = "60/hour"
     PASSKEY_LOG_IN_FROM_ADDRESS = "100/minute"
     # Three of a million codes are right at any time: with these, guessing for a year succeeds once
     # in fifteen. Whoever guesses knows the password; other factors are counted by themselves.
-    TOTP_OF_ACCOUNT = "20/hour"
-    TOTP_OF_ACCOUNT_A_DAY = "60/day"
+    TOTP_OF_ACCOUNT = "20/hour;60/day"
     RECOVERY_CODE_OF_ACCOUNT = "25/hour"
     PASSKEY_OF_ACCOUNT = "50/hour"
     CONFIRMATION_OF_ACCOUNT = "30/hour"
@@ -65,6 +73,13 @@ class Rate(Enum):
     GUESS_BY_STRANGERS = "20/15minute;60/hour"
     SEARCH_PEOPLE = "120/minute"  # by one person, who types a name letter by letter
     CHANGE_PROFILE = "120/hour"  # by one person; each leaves an event
+    # Whoever uses up what an account or a mailbox may get has had as many mails sent there, and the
+    # last of them is good.
+    RESET_FROM_ADDRESS = "20/hour"
+    RESET_OF_ACCOUNT = "5/hour"
+    MAIL_TO_ADDRESS = "6/hour"
+    MAILED_CODE_FROM_ADDRESS = "90/hour"
+    CHANGE_PASSWORD = "10/hour"  # noqa: S105 - a rate
 
     @property
     def items(self) -> list[RateLimitItem]:
@@ -72,7 +87,7 @@ class Rate(Enum):
         return _ITEMS[self]
 
 
-_ITEMS = {rate: parse_many(rate.value) for rate in Rate}
+_ITEMS = {rate: parse_many(rate.limits) for rate in Rate}
 
 
 class Pace(Enum):

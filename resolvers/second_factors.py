@@ -62,7 +62,6 @@ async def limit(services: Services, user_id: UUID, factor: Factor) -> None:
     key = str(user_id)
     if isinstance(factor, TotpCode):
         await services.rates.spend(Rate.TOTP_OF_ACCOUNT, key)
-        await services.rates.spend(Rate.TOTP_OF_ACCOUNT_A_DAY, key)
     elif isinstance(factor, RecoveryCode):
         await services.rates.spend(Rate.RECOVERY_CODE_OF_ACCOUNT, key)
     else:

@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 from accounts.links import SignedLinks
 from accounts.passkeys import Passkeys
+from accounts.password_rules import PasswordRules
 from accounts.passwords import Passwords
 from accounts.recovery_codes import RecoveryCodes
 from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
 from models.sign_up import SignUpPolicy
+from notify.letters import Letters
+from notify.mail import Sender, Transport
 from realtime.cursor import Cursors
 from realtime.node import Node
 from resolvers.rates import Rates
@@ -24,6 +27,7 @@ class Credentials:
 
     passwords: Passwords
     signing_keys: SigningKeys
+    password_rules: PasswordRules
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     cursors: Cursors
@@ -43,8 +47,21 @@ class AccountRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Post:
+    """Mail: what it says, in whose name, how it is sealed while it waits, and what carries it."""
+
+    letters: Letters
+    sender: Sender
+    sealer: Sealer
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
-    """The database, this node's real-time side, the way in for messages, credentials, limits."""
+    """The database, this node's real-time side, the way in for messages, credentials, limits.
+
+    And mail.
+    """
 
     db: Database
     node: Node
@@ -52,6 +69,7 @@ class Services:
     credentials: Credentials
     rates: Rates
     sign_up: SignUpPolicy  # unless an administrator has decided otherwise
+    post: Post
     rules: AccountRules = AccountRules()
 
 

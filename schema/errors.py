@@ -52,6 +52,10 @@ class ErrorCode(Enum):
         "INVITATION_REQUIRED",
         description="It takes an invitation to register, and this one is not, or no longer, good.",
     )
+    INVALID_TOKEN = strawberry.enum_value(
+        "INVALID_TOKEN",
+        description="A mailed code was used before, is too old, or was never issued.",
+    )
     UNAUTHENTICATED = strawberry.enum_value(
         "UNAUTHENTICATED", description="The refresh token is not, or no longer, good: log in."
     )

@@ -41,6 +41,11 @@ CREDENTIALS = frozenset(
         "finishPasskeyLogIn",
         "confirmIdentity",
         "refreshSession",
+        "changePassword",
+        "requestPasswordReset",
+        "resetPassword",
+        "restoreEmail",
+        "verifyEmail",
     }
 )
 

@@ -11,12 +11,14 @@ from schema import bots as bot_fields
 from schema import chats as chat_fields
 from schema import confirmation as confirmation_fields
 from schema import deletions as deletion_fields
+from schema import emails as email_fields
 from schema import exports as export_fields
 from schema import guests as guest_fields
 from schema import log_ins as log_in_fields
 from schema import members as member_fields
 from schema import messages as message_fields
 from schema import passkeys as passkey_fields
+from schema import passwords as password_fields
 from schema import profiles as profile_fields
 from schema import reactions as reaction_fields
 from schema import receipts as receipt_fields
@@ -220,6 +222,37 @@ class Mutation:
     update_settings: setting_fields.UpdateSettingsPayload = strawberry.mutation(
         resolver=setting_fields.update_settings,
         description="Say who may reach the viewer, and who may find them.",
+    )
+    request_email_verification: email_fields.RequestEmailVerificationPayload = strawberry.mutation(
+        resolver=email_fields.request_email_verification,
+        description="Have another code mailed to the viewer's address; those before are void.",
+    )
+    verify_email: email_fields.VerifyEmailPayload = strawberry.mutation(
+        resolver=email_fields.verify_email,
+        description="Prove an address with the code that was mailed to it. Nobody has to be "
+        "signed in: the mail may be read elsewhere.",
+    )
+    change_email: email_fields.ChangeEmailPayload = strawberry.mutation(
+        resolver=email_fields.change_email,
+        description="Have a code mailed to another address, which becomes the viewer's with it.",
+    )
+    restore_email: email_fields.RestoreEmailPayload = strawberry.mutation(
+        resolver=email_fields.restore_email,
+        description="Undo a change of address with the code that was mailed to the one before. "
+        "All sessions end.",
+    )
+    request_password_reset: password_fields.RequestPasswordResetPayload = strawberry.mutation(
+        resolver=password_fields.request_password_reset,
+        description="Have a code mailed to who has forgotten their password. The answer is the "
+        "same, whether there is such an account or not.",
+    )
+    reset_password: password_fields.ResetPasswordPayload = strawberry.mutation(
+        resolver=password_fields.reset_password,
+        description="Choose a new password with a mailed code. All sessions end.",
+    )
+    change_password: password_fields.ChangePasswordPayload = strawberry.mutation(
+        resolver=password_fields.change_password,
+        description="Choose another password. All other sessions end.",
     )
     create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
         resolver=chat_fields.create_chat,

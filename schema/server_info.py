@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from resolvers import accounts, chats, messages, sign_up
+from resolvers import chats, messages, passwords, sign_up
 from schema.connections import MAX_PAGE
 from schema.context import Info
 
@@ -51,6 +51,6 @@ def server_info(version: str) -> Server:
             title_length=chats.MAX_TITLE,
             page_size=MAX_PAGE,
             members_added_at_once=chats.MAX_ADDED_AT_ONCE,
-            password_length=accounts.MAX_PASSWORD,
+            password_length=passwords.MAX_PASSWORD,
         ),
     )

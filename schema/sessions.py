@@ -118,9 +118,13 @@ class RegisterInput:
     handle: str = strawberry.field(
         description="3 to 32 characters a–z, 0–9, _, a letter first; case does not matter."
     )
-    password: str = strawberry.field(description="At least 8 characters, any kind.")
+    password: str = strawberry.field(
+        description="At least 8 characters, any kind, and none that is guessed first."
+    )
     display_name: str = strawberry.field(description="The name to show, up to 64 characters.")
-    email: str | None = strawberry.field(default=None, description="Seen by nobody else.")
+    email: str | None = strawberry.field(
+        default=None, description="Seen by nobody else. A code is mailed there, for `verifyEmail`."
+    )
     device_name: str | None = strawberry.field(
         default=None, description="For the list of sessions, such as “Ana's phone”."
     )
@@ -133,7 +137,9 @@ class RegisterInput:
 
 @strawberry.input(description="Credentials.")
 class LogInInput:
-    handle: str = strawberry.field(description="The person's handle.")
+    handle: str = strawberry.field(
+        description="The person's handle, or the e-mail address that they have verified."
+    )
     password: str = strawberry.field(description="The person's password.")
     device_name: str | None = strawberry.field(
         default=None, description="For the list of sessions, such as “Ana's phone”."

@@ -15,6 +15,7 @@ from schema.connections import DEFAULT_PAGE, After, First
 from schema.context import Info
 from schema.cursor import Cursor
 from schema.deletions import deletion_due_at
+from schema.emails import email_verified
 from schema.exports import DataExport, viewer_exports
 from schema.second_factors import SecondFactors
 from schema.sessions import Session
@@ -68,6 +69,10 @@ class Viewer:
     )
     settings: Settings = strawberry.field(
         resolver=viewer_settings, description="What they want of others."
+    )
+    email_verified: bool = strawberry.field(
+        resolver=email_verified,
+        description="Whether they have proven that the address is theirs.",
     )
     session: Session = strawberry.field(
         resolver=_session, description="The session of this request."

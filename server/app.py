@@ -17,17 +17,22 @@ from accounts.csrf import CsrfTokens
 from accounts.keys import KeyMaker
 from accounts.links import SignedLinks
 from accounts.passkeys import Passkeys, Site
+from accounts.password_rules import PasswordRules
 from accounts.passwords import Passwords
 from accounts.recovery_codes import RecoveryCodes
 from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens, derive_key
 from models.database import Database
+from notify.letters import Letters
+from notify.mail import Sender
+from notify.outbox import Outbox
+from notify.smtp import Smtp, SmtpServer
 from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
 from resolvers.rates import rates
 from resolvers.sending import sending
-from resolvers.services import AccountRules, Credentials, Services
+from resolvers.services import AccountRules, Credentials, Post, Services
 from resolvers.signing_keys import SigningKeys
 from schema import manifest
 from schema.engine import Engine
@@ -88,6 +93,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 passwords=passwords,
                 signing_keys=signing_keys,
                 access_tokens=AccessTokens(signing_keys.ring),
+                password_rules=PasswordRules(settings.password_length, settings.service_name),
                 refresh_tokens=RefreshTokens(settings.secret_key),
                 cursors=Cursors(derive_key(settings.secret_key, "cursor")),
                 content_key=derive_key(settings.secret_key, "message content"),
@@ -100,11 +106,25 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 rates(settings.rate_limit_url or settings.bus_url, enabled=settings.rate_limits)
             ),
             sign_up=settings.sign_up,
+            post=_post(settings),
             rules=AccountRules(
                 passwords=settings.passwords,
                 deletion_wait=timedelta(days=settings.deletion_days),
             ),
         )
+
+
+def _post(settings: Settings) -> Post:
+    return Post(
+        letters=Letters(settings.service_name, settings.client_url or None),
+        sender=Sender.read(settings.mail_from)
+        if settings.mail_from
+        else Sender(settings.service_name, "hubbub@localhost"),
+        sealer=Sealer(derive_key(settings.secret_key, "mail")),
+        transport=Smtp(SmtpServer.read(settings.smtp_url))
+        if settings.smtp_url
+        else Outbox(settings.data_dir / "outbox"),
+    )
 
 
 @asynccontextmanager

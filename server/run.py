@@ -73,14 +73,19 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _print_welcome(address: str, port: int) -> None:
+def _print_welcome(address: str, port: int, settings: Settings) -> None:
     local = ("127.0.0.1", "::1", "0.0.0.0", "::")  # noqa: S104 - only compared with
     host = "localhost" if address in local else f"[{address}]" if ":" in address else address
     url = f"http://{host}:{port}"
+    outbox = settings.data_dir / "outbox"
+    mail = (
+        "" if settings.smtp_url else f"  Mail       {outbox}/   (to send it, set HUBBUB_SMTP_URL)\n"
+    )
     typer.echo(
         f"\n  Hubbub is ready.\n\n"
         f"  GraphiQL   {url}/graphiql/\n"
         f"  API        {url}/graphql   (the same address for WebSockets: ws://{host}:{port}/graphql)\n"
+        f"{mail}"
         f"\n  Ctrl-C stops it.\n"
     )
 
@@ -136,7 +141,8 @@ async def _serve_on(listener: socket.socket, settings: Settings, *, with_worker:
             else None
         )
         try:
-            _print_welcome(*listener.getsockname()[:2])
+            address, bound = listener.getsockname()[:2]
+            _print_welcome(address, bound, settings)
             await _Server(config, program).serve(sockets=[listener])
         finally:
             if background is not None:

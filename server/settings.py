@@ -15,7 +15,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from accounts.issuer_keys import trustworthy
+from accounts.password_rules import MIN_LENGTH
 from models.sign_up import SignUpPolicy
+from notify.mail import BadSender, Sender
+from notify.smtp import BadSmtpUrl, SmtpServer
 from schema import manifest
 from server.addresses import Network
 
@@ -156,6 +159,31 @@ class Settings(BaseSettings):
         description="Memory that argon2id takes per password, in KiB.",
     )
 
+    password_length: int = Field(
+        MIN_LENGTH,
+        ge=MIN_LENGTH,
+        le=64,
+        description="How many characters a password has at least.",
+    )
+    service_name: str = Field(
+        "Hubbub", min_length=1, max_length=64, description="What mails call this server."
+    )
+    client_url: str = Field(
+        "",
+        description="Where people use the chat: links in mails lead there, such as "
+        "https://chat.example.org. Without it mails have codes to paste.",
+    )
+    smtp_url: str = Field(
+        "",
+        repr=False,
+        description="The server that takes our mail: smtp://user:password@host:587 or smtps://…; "
+        "without it mail is written to outbox/ in the data directory.",
+    )
+    mail_from: str = Field(
+        "",
+        description="Whom mail comes from: Chat <chat@example.org>. Required with HUBBUB_SMTP_URL.",
+    )
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
@@ -254,6 +282,46 @@ class Settings(BaseSettings):
             ) from None
         return Path(value)
 
+    @field_validator("service_name")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable() or not value.strip():
+            raise ValueError("use letters on one line")
+        return value.strip()
+
+    @field_validator("client_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (
+            parts.scheme not in ("http", "https")
+            or not parts.netloc
+            or parts.query
+            or parts.fragment
+        ):
+            raise ValueError("write the client's address: https://chat.example.org")
+        return value.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _known_mail_server(cls, value: str) -> str:
+        if value:
+            try:
+                SmtpServer.read(value)
+            except BadSmtpUrl as error:
+                raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _known_sender(cls, value: str) -> str:
+        if value:
+            try:
+                Sender.read(value)
+            except BadSender as error:
+                raise ValueError(str(error)) from None
+        return value
+
     @field_validator("secret_key")
     @classmethod
     def _long_secret(cls, value: str) -> str:
@@ -288,6 +356,11 @@ class Settings(BaseSettings):
         if not self.passwords and not self.oidc_issuer:
             raise ValueError(
                 "HUBBUB_PASSWORDS=off leaves no way in: set HUBBUB_OIDC_ISSUER, or leave it out."
+            )
+        if self.smtp_url and not self.mail_from:
+            raise ValueError(
+                "HUBBUB_MAIL_FROM is required with HUBBUB_SMTP_URL: whom mail comes from, such as "
+                "Chat <chat@example.org>."
             )
         return self
 

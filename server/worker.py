@@ -9,7 +9,7 @@ import structlog
 
 from models import events, exports, leases, sessions, signing_keys, tickets
 from realtime.tasks import heed_cancellation
-from resolvers import administration, erasing, exporting, guests
+from resolvers import administration, erasing, exporting, guests, mails
 from resolvers.services import Services, utc_now
 from server.settings import Settings
 
@@ -125,7 +125,13 @@ async def erase_accounts(services: Services, _: Settings) -> None:
         pass
 
 
+async def send_mails(services: Services, _: Settings) -> None:
+    """Send what is queued."""
+    await mails.deliver(services)
+
+
 JOBS = [
+    Job("send_mails", timedelta(seconds=1), send_mails),
     Job("remove_guests", timedelta(seconds=5), remove_guests),
     Job("reinstate", timedelta(seconds=30), reinstate),
     Job("prune_sessions", timedelta(hours=1), prune_sessions),

@@ -1,7 +1,8 @@
 """What every test may ask for; each fixture's docstring says what it gives.
 
 Real parts: `database_url` and `migrated_database_url` (the test runs on SQLite and on PostgreSQL),
-`postgres_url`, `redis_url`, `kafka_url` (on request), `browser`, `node`, `clients`; and `hubbub`,
+`postgres_url`, `redis_url`, `kafka_url` (on request), `browser`, `node`, `clients`,
+`mail_server`; and `hubbub`,
 which starts servers.
 """
 
@@ -23,6 +24,7 @@ pytest_plugins = [
     "tests.parts.databases",
     "tests.parts.running",
     "tests.parts.issuer",
+    "tests.parts.smtp",
     "tests.parts.world",
     "pytester",
 ]

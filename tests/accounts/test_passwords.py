@@ -23,6 +23,18 @@ async def test_a_password_belongs_to_its_hash_and_no_other_does(passwords):
     assert not await passwords.verify("no hash at all", "correct horse")
 
 
+@pytest.mark.parametrize(
+    ("chosen", "typed"),
+    [
+        ("caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}"),
+        ("cafe\N{COMBINING ACUTE ACCENT}", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
+        ("\N{FULLWIDTH DIGIT ONE}23", "123"),
+    ],
+)
+async def test_a_password_is_the_same_however_its_letters_are_composed(passwords, chosen, typed):
+    assert await passwords.verify(await passwords.hash(chosen), typed)
+
+
 async def test_the_same_password_never_has_the_same_hash(passwords):
     assert await passwords.hash("x") != await passwords.hash("x")
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from accounts import tokens
+from accounts import password_rules, tokens
 from models import errors, events
 from models.bots import BotScope
 from models.reactions import MAX_KINDS
@@ -19,10 +19,12 @@ from realtime.protocol import CloseCode
 from resolvers import (
     chats,
     confirmation,
+    emails,
     guests,
     log_in_challenges,
     messages,
     names,
+    passwords,
     profiles,
     reactions,
     typing,
@@ -146,8 +148,7 @@ def test_the_table_has_the_limits_of_the_code():
         "fields at the root of an operation": str(limits.MAX_ROOT_FIELDS),
         "[cost](#cost) of an operation": str(cost.MAX_COST),
         "persisted queries that a node remembers": str(persisted.KEPT),
-        "`register`, `logIn`, `completeLogIn`, `finishPasskeyLogIn`, `confirmIdentity` and "
-        "`refreshSession` in a mutation": "1",
+        "mutations that [try a password or a code](#accounts) in an operation": "1",
         "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),
         "characters of a reaction": str(reactions.MAX_EMOJI),
@@ -177,10 +178,16 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("Signing in", "Within {} seconds", tokens.REFRESH_GRACE / timedelta(seconds=1)),
         ("Signing in", "after {} seconds in any case", authentication.RECHECK_AFTER),
         ("Second factors", "lasts {} minutes", CHALLENGE_LASTS / timedelta(minutes=1)),
-        ("Second factors", "After {} codes in an hour", Rate.TOTP_OF_ACCOUNT.value.split("/")[0]),
-        ("Second factors", "or {} in a day", Rate.TOTP_OF_ACCOUNT_A_DAY.value.split("/")[0]),
+        ("Second factors", "After {} codes in an hour", Rate.TOTP_OF_ACCOUNT.items[0].amount),
+        ("Second factors", "or {} in a day", Rate.TOTP_OF_ACCOUNT.items[1].amount),
         ("Passkeys", "answer within {} minutes", CHALLENGE_LASTS / timedelta(minutes=1)),
         ("Dangerous changes", "for {} minutes", confirmation.CONFIRMED_FOR / timedelta(minutes=1)),
+        ("Passwords", "at least {} characters", password_rules.MIN_LENGTH),
+        ("Passwords", "at most {}, of any", password_rules.MAX_LENGTH),
+        ("Addresses", "with a code for {} days", emails.RESTORE_LASTS / timedelta(days=1)),
+        ("Mailed codes", "`verifyEmail` | {} days", emails.VERIFICATION_LASTS / timedelta(days=1)),
+        ("Mailed codes", "`resetPassword` | {} hour", passwords.RESET_LASTS / timedelta(hours=1)),
+        ("Mailed codes", "`requestPasswordReset` | {} days", emails.RESTORE_LASTS / timedelta(1)),
         ("Pings", "every {} seconds", connection.PING_INTERVAL),
         ("Subscriptions over HTTP", "every {} seconds", streaming.HEARTBEAT_INTERVAL),
         ("How a stream ends", "nothing is taken for {} seconds", wire.SEND_TIMEOUT),

@@ -63,6 +63,10 @@ def test_the_wheel_holds_our_packages_and_their_files_and_nothing_else(wheel: Pa
         names = set(archive.namelist())
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == packages()
     assert {
+        "accounts/common_passwords.LICENSES.txt",
+        "accounts/common_passwords.txt.gz",
+        "notify/templates/letter.html",
+        "notify/templates/letter.txt",
         "schema/schema.graphql",
         "server/_alembic/env.py",
         "server/_alembic/script.py.mako",

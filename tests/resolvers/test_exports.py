@@ -226,7 +226,7 @@ async def test_one_export_at_a_time(server):
 async def test_few_exports_a_day(migrated_sqlite_url):
     async with running(migrated_sqlite_url, rate_limits=True) as server:
         ana, bob = await server.registered("ana"), await server.registered("bob")
-        for _ in range(int(Rate.EXPORT.value[0])):
+        for _ in range(Rate.EXPORT.items[0].amount):
             await made(server, ana)
         payload = (await ana.ask(REQUEST))["requestDataExport"]
         assert payload["errors"] == [{"code": "RATE_LIMITED"}]

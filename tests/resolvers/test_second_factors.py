@@ -254,7 +254,7 @@ async def test_guesses_that_come_all_at_once_are_counted_each(server):
 async def test_who_guesses_codes_too_often_keeps_the_owner_from_codes_and_from_nothing_else(
     migrated_sqlite_url,
 ):
-    limit = int(Rate.TOTP_OF_ACCOUNT.value.split("/")[0])
+    limit = Rate.TOTP_OF_ACCOUNT.items[0].amount
     async with running(migrated_sqlite_url, rate_limits=True) as server:
         ana = await server.registered("ana")
         app, codes = await enable_totp(ana)

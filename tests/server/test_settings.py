@@ -83,6 +83,19 @@ def test_origins_are_separated_by_commas(monkeypatch):
         ("HUBBUB_PUBLIC_URL", "https://me@chat.example.org", "write an address without a path"),
         ("HUBBUB_PUBLIC_URL", "ftp://chat.example.org", "write an address without a path"),
         ("HUBBUB_PASSKEY_DOMAIN", "example.org", "HUBBUB_PASSKEY_DOMAIN is wrong: localhost"),
+        ("HUBBUB_SMTP_URL", "mail.example.org", "use smtp://"),
+        ("HUBBUB_SMTP_URL", "smtp://u:secret@mail.example.org:x", "it is not a URL"),
+        ("HUBBUB_SMTP_URL", "smtp://u:secret@h?tls=no", "the only option is ?starttls="),
+        ("HUBBUB_SMTP_URL", "smtp://mail.example.org", "HUBBUB_MAIL_FROM is required"),
+        ("HUBBUB_MAIL_FROM", "Example Chat", "write it as: Chat <chat@example.org>"),
+        ("HUBBUB_MAIL_FROM", "a@example.org\nBcc: b@example.org", "write it as: Chat"),
+        ("HUBBUB_CLIENT_URL", "chat.example.org", "write the client's address"),
+        ("HUBBUB_CLIENT_URL", "https://chat.example.org/#x", "write the client's address"),
+        ("HUBBUB_CLIENT_URL", "javascript://x", "write the client's address"),
+        ("HUBBUB_SERVICE_NAME", "Chat\nBcc: x", "use letters on one line"),
+        ("HUBBUB_SERVICE_NAME", "  ", "use letters on one line"),
+        ("HUBBUB_PASSWORD_LENGTH", "7", "HUBBUB_PASSWORD_LENGTH is wrong"),
+        ("HUBBUB_PASSWORD_LENGTH", "65", "HUBBUB_PASSWORD_LENGTH is wrong"),
         ("HUBBUB_NODE_ID", "node one", "at most 63 letters"),
         ("HUBBUB_NODE_ID", "-", "at most 63 letters"),
         ("HUBBUB_NODE_ID", "n" * 64, "at most 63 letters"),
@@ -115,6 +128,16 @@ def test_a_refused_secret_is_not_shown(monkeypatch):
     with pytest.raises(SettingsError) as refusal:
         load()
     assert "hunter2" not in str(refusal.value)
+
+
+def test_the_password_of_the_mail_server_is_not_shown(monkeypatch):
+    monkeypatch.setenv("HUBBUB_MAIL_FROM", "Chat <chat@example.org>")
+    monkeypatch.setenv("HUBBUB_SMTP_URL", "smtp://chat:very-secret@mail.example.org")
+    assert "very-secret" not in repr(load())
+    monkeypatch.setenv("HUBBUB_SMTP_URL", "smtp://chat:very-secret@mail.example.org/x")
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert "very-secret" not in str(refused.value)
 
 
 def test_a_data_directory_that_cannot_be_made_is_refused(monkeypatch, tmp_path):

@@ -86,6 +86,15 @@ async def test_asking_ends_every_session_and_nothing_else_for_now(server):
     assert "deletion_requested" in await acts(server)
 
 
+async def test_over_a_socket_the_answer_comes_before_the_end(server):
+    ana = await server.registered("ana")
+    async with ana.socket() as socket:
+        mutation = 'mutation { deleteAccount(input: {handle: "ana"}) { deletionDueAt } }'
+        await socket.subscribe("end", mutation)
+        assert (await socket.next("end"))["deletionDueAt"] is not None
+        assert (await socket.closed())[0] == 4403
+
+
 async def test_whoever_logs_in_again_in_time_may_keep_the_account(server):
     ana = await server.registered("ana")
     await asked(ana)

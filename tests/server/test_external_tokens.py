@@ -78,6 +78,13 @@ async def test_somebody_unknown_becomes_a_person_with_their_first_token(trusting
     assert acts == {"external_person_created", "logged_in"}
 
 
+async def test_their_session_says_where_it_came_from(trusting, issuer):
+    ana = bearing(trusting, issuer.sign())
+    await ana.post({"query": ME}, **{"user-agent": "A client of Ana's"})
+    ((address, user_agent),) = await rows(trusting, sessions.c.address, sessions.c.user_agent)
+    assert (address, user_agent) == ("127.0.0.0/24", "A client of Ana's")
+
+
 async def test_they_chat_with_everybody_else(trusting, issuer):
     ana = bearing(trusting, issuer.sign("ana-1", preferred_username="ana"))
     ana.user_id = (await ana.ask(ME))["viewer"]["user"]["id"]

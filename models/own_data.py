@@ -7,15 +7,22 @@ test compares both with the tables that there are.
 
 from models import personal
 from models.audit import audit_log
+from models.bots import bots
 from models.chats import chats
 from models.deletions import account_deletions
 from models.exports import exports
 from models.external_identities import external_identities
+from models.guests import guests
 from models.members import members
 from models.messages import messages
+from models.passkeys import passkeys
 from models.reactions import reactions
+from models.recovery_codes import recovery_codes
+from models.reports import reports
 from models.sessions import sessions
+from models.suspensions import suspensions
 from models.tickets import tickets
+from models.totp import totp
 from models.users import users
 
 _IN_CHATS = members.join(chats, chats.c.id == members.c.chat_id)
@@ -65,6 +72,30 @@ REACTIONS = personal.holding(
     [reactions.c.chat_id, reactions.c.message_seq, reactions.c.emoji],
     withheld={"user_id"},
 )
+PASSKEYS = personal.holding(
+    passkeys.c.user_id,
+    [passkeys.c.id],
+    withheld={"user_id", "credential_id", "public_key", "sign_count"},
+)
+TOTP = personal.holding(
+    totp.c.user_id, [totp.c.user_id], withheld={"user_id", "sealed_secret", "last_step"}
+)
+BOTS = personal.holding(
+    bots.c.owner_id,
+    [bots.c.user_id],
+    withheld={"owner_id"},
+    joined=bots.join(users, users.c.id == bots.c.user_id),
+    more={"handle": users.c.handle, "display_name": users.c.display_name},
+)
+BOT = bots.c.user_id
+REPORTS = personal.holding(
+    reports.c.reporter_id,
+    [reports.c.id],
+    withheld={"reporter_id", "resolved_by", "note"},
+)
+SUSPENSION = personal.holding(
+    suspensions.c.user_id, [suspensions.c.user_id], withheld={"user_id", "suspended_by"}
+)
 EXPORTS = personal.holding(
     exports.c.user_id,
     [exports.c.id],
@@ -91,6 +122,11 @@ ACTS_OF_OTHERS = personal.holding(
 # Rows that go with an account. What is not here is in `KEPT`, or has an eraser of its own.
 ERASED = [
     sessions.c.user_id,
+    guests.c.user_id,
+    passkeys.c.user_id,
+    recovery_codes.c.user_id,
+    suspensions.c.user_id,
+    totp.c.user_id,
     external_identities.c.user_id,
     exports.c.user_id,
     tickets.c.user_id,
@@ -103,9 +139,15 @@ KEPT = {
     "events.actor_id": "pruned with the log",
     "events.subject_id": "pruned with the log",
     "events.user_id": "pruned with the log",
+    "guest_links.created_by": "the chat's, whose admins may revoke it, and gone when it expires",
+    "invitations.created_by": "the server's, and gone when it expires",
     "messages.sender_id": "what was said to others stays with them; its sender is shown as nobody",
     "node_sessions.user_id": "gone as soon as the sockets are closed",
     "reactions.user_id": "counted, and shown as nobody's",
+    "reports.reporter_id": "what administrators were told about somebody else",
+    "reports.resolved_by": "as above",
+    "reports.subject_id": "as above: a report outlives the account that it is about",
+    "suspensions.suspended_by": "somebody else's suspension",
     "receipts.user_id": "of stays that have ended, shown to nobody",
 }
 
@@ -115,6 +157,14 @@ NOT_EXPORTED = {
     "events.actor_id": "the log repeats for some days what the other tables say",
     "events.subject_id": "as above",
     "events.user_id": "as above",
+    "bots.user_id": "told with its owner's bots",
+    "guest_links.created_by": "told by the chat, to its members",
+    "guests.user_id": "guests have no exports",
+    "invitations.created_by": "what an administrator did, told with their acts",
+    "recovery_codes.user_id": "hashes of codes that are shown once",
+    "reports.resolved_by": "what an administrator did, told with their acts",
+    "reports.subject_id": "who was told of is not told by whom, and of what",
+    "suspensions.suspended_by": "what an administrator did, told with their acts",
     "node_sessions.user_id": "which sockets are open in this moment",
     "receipts.user_id": "told with the memberships",
     "tickets.user_id": "hashes of what was mailed, for minutes",

@@ -15,6 +15,7 @@ import structlog
 
 from models import audit, deletions, exports, own_data, personal, retired_handles, users
 from models.audit import Act
+from resolvers import bots
 from resolvers.members import leave_all
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
@@ -76,6 +77,21 @@ async def _drop_files(services: Services, user_id: UUID) -> None:
             return
 
 
+async def _erase_bots(services: Services, user_id: UUID) -> None:
+    """Erase a person's bots, those that were deleted before among them."""
+    await bots.delete_all(services, user_id)
+    while True:
+        async with services.db.reading() as connection:
+            page = await personal.page(connection, own_data.BOTS, user_id, after=None, limit=BATCH)
+        if not page.rows:
+            return
+        for bot in page.rows:
+            await erase(services, bot["user_id"])
+            # Last: until then it is known whose bot it was.
+            async with services.db.writing() as connection:
+                await personal.delete(connection, own_data.BOT, bot["user_id"], limit=1)
+
+
 def rows(owner: Any) -> Eraser:
     """Return what deletes a person's rows of one table, by the column that names them."""
 
@@ -91,6 +107,7 @@ def rows(owner: Any) -> Eraser:
 
 ERASERS: list[Eraser] = [
     Eraser("chats", frozenset({"members.user_id"}), leave_all),
+    Eraser("bots", frozenset({"bots.owner_id", "bots.user_id"}), _erase_bots),
     Eraser("files of exports", frozenset(), _drop_files),
     *(rows(owner) for owner in own_data.ERASED),
     # Somebody may have been adding them in the moment in which the account was closed.

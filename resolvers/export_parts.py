@@ -79,6 +79,11 @@ PARTS: list[Part] = [
         "What others did to your account, and log-ins that failed.",
         own_data.ACTS_OF_OTHERS,
     ),
+    part("passkeys", "Your passkeys, by the names you gave them.", own_data.PASSKEYS),
+    part("authenticator_app", "Since when an app of yours gives codes.", own_data.TOTP),
+    part("bots", "Your bots, and what they may do.", own_data.BOTS),
+    part("reports", "What you have reported to the administrators.", own_data.REPORTS),
+    part("suspension", "Why you may not sign in, if you may not.", own_data.SUSPENSION),
     part("exports", "When you asked for your data.", own_data.EXPORTS),
     part("deletion", "When your account is to be deleted, if it is.", own_data.DELETION),
 ]

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from models import own_data
 from models.audit import audit_log
 from models.base import metadata
+from models.bots import bots
 from models.deletions import account_deletions
 from models.exports import export_chunks, exports
 from models.members import members
@@ -228,6 +229,26 @@ async def test_what_is_anybody_elses_stays(server):
     texts = [message["text"] for message in seen["chat"]["messages"]["nodes"]]
     assert texts == ["hello", "hello yourself"]
     assert len((await bob.ask("{ viewer { sessions { id } } }"))["viewer"]["sessions"]) == 1
+
+
+async def test_their_bots_go_with_them(server):
+    ana = await server.registered("ana")
+    for handle in ("helper", "retired_helper"):
+        made = await ana.done(
+            "createBot",
+            "bot { user { id } }",
+            handle=handle,
+            displayName="Ana's bot",
+            scopes=["CHATS_READ"],
+        )
+    await ana.done("deleteBot", "errors { code }", botId=made["bot"]["user"]["id"])
+    await erased(server, ana)
+    async with server.program.services.db.reading() as connection:
+        rows = (await connection.execute(sa.select(users))).all()
+    assert len(rows) == 3
+    assert {row.display_name for row in rows} == {"Deleted account"}
+    assert all(row.handle.startswith("deleted_") for row in rows)
+    assert await count(server, bots) == 0
 
 
 async def test_an_eraser_that_fails_is_gone_on_with_later(server, monkeypatch):

@@ -201,8 +201,3 @@ async def lock(connection: Connection, user_id: UUID) -> User:
         sa.select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
     )
     return (await by_ids(connection, [user_id]))[user_id]
-
-
-async def mark_deleted(connection: Connection, user_id: UUID, now: datetime) -> None:
-    """Close an account for good; its row stays, for what it has written."""
-    await connection.execute(users.update().where(users.c.id == user_id).values(deleted_at=now))

@@ -245,7 +245,7 @@ async def _close(
     client: Client = NOWHERE,
 ) -> _Closed:
     now = utc_now()
-    await users.mark_deleted(connection, bot_id, now)
+    await users.close(connection, bot_id, now)
     await bots.revoke_tokens(connection, bot_id, now)
     ended = await end_all(connection, bot_id)
     await audit.record(

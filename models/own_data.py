@@ -20,10 +20,12 @@ from models.reactions import reactions
 from models.recovery_codes import recovery_codes
 from models.reports import reports
 from models.sessions import sessions
+from models.settings import settings
 from models.suspensions import suspensions
 from models.tickets import tickets
 from models.totp import totp
 from models.users import users
+from models.verified_emails import verified_emails
 
 _IN_CHATS = members.join(chats, chats.c.id == members.c.chat_id)
 _OF_CHATS = {
@@ -32,8 +34,11 @@ _OF_CHATS = {
     "chat_created_by": chats.c.created_by,
 }
 
-ACCOUNT = personal.holding(
-    users.c.id, [users.c.id], withheld={"password_hash", "display_name_folded"}
+ACCOUNT = personal.holding(users.c.id, [users.c.id], withheld={"password_hash"})
+SETTINGS = personal.holding(settings.c.user_id, [settings.c.user_id], withheld={"user_id"})
+# The address itself is told with the account.
+VERIFIED_EMAIL = personal.holding(
+    verified_emails.c.user_id, [verified_emails.c.user_id], withheld={"user_id", "key"}
 )
 SESSIONS = personal.holding(
     sessions.c.user_id,
@@ -130,6 +135,8 @@ ERASED = [
     external_identities.c.user_id,
     exports.c.user_id,
     tickets.c.user_id,
+    settings.c.user_id,
+    verified_emails.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {
@@ -160,6 +167,7 @@ NOT_EXPORTED = {
     "bots.user_id": "told with its owner's bots",
     "guest_links.created_by": "told by the chat, to its members",
     "guests.user_id": "guests have no exports",
+    "handles.user_id": "hashes of handles; the one in use is told with the account",
     "invitations.created_by": "what an administrator did, told with their acts",
     "recovery_codes.user_id": "hashes of codes that are shown once",
     "reports.resolved_by": "what an administrator did, told with their acts",
@@ -168,4 +176,5 @@ NOT_EXPORTED = {
     "node_sessions.user_id": "which sockets are open in this moment",
     "receipts.user_id": "told with the memberships",
     "tickets.user_id": "hashes of what was mailed, for minutes",
+    "user_words.user_id": "the names of the account again, cut up for the search",
 }

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from models import own_data
+from models import own_data, verified_emails
+from models import users as users_model
 from models.audit import audit_log
 from models.base import metadata
 from models.bots import bots
@@ -17,6 +18,7 @@ from models.members import members
 from models.messages import messages
 from models.reactions import reactions
 from models.sessions import sessions
+from models.tickets import tickets
 from models.users import users
 from resolvers import erasing, exporting
 from resolvers.services import utc_now
@@ -178,9 +180,32 @@ async def lively(server):
     await ana.done(
         "addReaction", "message { id }", messageId=sent["id"], emoji="\N{SLICE OF PIZZA}"
     )
+    await ana.done("updateProfile", "errors { code }", bio="Ana speaking", timeZone="Europe/Berlin")
+    await ana.done("updateSettings", "errors { code }", whoMayCall="NOBODY")
+    await prove_address(server, "ana", "ana@example.org")
     await ana.ask(REQUEST)
     await exporting.make_next(server.program.services)
     return ana, bob, chat_id
+
+
+async def prove_address(server, handle, address):
+    """Let somebody have proven their address, as with a mailed code."""
+    async with server.program.services.db.writing() as connection:
+        user = await users_model.by_handle(connection, handle)
+        now = utc_now()
+        await verified_emails.prove(connection, user.id, address=address, key=address, now=now)
+
+
+async def named_in(server, user_id):
+    """Return the columns that name somebody."""
+    async with server.program.services.db.reading() as connection:
+        return {
+            str(column)
+            for table in metadata.tables.values()
+            for column in table.columns
+            if points_to_a_person(column)
+            and (await connection.execute(sa.select(table).where(column == user_id))).first()
+        }
 
 
 async def test_nothing_is_left_that_tells_who_it_was(server):
@@ -190,7 +215,7 @@ async def test_nothing_is_left_that_tells_who_it_was(server):
     row = await row_of(server, ana)
     assert row.display_name == "Deleted account"
     assert row.handle.startswith("deleted_")
-    known = {"id", "handle", "display_name", "display_name_folded", "kind", "created_at"}
+    known = {"id", "handle", "display_name", "kind", "created_at"}
     for name, value in row._mapping.items():
         if name not in known | {"deleted_at"}:
             assert value in (None, False), name
@@ -203,6 +228,38 @@ async def test_nothing_is_left_that_tells_who_it_was(server):
                 told = repr(stored).lower()
                 assert "ana" not in told.replace("pizza", ""), table.name
     assert "account_erased" in await acts(server)
+
+
+async def test_nothing_names_the_account_any_more_but_what_is_kept_for_a_reason(server):
+    ana, _, _ = await lively(server)
+    async with server.program.services.db.reading() as connection:
+        user_id = (await users_model.by_handle(connection, "ana")).id
+    own = await named_in(server, user_id) - own_data.KEPT.keys()
+    assert own > {"settings.user_id", "user_words.user_id", "verified_emails.user_id"}
+    await erased(server, ana)
+    left = await named_in(server, user_id) - own_data.KEPT.keys()
+    assert left == {"users.id", "members.user_id"}
+
+
+async def test_whose_address_it_was_may_prove_it_for_another_account(server):
+    ana, _, _ = await lively(server)
+    await erased(server, ana)
+    await server.registered("anna")
+    await prove_address(server, "anna", "ana@example.org")
+
+
+async def test_mailed_codes_of_an_erased_account_are_void(posting):
+    server = posting.server
+    ana = server.person()
+    await ana.register("ana", email="ana@example.org")
+    first = (await posting.letter("ana@example.org")).token
+    await ana.done("verifyEmail", "email", token=first)
+    await ana.done("changeEmail", "errors { code }", newEmail="new@example.org")
+    second = (await posting.letter("new@example.org")).token
+    await erased(server, ana)
+    code = await server.person().refused("verifyEmail", "email", token=second)
+    assert code == "INVALID_TOKEN"
+    assert await count(server, tickets) == 0
 
 
 def test_every_column_that_names_a_person_is_erased_or_said_why_not():

@@ -23,6 +23,8 @@ from models.events import EventKind
 from models.sessions import Session
 from models.users import User, UserKind
 from models.viewer import Viewer
+from notify.letters import Notice
+from resolvers import notices
 from resolvers.services import Services, utc_now
 from resolvers.text import line
 
@@ -79,6 +81,7 @@ async def open_session(
         user_agent=client.user_agent,
     )
     text, token = services.credentials.refresh_tokens.issue(session.id)
+    await notices.tell_of_sign_in(services, connection, user.id, client=client, now=now)
     await sessions.create(connection, session, token.hash)
     await _record(connection, EventKind.SESSION_STARTED, user.id, session.id, now)
     return Opened(session, user, text)
@@ -139,6 +142,14 @@ async def refresh(services: Services, *, refresh_token: str, client: Client = NO
                 session_id=spent.session_id,
                 client=client,
                 subject_id=state.session.user_id,
+            )
+            await notices.tell(
+                services,
+                connection,
+                state.session.user_id,
+                Notice.SESSION_CUT_OFF,
+                client=client,
+                now=now,
             )
         else:
             # During the grace period the token first spent stays the one that may repeat.

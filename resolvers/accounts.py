@@ -64,7 +64,9 @@ async def register(
             details={"invitation": str(used)} if used else None,
         )
         if address is not None:
-            await emails.ask_for_proof(services, connection, user, address, now=now)
+            await emails.ask_for_proof(
+                services, connection, user, address, session_id=opened.session.id, now=now
+            )
     services.node.announce_log()
     return signed_in(services, opened)
 
@@ -110,6 +112,8 @@ async def log_in(
         user = await users.lock(connection, checked.user.id)
         if await users.password_of(connection, user.id) != checked.password_hash:
             raise BadCredentials  # it was changed while it was checked, and all sessions ended
+        if not user.may_sign_in:
+            raise AccountSuspended if user.deleted_at is None else BadCredentials
         challenge = await log_in_challenges.issue(
             services, connection, user, device_name=name, client=client, now=now
         )

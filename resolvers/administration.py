@@ -95,17 +95,31 @@ async def reinstate(
         await _account(connection, user_id)
         if not await suspensions.end(connection, user_id):
             raise Conflict("The account is not suspended.", path=["userId"])
+        user = await _account(connection, user_id)
+        ended = await _begin_anew(connection, user)
         await _note(connection, Act.USER_REINSTATED, viewer, client, now, user_id)
-        return await _account(connection, user_id)
+    await tell_ended(services, ended)
+    return user
+
+
+async def _begin_anew(connection: Connection, user: User) -> list[UUID]:
+    """End what was opened around a suspension; returns the sessions.
+
+    A log-in that was under way may have been too late to be ended, and was good for nothing.
+    """
+    return [] if user.kind == UserKind.BOT else await end_all(connection, user.id)
 
 
 async def reinstate_due(services: Services) -> int:
     """End suspensions that have lasted as long as they were to; returns how many."""
     now = utc_now()
+    ended: list[UUID] = []
     async with services.db.writing() as connection:
         due = await suspensions.over(connection, now, limit=REINSTATED_AT_ONCE)
         for suspension in due:
             if await suspensions.end(connection, suspension.user_id):
+                user = (await users.by_ids(connection, [suspension.user_id]))[suspension.user_id]
+                ended += await _begin_anew(connection, user)
                 await audit.record(
                     connection,
                     Act.USER_REINSTATED,
@@ -113,6 +127,7 @@ async def reinstate_due(services: Services) -> int:
                     actor_id=None,
                     subject_id=suspension.user_id,
                 )
+    await tell_ended(services, ended)
     return len(due)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
+from uuid import UUID
 
 from accounts import tickets as secrets_for_once
 from accounts.addresses import MAX_ADDRESS, Address, BadAddress
@@ -89,10 +90,17 @@ async def may_be_written_to(services: Services, to: Address) -> None:
 
 
 async def ask_for_proof(
-    services: Services, connection: Connection, user: User, to: Address, *, now: datetime
+    services: Services,
+    connection: Connection,
+    user: User,
+    to: Address,
+    *,
+    session_id: UUID,
+    now: datetime,
 ) -> None:
     """Mail a code to an address that a person says is theirs, in the caller's transaction.
 
+    `session_id` is the session in which they say so, with which the code is void when it is ended.
     If it belongs to somebody else's account its owner is told of that instead, and nobody gets a
     code. The work is the same, and so is what the person is answered.
     """
@@ -105,7 +113,7 @@ async def ask_for_proof(
         hash=hash_,
         purpose=Purpose.EMAIL_VERIFICATION,
         user_id=user.id,
-        data={"email": to.text},
+        data={"email": to.text, "session": str(session_id)},
         now=now,
         expires_at=now + VERIFICATION_LASTS,
     )
@@ -137,7 +145,7 @@ async def request_verification(
     await may_be_written_to(services, to)
     now = utc_now()
     async with services.db.writing() as connection:
-        await ask_for_proof(services, connection, user, to, now=now)
+        await ask_for_proof(services, connection, user, to, session_id=viewer.session_id, now=now)
         await _record(connection, Act.EMAIL_VERIFICATION_REQUESTED, viewer, client, now)
 
 
@@ -157,7 +165,7 @@ async def request_change(
     await may_be_written_to(services, to)
     now = utc_now()
     async with services.db.writing() as connection:
-        await ask_for_proof(services, connection, user, to, now=now)
+        await ask_for_proof(services, connection, user, to, session_id=viewer.session_id, now=now)
         await _record(connection, Act.EMAIL_CHANGE_REQUESTED, viewer, client, now)
 
 

@@ -22,7 +22,7 @@ from resolvers.emails import NOBODY, Login, owner_of, redeem
 from resolvers.notices import reader_of, tell
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
-from resolvers.sessions import end_all, tell_ended
+from resolvers.sessions import end_all, require_live, tell_ended
 from resolvers.text import checked
 
 MAX_PASSWORD = MAX_LENGTH
@@ -85,8 +85,8 @@ async def change(
 ) -> None:
     """Give the viewer another password, and end all their sessions but this one.
 
-    Raises `BadCredentials`, `InvalidInput`, `RateLimited`, `Overloaded`, or `Forbidden` where there
-    are no passwords.
+    Raises `BadCredentials`, `InvalidInput`, `RateLimited`, `Overloaded`, `Forbidden` where there
+    are no passwords, and `Unauthenticated` when the session ended meanwhile.
     """
     require_enabled(services)
     await services.rates.spend(Rate.CHANGE_PASSWORD, str(viewer.user_id))
@@ -107,6 +107,11 @@ async def change(
         raise BadCredentials("The current password is wrong.", path=["currentPassword"])
     password_hash = await hashed(services, password)
     async with services.db.writing() as connection:
+        # Hashing takes a while, in which the owner may have changed or reset what a thief knew.
+        user = await users.lock(connection, viewer.user_id)
+        await require_live(connection, viewer)
+        if await users.password_of(connection, user.id) != stored:
+            raise BadCredentials("The current password is wrong.", path=["currentPassword"])
         ended = await _store(
             services,
             connection,

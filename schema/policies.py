@@ -23,7 +23,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from models.errors import Forbidden
 from models.users import UserKind
 from models.viewer import Viewer
-from resolvers.confirmation import require_confirmed
+from resolvers import confirmation
 from resolvers.rates import Pace
 from schema.context import Context
 from schema.errors import user_error
@@ -187,8 +187,10 @@ def _guarded(resolve: Callable[..., Any], policy: Policy) -> Callable[..., Any]:
         viewer = context.viewer if policy.anonymous else context.signed_in
         if viewer is not None:
             _require(viewer, policy)
-            if policy.confirmed:
-                return _confirmed(context, viewer, lambda: resolve(source, info, **arguments))
+            if policy.confirmed or policy.admin:
+                return _looked_up(
+                    context, viewer, policy, lambda: resolve(source, info, **arguments)
+                )
         return resolve(source, info, **arguments)
 
     return checked
@@ -205,7 +207,11 @@ def _require(viewer: Viewer, policy: Policy) -> None:
         raise GraphQLError("There is no such field.")  # never met: their schema has none
 
 
-async def _confirmed(context: Context, viewer: Viewer, go_on: Callable[[], Any]) -> Any:
-    await require_confirmed(context.services, viewer)
+async def _looked_up(
+    context: Context, viewer: Viewer, policy: Policy, go_on: Callable[[], Any]
+) -> Any:
+    await confirmation.require(
+        context.services, viewer, confirmed=policy.confirmed, admin=policy.admin
+    )
     result = go_on()
     return await result if isinstance(result, Awaitable) else result

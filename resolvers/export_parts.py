@@ -54,6 +54,8 @@ def part(name: str, about: str, held: Holding) -> Part:
 
 PARTS: list[Part] = [
     part("account", "Your account as it is stored.", own_data.ACCOUNT),
+    part("settings", "What you want of others, if you ever said so.", own_data.SETTINGS),
+    part("email", "Since when your e-mail address is proven to be yours.", own_data.VERIFIED_EMAIL),
     part(
         "sessions",
         "Where you are signed in, or were in the last 30 days.",

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from models import own_data
+from models import own_data, verified_emails
 from models.audit import audit_log
 from models.base import metadata
 from models.bots import bots
@@ -17,9 +17,11 @@ from models.members import members
 from models.messages import messages
 from models.reactions import reactions
 from models.sessions import sessions
+from models.settings import settings
 from models.users import users
 from resolvers import erasing, exporting
 from resolvers.services import utc_now
+from schema.ids import Kind, decode
 from server import worker
 from server.app import open_services
 from tests.parts.issuer import AUDIENCE
@@ -178,6 +180,15 @@ async def lively(server):
     await ana.done(
         "addReaction", "message { id }", messageId=sent["id"], emoji="\N{SLICE OF PIZZA}"
     )
+    await ana.done("updateSettings", "", whoMayAdd="CONTACTS")
+    async with server.program.services.db.writing() as connection:
+        await verified_emails.prove(
+            connection,
+            decode(Kind.USER, ana.user_id),
+            address="ana@example.org",
+            key="ana@example.org",
+            now=utc_now(),
+        )
     await ana.ask(REQUEST)
     await exporting.make_next(server.program.services)
     return ana, bob, chat_id
@@ -195,6 +206,7 @@ async def test_nothing_is_left_that_tells_who_it_was(server):
         if name not in known | {"deleted_at"}:
             assert value in (None, False), name
     assert await count(server, exports) == await count(server, export_chunks) == 0
+    assert await count(server, settings) == 0
     async with server.program.services.db.reading() as connection:
         for table in metadata.tables.values():
             if table is audit_log:

@@ -81,7 +81,8 @@ class Member:
 
 
 _COLUMNS = columns(members, Member)
-# `models/chats.py` imports this module, so its table is named here instead of imported.
+# These modules import this one, so their tables are named here instead of imported.
+_USERS = sa.table("users", sa.column("id", sa.Uuid), sa.column("kind", sa.String))
 _CHATS = sa.table("chats", sa.column("id", sa.Uuid), sa.column("last_message_seq", sa.BigInteger))
 _PRESENT = sa.select(*_COLUMNS).where(members.c.left_seq.is_(None))
 _OF_CHATS = _PRESENT.where(
@@ -186,8 +187,10 @@ async def stays(connection: Connection, people: Iterable[tuple[UUID, UUID]]) -> 
 async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Member | None:
     """Return who owns a chat after its owner left: the longest-standing admin, else member.
 
-    None when there are only guests.
+    A bot only where there is no person: whoever runs it may be a stranger to the chat. None when
+    there are only guests.
     """
+    is_bot = sa.select(_USERS.c.kind == "bot").where(_USERS.c.id == members.c.user_id)
     row = (
         await connection.execute(
             _PRESENT.where(
@@ -195,7 +198,8 @@ async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Me
                 members.c.user_id != owner_id,
                 members.c.role != Role.GUEST.value,
             )
-            .order_by(members.c.role, members.c.id)  # "admin" sorts before "member"
+            # "admin" sorts before "member".
+            .order_by(is_bot.scalar_subquery(), members.c.role, members.c.id)
             .limit(1)
         )
     ).one_or_none()

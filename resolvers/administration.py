@@ -20,6 +20,7 @@ from resolvers.sessions import end_all, tell_ended
 from resolvers.text import checked
 
 REINSTATED_AT_ONCE = 100
+_NO_MORE = "You are not an administrator any more."
 
 
 async def suspend(
@@ -201,11 +202,19 @@ async def administrators(services: Services) -> Sequence[User]:
         return list((await administration.administrators(connection)).values())
 
 
+async def require_administrator(services: Services, viewer: Viewer) -> None:
+    """Raise `Forbidden` if the viewer, who was an administrator, is none any more."""
+    async with services.db.reading() as connection:
+        user = (await users.by_ids(connection, [viewer.user_id])).get(viewer.user_id)
+    if user is None or not (user.is_admin and user.may_sign_in):
+        raise Forbidden(_NO_MORE)
+
+
 async def _acting(connection: Connection, viewer: Viewer) -> dict[UUID, User]:
     """Return the administrators, locked; raises `Forbidden` if the viewer is none any more."""
     acting = await administration.administrators(connection, lock=True)
     if viewer.user_id not in acting:
-        raise Forbidden("You are not an administrator any more.")
+        raise Forbidden(_NO_MORE)
     return acting
 
 

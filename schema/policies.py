@@ -23,6 +23,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from models.errors import Forbidden
 from models.users import UserKind
 from models.viewer import Viewer
+from resolvers.administration import require_administrator
 from resolvers.confirmation import require_confirmed
 from resolvers.rates import Pace
 from schema.context import Context
@@ -187,8 +188,8 @@ def _guarded(resolve: Callable[..., Any], policy: Policy) -> Callable[..., Any]:
         viewer = context.viewer if policy.anonymous else context.signed_in
         if viewer is not None:
             _require(viewer, policy)
-            if policy.confirmed:
-                return _confirmed(context, viewer, lambda: resolve(source, info, **arguments))
+            if policy.confirmed or policy.admin:
+                return _proved(context, viewer, policy, lambda: resolve(source, info, **arguments))
         return resolve(source, info, **arguments)
 
     return checked
@@ -205,7 +206,13 @@ def _require(viewer: Viewer, policy: Policy) -> None:
         raise GraphQLError("There is no such field.")  # never met: their schema has none
 
 
-async def _confirmed(context: Context, viewer: Viewer, go_on: Callable[[], Any]) -> Any:
-    await require_confirmed(context.services, viewer)
+async def _proved(
+    context: Context, viewer: Viewer, policy: Policy, go_on: Callable[[], Any]
+) -> Any:
+    if policy.admin:
+        # A socket knows who its person was when it was opened.
+        await require_administrator(context.services, viewer)
+    if policy.confirmed:
+        await require_confirmed(context.services, viewer)
     result = go_on()
     return await result if isinstance(result, Awaitable) else result

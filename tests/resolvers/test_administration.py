@@ -235,6 +235,24 @@ async def test_an_administrator_is_made_and_unmade(server):
     ]
 
 
+async def test_a_socket_that_an_administrator_opened_is_good_for_nothing_more_than_they_are(server):
+    root, _ = await administrator(server), await administrator(server, "other")
+    async with root.socket() as socket:
+        await root.done("adminRevokeAdministrator", ACCOUNT, userId=root.user_id)
+        for number, (operation, given) in enumerate(
+            [
+                ("{ admin { users { nodes { email } } } }", {}),
+                (asked("adminSetSignUpPolicy"), {"input": {"policy": "CLOSED"}}),
+                (asked("adminCreateInvitation"), {"input": {}}),
+            ]
+        ):
+            await socket.subscribe(str(number), operation, **given)
+            answer = (await socket.receive())["payload"]
+            assert "FORBIDDEN" in str(answer), answer
+            assert (await socket.receive())["type"] == "complete"
+    assert (await root.ask("{ server { signUpPolicy } }"))["server"] == {"signUpPolicy": "OPEN"}
+
+
 async def test_there_is_always_an_administrator_left(server):
     root = await administrator(server)
     assert await root.refused("adminRevokeAdministrator", "", userId=root.user_id) == "CONFLICT"

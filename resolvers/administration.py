@@ -106,7 +106,8 @@ async def reinstate_due(services: Services) -> int:
     async with services.db.writing() as connection:
         due = await suspensions.over(connection, now, limit=REINSTATED_AT_ONCE)
         for suspension in due:
-            if await suspensions.end(connection, suspension.user_id):
+            # Somebody may be suspending them anew in this moment.
+            if await suspensions.end(connection, suspension.user_id, due=now):
                 await audit.record(
                     connection,
                     Act.USER_REINSTATED,

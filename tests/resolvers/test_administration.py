@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models import sessions
+from models import sessions, users
+from models import suspensions as suspension_rows
 from models.suspensions import suspensions
 from realtime.session_watch import SessionWatch
 from resolvers import administration
@@ -143,9 +144,7 @@ async def test_sockets_of_a_suspended_account_close_also_when_nobody_says_so(ser
     beep = await bot(server, ana, "beep")
     async with beep.listening() as socket:
         async with server.program.services.db.writing() as connection:
-            from models.users import users
-
-            await connection.execute(users.update().values(suspended_at=datetime.now(UTC)))
+            await connection.execute(users.users.update().values(suspended_at=datetime.now(UTC)))
         await server.program.services.node._session_watch.check()
         assert (await socket.closed())[0] == 4403
 
@@ -161,6 +160,31 @@ async def test_a_suspension_ends_when_it_was_to_end(server):
     assert await administration.reinstate_due(server.program.services) == 1
     assert await administration.reinstate_due(server.program.services) == 0
     await ana.log_in("ana")
+
+
+async def test_who_is_suspended_anew_when_it_was_to_end_stays_out(postgres_world, monkeypatch):
+    services = postgres_world.services
+    root, ana = [await postgres_world.person(handle) for handle in ("rex", "ana")]
+    async with services.db.writing() as connection:
+        await users.make_administrator(connection, root.user_id, is_admin=True)
+    given = {"user_id": ana.user_id, "reason": "spam"}
+    now = datetime.now(UTC)
+    await administration.suspend(services, root, **given, until=now + timedelta(days=1))
+    async with services.db.writing() as connection:
+        past = now - timedelta(seconds=1)
+        await connection.execute(suspensions.update().values(until=past))
+    over = suspension_rows.over
+
+    async def found_and_suspended_anew(*asked_, **more):
+        found = await over(*asked_, **more)
+        await administration.suspend(services, root, **given, until=None)
+        return found
+
+    monkeypatch.setattr(suspension_rows, "over", found_and_suspended_anew)
+    await administration.reinstate_due(services)
+    async with services.db.reading() as connection:
+        (row,) = (await users.by_ids(connection, [ana.user_id])).values()
+    assert not row.may_sign_in
 
 
 async def test_a_guest_can_be_suspended(server):
@@ -241,12 +265,12 @@ async def test_a_socket_that_an_administrator_opened_is_good_for_nothing_more_th
         await root.done("adminRevokeAdministrator", ACCOUNT, userId=root.user_id)
         for number, (operation, given) in enumerate(
             [
-                ("{ admin { users { nodes { email } } } }", {}),
-                (asked("adminSetSignUpPolicy"), {"input": {"policy": "CLOSED"}}),
-                (asked("adminCreateInvitation"), {"input": {}}),
+                ("{ admin { users { nodes { email } } } }", None),
+                (asked("adminSetSignUpPolicy"), {"policy": "CLOSED"}),
+                (asked("adminCreateInvitation"), {}),
             ]
         ):
-            await socket.subscribe(str(number), operation, **given)
+            await socket.subscribe(str(number), operation, input=given)
             answer = (await socket.receive())["payload"]
             assert "FORBIDDEN" in str(answer), answer
             assert (await socket.receive())["type"] == "complete"

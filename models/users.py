@@ -54,6 +54,13 @@ users = sa.Table(
     sa.Column("status_expires_at", UtcDateTime),
     sa.Column("locale", sa.String(35)),
     sa.Column("time_zone", sa.String(64)),
+    # Of a million people a handful: looked up, and locked, by whatever administrators do.
+    sa.Index(
+        "ix_users_administrators",
+        "id",
+        postgresql_where=sa.text("is_admin"),
+        sqlite_where=sa.text("is_admin"),
+    ),
 )
 
 

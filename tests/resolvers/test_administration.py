@@ -1,6 +1,7 @@
 """What administrators do to accounts, and that nobody else does."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from models import suspensions as suspension_rows
 from models.suspensions import suspensions
 from realtime.session_watch import SessionWatch
 from resolvers import administration
+from schema.connections import encode_cursor
 from tests.parts.people import PASSWORD
 from tests.parts.roles import administrator, bot, code, guest, guest_link
 
@@ -187,6 +189,20 @@ async def test_who_is_suspended_anew_when_it_was_to_end_stays_out(postgres_world
     assert not row.may_sign_in
 
 
+async def test_who_was_just_renaming_themselves_is_found_again_after_a_suspension(server):
+    root, ana = await administrator(server), await server.registered("ana")
+    await root.done("adminSuspendUser", ACCOUNT, userId=ana.user_id, reason="spam")
+    async with server.program.services.db.writing() as connection:
+        # As a request does that was let in before.
+        user = await users.by_handle(connection, "ana")
+        await users.change_profile(connection, replace(user, display_name="Maria"))
+        assert await users.search(connection, "maria", after=None, limit=9) == []
+    await root.done("adminReinstateUser", ACCOUNT, userId=ana.user_id)
+    async with server.program.services.db.reading() as connection:
+        ((_, found),) = await users.search(connection, "maria", after=None, limit=9)
+    assert found.handle == "ana"
+
+
 async def test_a_guest_can_be_suspended(server):
     root, ana = await administrator(server), await server.registered("ana")
     _, token = await guest_link(ana, await ana.group("Picnic"))
@@ -348,6 +364,7 @@ async def test_accounts_are_listed_with_what_only_administrators_see(server):
     after = page["pageInfo"]["endCursor"]
     assert page["pageInfo"]["hasNextPage"]
     assert await handles(after=after) == ["beep", "bob", "root"]
+    assert await code(root, LISTED, after=encode_cursor("a\0")) == "INVALID_INPUT"
     (node,) = (await root.ask(LISTED, search="bob"))["admin"]["users"]["nodes"]
     assert node["suspension"] == {"reason": "spam", "until": None}
     assert node["sessions"] == []

@@ -150,7 +150,7 @@ KEPT = {
     "events.actor_id": "pruned with the log",
     "events.subject_id": "pruned with the log",
     "events.user_id": "pruned with the log",
-    "guest_links.created_by": "the chat's, whose admins may revoke it, and gone when it expires",
+    "guest_links.created_by": "the chat's, and lets nobody in any more",
     "invitations.created_by": "the server's, and gone when it expires",
     "messages.sender_id": "what was said to others stays with them; its sender is shown as nobody",
     "node_sessions.user_id": "gone as soon as the sockets are closed",

@@ -1,6 +1,7 @@
 """What administrators do to accounts, and that nobody else does."""
 
 import asyncio
+import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,10 +9,12 @@ import pytest
 
 from models import sessions, users
 from models import suspensions as suspension_rows
+from models.base import new_key
 from models.suspensions import suspensions
 from realtime.session_watch import SessionWatch
 from resolvers import administration
 from schema.connections import encode_cursor
+from schema.ids import Kind, decode
 from tests.parts.people import PASSWORD
 from tests.parts.roles import administrator, bot, code, guest, guest_link
 
@@ -368,6 +371,33 @@ async def test_accounts_are_listed_with_what_only_administrators_see(server):
     (node,) = (await root.ask(LISTED, search="bob"))["admin"]["users"]["nodes"]
     assert node["suspension"] == {"reason": "spam", "until": None}
     assert node["sessions"] == []
+
+
+async def test_of_very_many_sessions_the_last_ones_are_listed(server):
+    root, ana = await administrator(server), await server.registered("ana")
+    now = datetime.now(UTC)
+    session = sessions.Session(
+        id=new_key(),
+        user_id=decode(Kind.USER, ana.user_id),
+        device_name="Script",
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + timedelta(days=1),
+        revoked_at=None,
+        confirmed_at=None,
+    )
+    async with server.program.services.db.writing() as connection:
+        for number in range(sessions.SHOWN + 5):
+            seen = now - timedelta(hours=1, seconds=number)
+            another = replace(session, id=new_key(), last_seen_at=seen)
+            await sessions.create(connection, another, secrets.token_bytes(32))
+    mine = (await ana.ask("{ viewer { session { id } sessions { id } } }"))["viewer"]
+    assert len(mine["sessions"]) == sessions.SHOWN
+    assert mine["sessions"][0] == mine["session"]
+    page = "{ admin { users { nodes { sessions { id } } } } }"
+    hers, roots = (await root.ask(page))["admin"]["users"]["nodes"]
+    assert hers["sessions"] == mine["sessions"][:20]
+    assert len(roots["sessions"]) == 1
 
 
 async def test_the_audit_log_is_read_newest_first_page_by_page(server):

@@ -81,8 +81,7 @@ class Member:
 
 
 _COLUMNS = columns(members, Member)
-# `models/chats.py` and `models/users.py` import this module, so their tables are named here instead
-# of imported.
+# These modules import this one, so their tables are named here instead of imported.
 _USERS = sa.table("users", sa.column("id", sa.Uuid), sa.column("kind", sa.String))
 _CHATS = sa.table("chats", sa.column("id", sa.Uuid), sa.column("last_message_seq", sa.BigInteger))
 _PRESENT = sa.select(*_COLUMNS).where(members.c.left_seq.is_(None))
@@ -198,7 +197,8 @@ async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Me
                 members.c.user_id != owner_id,
                 _USERS.c.kind == "person",  # `UserKind.PERSON`
             )
-            .order_by(members.c.role, members.c.id)  # "admin" sorts before "member"
+            # "admin" sorts before "member".
+            .order_by(members.c.role, members.c.id)
             .limit(1)
         )
     ).one_or_none()

@@ -9,6 +9,7 @@ from models.deletions import Deletion
 from models.errors import Conflict, InvalidInput, NotFound, Raced
 from models.viewer import Viewer
 from resolvers import notices
+from resolvers.administration import require_another
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
 
@@ -20,7 +21,7 @@ async def request(
 
     All their sessions end, so whoever means it has nothing more to do, and whoever does not must
     log in again. `handle` is their own, as a safeguard. Raises `InvalidInput`, and `Conflict` when
-    it is to be deleted already.
+    it is to be deleted already, or would leave the server without an administrator.
     """
     now = utc_now()
     due_at = now + services.rules.deletion_wait
@@ -29,6 +30,7 @@ async def request(
             user = (await users.by_ids(connection, [viewer.user_id]))[viewer.user_id]
             if handle.strip().lower() != user.handle:
                 raise InvalidInput("That is not your handle.", path=["handle"])
+            await require_another(connection, user.id)
             await deletions.request(connection, Deletion(user.id, now, due_at, begun_at=None))
             ended = await end_all(connection, user.id)
             await audit.record(

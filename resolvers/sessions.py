@@ -271,7 +271,7 @@ async def current(services: Services, viewer: Viewer) -> Session:
 
 
 async def require_live(connection: Connection, viewer: Viewer) -> tuple[Session, User]:
-    """Return the viewer's session and account as stored; raises `Unauthenticated` once their session has ended.
+    """Return the viewer's session and account as stored; raises `Unauthenticated` when it ended.
 
     Who asks was looked at some seconds ago perhaps: see `server/authentication.py`.
     """

@@ -1,5 +1,6 @@
 """The end of an account: the waiting time, what is erased, and what others see afterwards."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from models.members import members
 from models.messages import messages
 from models.reactions import reactions
 from models.sessions import sessions
+from models.settings import settings
 from models.tickets import tickets
 from models.users import users
 from resolvers import erasing, exporting
@@ -25,6 +27,7 @@ from server import worker
 from server.app import open_services
 from tests.parts.issuer import AUDIENCE
 from tests.parts.people import PASSWORD, until_subscribed
+from tests.parts.roles import administrator
 from tests.parts.running import running
 from tests.resolvers.test_exports import REQUEST, change, count, points_to_a_person
 
@@ -146,6 +149,25 @@ async def test_another_handle_deletes_nothing(server, handle):
     assert (await ana.ask(DUE))["viewer"] == {"deletionDueAt": None}
 
 
+async def test_the_last_administrator_makes_another_one_before_going(server):
+    root, other = await administrator(server), await administrator(server, "other")
+    given = {"handle": "root"}
+    await other.done("deleteAccount", "", handle="other")
+    assert await root.refused("deleteAccount", "", **given) == "CONFLICT"
+    assert await root.refused("adminRevokeAdministrator", "", userId=root.user_id) == "CONFLICT"
+    ana = await server.registered("ana")
+    await root.done("adminGrantAdministrator", "", userId=ana.user_id)
+    await root.done("deleteAccount", "", **given)
+
+
+async def test_two_administrators_who_go_at_once_do_not_both(server):
+    people = [await administrator(server), await administrator(server, "other")]
+    asked_ = [person.do("deleteAccount", "", handle=person.handle) for person in people]
+    payloads = await asyncio.gather(*asked_)
+    codes = [error["code"] for payload in payloads for error in payload["errors"]]
+    assert codes == ["CONFLICT"]
+
+
 async def test_deleting_takes_somebody_who_has_just_proved_who_they_are(server):
     ana = await server.registered("ana")
     await change(server, sessions, confirmed_at=utc_now() - timedelta(minutes=16))
@@ -224,10 +246,9 @@ async def test_nothing_is_left_that_tells_who_it_was(server):
         if name not in known | {"deleted_at"}:
             assert value in (None, False), name
     assert await count(server, exports) == await count(server, export_chunks) == 0
+    assert await count(server, settings) == 0
     async with server.program.services.db.reading() as connection:
         for table in metadata.tables.values():
-            if table is audit_log:
-                continue
             for stored in (await connection.execute(sa.select(table))).all():
                 told = repr(stored).lower()
                 assert "ana" not in told.replace("pizza", ""), table.name
@@ -349,8 +370,6 @@ async def test_rows_are_deleted_a_few_at_a_time(server, monkeypatch):
 
 
 async def test_two_workers_erase_an_account_once(server):
-    import asyncio
-
     ana, _, _ = await lively(server)
     await asked(ana)
     await time_passes(server)

@@ -27,14 +27,11 @@ from resolvers import exports as use_cases
 from resolvers.rates import Rate
 from resolvers.services import utc_now
 from server import worker
+from tests.parts.endings import REQUEST, change, count
 from tests.parts.people import PASSWORD
 from tests.parts.roles import administrator
 from tests.parts.running import running
 
-REQUEST = (
-    "mutation { requestDataExport "
-    "{ dataExport { id state progress requestedAt url } errors { code } } }"
-)
 MINE = "{ viewer { dataExports { id state progress size expiresAt url } } }"
 
 
@@ -75,17 +72,6 @@ def unpacked(archive: bytes) -> Mapping[str, list[dict[str, Any]]]:
             for name in opened.namelist()
             if name.endswith(".jsonl")
         }
-
-
-async def change(server, table, **values):
-    async with server.program.services.db.writing() as connection:
-        await connection.execute(table.update().values(**values))
-
-
-async def count(server, table):
-    async with server.program.services.db.reading() as connection:
-        counted = await connection.execute(sa.select(sa.func.count()).select_from(table))
-        return counted.scalar_one()
 
 
 async def talk(ana, bob):

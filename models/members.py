@@ -187,19 +187,18 @@ async def stays(connection: Connection, people: Iterable[tuple[UUID, UUID]]) -> 
 async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Member | None:
     """Return who owns a chat after its owner left: the longest-standing admin, else member.
 
-    A bot only where there is no person: whoever runs it may be a stranger to the chat. None when
-    there are only guests.
+    None when there are only guests and bots: a person answers for a chat.
     """
-    is_bot = sa.select(_USERS.c.kind == "bot").where(_USERS.c.id == members.c.user_id)
     row = (
         await connection.execute(
-            _PRESENT.where(
+            _PRESENT.join(_USERS, _USERS.c.id == members.c.user_id)
+            .where(
                 members.c.chat_id == chat_id,
                 members.c.user_id != owner_id,
-                members.c.role != Role.GUEST.value,
+                _USERS.c.kind == "person",  # `UserKind.PERSON`
             )
             # "admin" sorts before "member".
-            .order_by(is_bot.scalar_subquery(), members.c.role, members.c.id)
+            .order_by(members.c.role, members.c.id)
             .limit(1)
         )
     ).one_or_none()

@@ -24,7 +24,6 @@ from models.settings import settings
 from models.suspensions import suspensions
 from models.tickets import tickets
 from models.totp import totp
-from models.user_words import user_words
 from models.users import users
 from models.verified_emails import verified_emails
 
@@ -33,8 +32,11 @@ _IN_CHATS = members.join(chats, chats.c.id == members.c.chat_id)
 _OF_PAST_CHATS = {"chat_kind": chats.c.kind, "chat_created_by": chats.c.created_by}
 _OF_CHATS = {**_OF_PAST_CHATS, "chat_title": chats.c.title}
 
-ACCOUNT = personal.holding(
-    users.c.id, [users.c.id], withheld={"password_hash", "display_name_folded"}
+ACCOUNT = personal.holding(users.c.id, [users.c.id], withheld={"password_hash"})
+SETTINGS = personal.holding(settings.c.user_id, [settings.c.user_id], withheld={"user_id"})
+# The address itself is told with the account.
+VERIFIED_EMAIL = personal.holding(
+    verified_emails.c.user_id, [verified_emails.c.user_id], withheld={"user_id", "key"}
 )
 SETTINGS = personal.holding(settings.c.user_id, [settings.c.user_id], withheld={"user_id"})
 VERIFIED_EMAIL = personal.holding(
@@ -139,7 +141,6 @@ ERASED = [
     exports.c.user_id,
     tickets.c.user_id,
     settings.c.user_id,
-    user_words.c.user_id,
     verified_emails.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
@@ -180,5 +181,5 @@ NOT_EXPORTED = {
     "node_sessions.user_id": "which sockets are open in this moment",
     "receipts.user_id": "told with the memberships",
     "tickets.user_id": "hashes of what was mailed, for minutes",
-    "user_words.user_id": "what the account's names say, word for word",
+    "user_words.user_id": "the names of the account again, cut up for the search",
 }

@@ -134,6 +134,29 @@ async def revoke(
     await connection.execute(doomed)
 
 
+async def revoke_begun(
+    connection: Connection,
+    user_id: UUID,
+    *,
+    by: UUID | None = None,
+    but: UUID | None = None,
+    among: Collection[Purpose],
+) -> None:
+    """Delete a person's tickets that were issued to one session, or to all but one.
+
+    One that was issued to no session counts as another's.
+    """
+    session = tickets.c.data["session"].as_string()
+    whose = session == str(by) if by is not None else session.is_distinct_from(str(but))
+    await connection.execute(
+        tickets.delete().where(
+            tickets.c.user_id == user_id,
+            tickets.c.purpose.in_([purpose.value for purpose in among]),
+            whose,
+        )
+    )
+
+
 async def revoke_all(
     connection: Connection, user_id: UUID, *, but: Collection[Purpose] = ()
 ) -> None:

@@ -228,6 +228,7 @@ async def erase(connection: Connection, user_id: UUID) -> None:
             is_admin=False,
         )
     )
+    await user_words.replace(connection, user_id, [])
 
 
 async def credentials(connection: Connection, handle: str) -> tuple[UUID, str | None] | None:

@@ -96,18 +96,32 @@ async def reinstate(
         await _account(connection, user_id)
         if not await suspensions.end(connection, user_id):
             raise Conflict("The account is not suspended.", path=["userId"])
+        user = await _account(connection, user_id)
+        ended = await _begin_anew(connection, user)
         await _note(connection, Act.USER_REINSTATED, viewer, client, now, user_id)
-        return await _account(connection, user_id)
+    await tell_ended(services, ended)
+    return user
+
+
+async def _begin_anew(connection: Connection, user: User) -> list[UUID]:
+    """End what was opened around a suspension; returns the sessions.
+
+    A log-in that was under way may have been too late to be ended, and was good for nothing.
+    """
+    return [] if user.kind == UserKind.BOT else await end_all(connection, user.id)
 
 
 async def reinstate_due(services: Services) -> int:
     """End suspensions that have lasted as long as they were to; returns how many."""
     now = utc_now()
+    ended: list[UUID] = []
     async with services.db.writing() as connection:
         due = await suspensions.over(connection, now, limit=REINSTATED_AT_ONCE)
         for suspension in due:
             # Somebody may be suspending them anew in this moment.
             if await suspensions.end(connection, suspension.user_id, due=now):
+                user = (await users.by_ids(connection, [suspension.user_id]))[suspension.user_id]
+                ended += await _begin_anew(connection, user)
                 await audit.record(
                     connection,
                     Act.USER_REINSTATED,
@@ -115,6 +129,7 @@ async def reinstate_due(services: Services) -> int:
                     actor_id=None,
                     subject_id=suspension.user_id,
                 )
+    await tell_ended(services, ended)
     return len(due)
 
 
@@ -216,14 +231,6 @@ async def administrators(services: Services) -> Sequence[User]:
     """Return who can administer this server, the one made first first."""
     async with services.db.reading() as connection:
         return list((await administration.administrators(connection)).values())
-
-
-async def require_administrator(services: Services, viewer: Viewer) -> None:
-    """Raise `Forbidden` if the viewer, who was an administrator, is none any more."""
-    async with services.db.reading() as connection:
-        user = (await users.by_ids(connection, [viewer.user_id])).get(viewer.user_id)
-    if user is None or not (user.is_admin and user.may_sign_in):
-        raise Forbidden(_NO_MORE)
 
 
 async def _acting(connection: Connection, viewer: Viewer) -> dict[UUID, User]:

@@ -10,20 +10,23 @@ from models.audit import Act
 from models.client import Client
 from models.database import Connection
 from models.errors import (
+    BadCredentials,
     BadFactor,
     ConfirmationRequired,
+    Forbidden,
     NotFound,
     SecondFactorRequired,
     Unauthenticated,
 )
 from models.tickets import Purpose
 from models.viewer import Viewer
-from resolvers import passkey_challenges
-from resolvers.accounts import check_password
+from resolvers import passkey_challenges, passwords
+from resolvers.accounts import Checked, check_password
 from resolvers.passkey_challenges import Asked
 from resolvers.rates import Rate
 from resolvers.second_factors import Factor, PasskeyAnswer, limit, prove
 from resolvers.services import Services, utc_now
+from resolvers.sessions import require_live
 
 log = structlog.get_logger(__name__)
 
@@ -38,12 +41,19 @@ class Password:
     name = "password"
 
 
-async def require_confirmed(services: Services, viewer: Viewer) -> None:
-    """Raise `ConfirmationRequired` unless the viewer's session was confirmed lately."""
+async def require(services: Services, viewer: Viewer, *, confirmed: bool, admin: bool) -> None:
+    """Raise unless the viewer is, at this moment, who may do what is asked for.
+
+    `ConfirmationRequired` if that takes a session that was `confirmed` lately, `Forbidden` if it
+    takes an administrator, and `Unauthenticated` if the session has ended. What is known of who
+    asks is some seconds old, on a socket as old as the socket: here that would be too old.
+    """
     async with services.db.reading() as connection:
-        session = await sessions.by_id(connection, viewer.session_id)
-    confirmed_at = session.confirmed_at if session is not None else None
-    if confirmed_at is None or utc_now() - confirmed_at > CONFIRMED_FOR:
+        session, user = await require_live(connection, viewer)
+    if admin and not user.is_admin:
+        raise Forbidden("You are not an administrator any more.")
+    confirmed_at = session.confirmed_at
+    if confirmed and (confirmed_at is None or utc_now() - confirmed_at > CONFIRMED_FOR):
         raise ConfirmationRequired
 
 
@@ -74,18 +84,23 @@ async def confirm(
     """Let the viewer's session do dangerous things; returns until when.
 
     `challenge_id` belongs to a passkey's answer. Raises `BadCredentials`, `BadFactor`,
-    `ChallengeOver`, `SecondFactorRequired` or `RateLimited`.
+    `ChallengeOver`, `SecondFactorRequired`, `RateLimited`, or `Forbidden` for a password where
+    there are none.
     """
-    await services.rates.spend(Rate.CONFIRMATION_OF_ACCOUNT, str(viewer.user_id))
     if isinstance(proof, Password):
-        await _check_password(services, viewer, proof.password, client)
+        passwords.require_enabled(services)
+    await services.rates.spend(Rate.CONFIRMATION_OF_ACCOUNT, str(viewer.user_id))
+    checked = None
+    if isinstance(proof, Password):
+        checked = await _check_password(services, viewer, proof.password, client)
     else:
         await limit(services, viewer.user_id, proof)
     now = utc_now()
     async with services.db.writing() as connection:
-        right = isinstance(proof, Password) or await _proved(
-            services, connection, viewer, proof, challenge_id, client, now
-        )
+        if isinstance(proof, Password):
+            right = await _still_enough(connection, viewer, checked)
+        else:
+            right = await _proved(services, connection, viewer, proof, challenge_id, client, now)
         if right:
             await sessions.confirm(connection, viewer.session_id, now)
         await audit.record(
@@ -99,7 +114,7 @@ async def confirm(
         )
     if not right:
         log.info("confirmation_refused", factor=proof.name)
-        raise BadFactor
+        raise BadCredentials if checked else BadFactor
     return now + CONFIRMED_FOR
 
 
@@ -122,10 +137,21 @@ async def _proved(
     )
 
 
+async def _still_enough(connection: Connection, viewer: Viewer, checked: Checked | None) -> bool:
+    """Whether a password that was right a moment ago proves as much now."""
+    factors = await second_factors.lock(connection, viewer.user_id)
+    return (
+        checked is not None
+        and checked.user.id == viewer.user_id
+        and checked.password_hash == await users.password_of(connection, viewer.user_id)
+        and not factors.any
+    )
+
+
 async def _check_password(
     services: Services, viewer: Viewer, password: str, client: Client
-) -> None:
-    """Raise unless the password is the viewer's, and proves as much as a log-in of theirs would."""
+) -> Checked:
+    """Return whose the password is, if it proves as much as a log-in of theirs would."""
     async with services.db.reading() as connection:
         user = (await users.by_ids(connection, [viewer.user_id])).get(viewer.user_id)
         factors = await second_factors.of(connection, viewer.user_id)
@@ -133,4 +159,4 @@ async def _check_password(
         raise Unauthenticated
     if factors.any:
         raise SecondFactorRequired(path=["password"])
-    await check_password(services, user.handle, password, client=client)
+    return await check_password(services, user.handle, password, client=client)

@@ -8,6 +8,7 @@ from models.client import NOWHERE, Client
 from models.deletions import Deletion
 from models.errors import Conflict, InvalidInput, NotFound, Raced
 from models.viewer import Viewer
+from resolvers import notices
 from resolvers.administration import require_another
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
@@ -39,6 +40,9 @@ async def request(
                 actor_id=user.id,
                 session_id=viewer.session_id,
                 client=client,
+            )
+            await notices.tell_of_deletion(
+                services, connection, user.id, due_at=due_at, client=client, now=now
             )
     except Raced as error:
         raise Conflict("Your account is to be deleted already.") from error

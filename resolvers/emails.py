@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
+from uuid import UUID
 
 from accounts import tickets as secrets_for_once
 from accounts.addresses import MAX_ADDRESS, Address, BadAddress
@@ -15,8 +16,9 @@ from models.errors import Conflict, InvalidInput, InvalidTicket, TooLong
 from models.tickets import Purpose, Ticket
 from models.users import User
 from models.viewer import Viewer
-from notify.letters import Doing, Notice, Reader
+from notify.letters import Reader
 from resolvers import mails
+from resolvers.notices import doing_of, reader_of
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
@@ -63,11 +65,6 @@ def address(text: str, *, path: str) -> Address:
         raise InvalidInput("That is not an e-mail address.", path=[path]) from error
 
 
-def reader_of(user: User) -> Reader:
-    """Return a person who has proven their address as a reader of mail."""
-    return Reader(address=read_address(user.email or "").ascii, handle=user.handle)
-
-
 async def owner_of(connection: Connection, ticket: Ticket | None) -> User:
     """Return whom a ticket was issued to; raises `InvalidTicket` for none, and who is gone."""
     user_id = ticket.user_id if ticket is not None else None
@@ -93,10 +90,17 @@ async def may_be_written_to(services: Services, to: Address) -> None:
 
 
 async def ask_for_proof(
-    services: Services, connection: Connection, user: User, to: Address, *, now: datetime
+    services: Services,
+    connection: Connection,
+    user: User,
+    to: Address,
+    *,
+    session_id: UUID,
+    now: datetime,
 ) -> None:
     """Mail a code to an address that a person says is theirs, in the caller's transaction.
 
+    `session_id` is the session in which they say so, with which the code is void when it is ended.
     If it belongs to somebody else's account its owner is told of that instead, and nobody gets a
     code. The work is the same, and so is what the person is answered.
     """
@@ -109,7 +113,7 @@ async def ask_for_proof(
         hash=hash_,
         purpose=Purpose.EMAIL_VERIFICATION,
         user_id=user.id,
-        data={"email": to.text},
+        data={"email": to.text, "session": str(session_id)},
         now=now,
         expires_at=now + VERIFICATION_LASTS,
     )
@@ -120,26 +124,6 @@ async def ask_for_proof(
         if owner is not None and taken
         else letters.verify_email(reader, token=token, lasts=VERIFICATION_LASTS)
     )
-    await mails.queue(services, connection, message, now=now)
-
-
-async def tell(
-    services: Services,
-    connection: Connection,
-    user: User,
-    notice: Notice,
-    *,
-    client: Client,
-    now: datetime,
-) -> None:
-    """Mail a notice of a change to an account, in the transaction that makes it.
-
-    Only who has proven an address gets one.
-    """
-    if await verified_emails.of(connection, user.id) is None:
-        return
-    doing = Doing(at=now, address=client.coarse_address)
-    message = services.post.letters.notice(reader_of(user), notice, doing)
     await mails.queue(services, connection, message, now=now)
 
 
@@ -161,7 +145,7 @@ async def request_verification(
     await may_be_written_to(services, to)
     now = utc_now()
     async with services.db.writing() as connection:
-        await ask_for_proof(services, connection, user, to, now=now)
+        await ask_for_proof(services, connection, user, to, session_id=viewer.session_id, now=now)
         await _record(connection, Act.EMAIL_VERIFICATION_REQUESTED, viewer, client, now)
 
 
@@ -181,7 +165,7 @@ async def request_change(
     await may_be_written_to(services, to)
     now = utc_now()
     async with services.db.writing() as connection:
-        await ask_for_proof(services, connection, user, to, now=now)
+        await ask_for_proof(services, connection, user, to, session_id=viewer.session_id, now=now)
         await _record(connection, Act.EMAIL_CHANGE_REQUESTED, viewer, client, now)
 
 
@@ -237,7 +221,7 @@ async def _offer_way_back(
         new_address=new.text,
         token=token,
         lasts=RESTORE_LASTS,
-        doing=Doing(at=now, address=client.coarse_address),
+        doing=doing_of(client, now),
     )
     await mails.queue(services, connection, message, now=now)
 
@@ -268,9 +252,7 @@ async def restore(services: Services, *, token: str, client: Client = NOWHERE) -
             client=client,
             details={"sessions_ended": len(ended)},
         )
-        message = services.post.letters.email_restored(
-            reader_of(user), Doing(at=now, address=client.coarse_address)
-        )
+        message = services.post.letters.email_restored(reader_of(user), doing_of(client, now))
         await mails.queue(services, connection, message, now=now)
     await tell_ended(services, ended)
     return former.text

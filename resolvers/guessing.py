@@ -9,21 +9,21 @@ forgotten when it was right. What is counted:
   slowed down as one. Where its owner is signed in or was lately, this does not count, so nobody can
   lock them out from elsewhere. In a network that is new to them, during an attack, a password is
   not enough in time: a passkey, or a link by e-mail, is no guess and goes past this;
+- tries at one account from each network in which it has a session. An IPv6 /48 has as many clients
+  as there are ports, and may be one person's; without this, nothing would count all of them;
 - tries from one address, at whatever accounts (`Rate.LOG_IN_FROM_ADDRESS`). A right password does
   not clear it: it may be the attacker's own.
 
 An account that does not exist is counted like one that does, and looked up with the same work.
 """
 
-from datetime import timedelta
 from uuid import UUID
 
 from models import sessions
 from models.client import Client
+from resolvers.notices import KNOWN_FOR
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
-
-KNOWN_FOR = timedelta(days=30)  # as long as ended sessions are kept
 
 
 async def count_guess(services: Services, handle: str, user_id: UUID, client: Client) -> None:
@@ -36,7 +36,10 @@ async def count_guess(services: Services, handle: str, user_id: UUID, client: Cl
         known = await sessions.seen_in(
             connection, user_id, client.coarse_address, since=utc_now() - KNOWN_FOR
         )
-    if not known:
+    if known:
+        near = f"{handle} near {client.coarse_address}"
+        await services.rates.spend(Rate.GUESS_BY_NEIGHBOURS, near)
+    else:
         await services.rates.spend(Rate.GUESS_BY_STRANGERS, handle)
 
 

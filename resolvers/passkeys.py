@@ -18,8 +18,10 @@ from models.passkeys import Passkey
 from models.second_factors import SecondFactors
 from models.tickets import Purpose
 from models.viewer import Viewer
+from notify.letters import Notice
 from resolvers import passkey_challenges
 from resolvers import recovery_codes as codes
+from resolvers.notices import tell
 from resolvers.passkey_challenges import Asked
 from resolvers.rates import Rate
 from resolvers.second_factors import prove_passkey
@@ -101,6 +103,9 @@ async def finish_registration(
         _check_room(factors.passkeys)
         await passkeys.add(connection, passkey)
         await _record(connection, Act.PASSKEY_REGISTERED, viewer, passkey.id, client, now)
+        await tell(
+            services, connection, viewer.user_id, Notice.PASSKEY_ADDED, client=client, now=now
+        )
         shown = await codes.first(services, connection, viewer, factors, client=client, now=now)
     return Added(passkey, shown)
 
@@ -131,6 +136,9 @@ async def remove(
         if not left.any:
             await recovery_codes.remove(connection, viewer.user_id)
         await _record(connection, Act.PASSKEY_REMOVED, viewer, passkey_id, client, now)
+        await tell(
+            services, connection, viewer.user_id, Notice.PASSKEY_REMOVED, client=client, now=now
+        )
         return await second_factors.of(connection, viewer.user_id)
 
 

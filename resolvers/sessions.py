@@ -13,7 +13,7 @@ from accounts.tokens import (
     REFRESH_LIFETIME,
     InvalidToken,
 )
-from models import audit, events, guests, sessions, users
+from models import audit, events, guests, sessions, tickets, users
 from models.audit import Act
 from models.base import new_key
 from models.client import NOWHERE, Client
@@ -21,14 +21,24 @@ from models.database import Connection
 from models.errors import NotFound, Unauthenticated
 from models.events import EventKind
 from models.sessions import Session
+from models.tickets import Purpose
 from models.users import User, UserKind
 from models.viewer import Viewer
+from notify.letters import Notice
+from resolvers import notices
 from resolvers.services import Services, utc_now
 from resolvers.text import line
 
 log = structlog.get_logger(__name__)
 
 MAX_DEVICE_NAME = 64
+# What a thief can have begun in a session, and would finish without it.
+BEGUN = (
+    Purpose.LOG_IN,
+    Purpose.EMAIL_VERIFICATION,
+    Purpose.PASSKEY_REGISTRATION,
+    Purpose.PASSKEY_CONFIRMATION,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ async def open_session(
         user_agent=client.user_agent,
     )
     text, token = services.credentials.refresh_tokens.issue(session.id)
+    await notices.tell_of_sign_in(services, connection, user.id, client=client, now=now)
     await sessions.create(connection, session, token.hash)
     await _record(connection, EventKind.SESSION_STARTED, user.id, session.id, now)
     return Opened(session, user, text)
@@ -140,6 +151,14 @@ async def refresh(services: Services, *, refresh_token: str, client: Client = NO
                 client=client,
                 subject_id=state.session.user_id,
             )
+            await notices.tell(
+                services,
+                connection,
+                state.session.user_id,
+                Notice.SESSION_CUT_OFF,
+                client=client,
+                now=now,
+            )
         else:
             # During the grace period the token first spent stays the one that may repeat.
             session = await sessions.rotate(
@@ -188,6 +207,7 @@ async def revoke(services: Services, viewer: Viewer, session_id: UUID, client: C
     """End a session of the viewer's and close its sockets; raises `NotFound` for any other."""
     now = utc_now()
     async with services.db.writing() as connection:
+        await tickets.revoke_begun(connection, viewer.user_id, by=session_id, among=BEGUN)
         if not await sessions.revoke_of(connection, viewer.user_id, session_id, now):
             raise NotFound("The session", path=["sessionId"])
         await _record(connection, EventKind.SESSION_ENDED, viewer.user_id, session_id, now)
@@ -223,9 +243,11 @@ async def revoke_others(services: Services, viewer: Viewer, client: Client) -> S
 async def end_all(connection: Connection, user_id: UUID, *, but: UUID | None = None) -> list[UUID]:
     """End a person's sessions in the caller's transaction, all or all but one.
 
+    What was begun in them, such as a change of address, ends as well, and log-ins under way.
     Returns those that were live; after COMMIT the caller hands them to `tell_ended`.
     """
     now = utc_now()
+    await tickets.revoke_begun(connection, user_id, but=but, among=BEGUN)
     ended = await sessions.revoke_all(connection, user_id, now, but=but)
     for session_id in ended:
         await _record(connection, EventKind.SESSION_ENDED, user_id, session_id, now)
@@ -246,6 +268,17 @@ async def current(services: Services, viewer: Viewer) -> Session:
     if session is None:
         raise Unauthenticated
     return session
+
+
+async def require_live(connection: Connection, viewer: Viewer) -> tuple[Session, User]:
+    """Return the viewer's session and account as stored; raises `Unauthenticated` when it ended.
+
+    Who asks was looked at some seconds ago perhaps: see `server/authentication.py`.
+    """
+    found = await sessions.with_user(connection, viewer.session_id)
+    if found is None or not found[0].live(utc_now()) or not found[1].may_sign_in:
+        raise Unauthenticated("The session has ended: log in again.")
+    return found
 
 
 async def _record(

@@ -23,8 +23,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from models.errors import Forbidden
 from models.users import UserKind
 from models.viewer import Viewer
-from resolvers.administration import require_administrator
-from resolvers.confirmation import require_confirmed
+from resolvers import confirmation
 from resolvers.rates import Pace
 from schema.context import Context
 from schema.errors import user_error
@@ -189,7 +188,9 @@ def _guarded(resolve: Callable[..., Any], policy: Policy) -> Callable[..., Any]:
         if viewer is not None:
             _require(viewer, policy)
             if policy.confirmed or policy.admin:
-                return _proved(context, viewer, policy, lambda: resolve(source, info, **arguments))
+                return _looked_up(
+                    context, viewer, policy, lambda: resolve(source, info, **arguments)
+                )
         return resolve(source, info, **arguments)
 
     return checked
@@ -206,13 +207,11 @@ def _require(viewer: Viewer, policy: Policy) -> None:
         raise GraphQLError("There is no such field.")  # never met: their schema has none
 
 
-async def _proved(
+async def _looked_up(
     context: Context, viewer: Viewer, policy: Policy, go_on: Callable[[], Any]
 ) -> Any:
-    if policy.admin:
-        # A socket knows who its person was when it was opened.
-        await require_administrator(context.services, viewer)
-    if policy.confirmed:
-        await require_confirmed(context.services, viewer)
+    await confirmation.require(
+        context.services, viewer, confirmed=policy.confirmed, admin=policy.admin
+    )
     result = go_on()
     return await result if isinstance(result, Awaitable) else result

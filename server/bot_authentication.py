@@ -40,6 +40,7 @@ class BotAuthenticator:
         self._db = db
         self._checked: OrderedDict[bytes, _Checked] = OrderedDict()
         self._hashes: dict[UUID, bytes] = {}
+        self._forgotten = 0  # tokens and sessions, so far
 
     async def authenticate(self, token: str) -> Viewer:
         """Return the bot that a token signs in; raises `Unauthenticated`."""
@@ -54,18 +55,21 @@ class BotAuthenticator:
 
     def forget(self, session_id: UUID) -> None:
         """Ask the database about a token the next time."""
+        self._forgotten += 1
         if (hash_ := self._hashes.pop(session_id, None)) is not None:
             self._checked.pop(hash_, None)
 
     async def _check(self, hash_: bytes) -> Viewer:
-        asked_at, now = monotonic(), utc_now()
-        async with self._db.reading() as connection:
-            found = await bots.by_hash(connection, hash_)
+        while True:
+            asked_at, now, forgotten = monotonic(), utc_now(), self._forgotten
+            async with self._db.reading() as connection:
+                found = await bots.by_hash(connection, hash_)
+            if forgotten == self._forgotten:
+                break
+            # A token ended while this was read: it may be this one, and seen as it was before.
         if found is None or not found[0].live(now) or not found[1].may_sign_in:
             raise Unauthenticated("The bot's token is not, or no longer, good.")
         token, user = found
-        if token.last_used_at is None or now - token.last_used_at > NOTED_EVERY:
-            await self._note(token.id, now)
         viewer = Viewer(
             user.id,
             token.id,
@@ -73,7 +77,10 @@ class BotAuthenticator:
             kind=UserKind.BOT,
             scopes=bots.split(token.scopes),
         )
+        # Before anything else is waited for: should the token end meanwhile, this is forgotten.
         self._remember(_Checked(asked_at, hash_, viewer))
+        if token.last_used_at is None or now - token.last_used_at > NOTED_EVERY:
+            await self._note(token.id, now)
         return viewer
 
     async def _note(self, token_id: UUID, now: datetime) -> None:

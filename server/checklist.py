@@ -20,7 +20,8 @@ from models.database import Database
 from models.sign_up import SignUpPolicy
 from resolvers.rates import reachable
 from server import migrations
-from server.settings import MIN_SECRET, Settings, misspelt
+from server.environment import misspelt
+from server.settings import MIN_SECRET, Settings
 
 REACH_TIMEOUT = 5.0  # seconds
 # OWASP's Password Storage Cheat Sheet: argon2id with 19 MiB at the very least.

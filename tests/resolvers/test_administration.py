@@ -197,7 +197,7 @@ async def test_who_was_just_renaming_themselves_is_found_again_after_a_suspensio
     await root.done("adminSuspendUser", ACCOUNT, userId=ana.user_id, reason="spam")
     async with server.program.services.db.writing() as connection:
         # As a request does that was let in before.
-        user = await users.lock(connection, decode(Kind.USER, ana.user_id))
+        (user,) = (await users.by_ids(connection, [decode(Kind.USER, ana.user_id)])).values()
         await users.change_profile(connection, replace(user, display_name="Maria"))
         assert await users.search(connection, "maria", after=None, limit=9) == []
     await root.done("adminReinstateUser", ACCOUNT, userId=ana.user_id)

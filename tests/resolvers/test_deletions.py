@@ -19,10 +19,10 @@ from models.messages import messages
 from models.reactions import reactions
 from models.sessions import sessions
 from models.settings import settings
+from models.tickets import tickets
 from models.users import users
 from resolvers import erasing, exporting
 from resolvers.services import utc_now
-from schema.ids import Kind, decode
 from server import worker
 from server.app import open_services
 from tests.parts.issuer import AUDIENCE
@@ -201,20 +201,37 @@ async def lively(server):
     await ana.done(
         "addReaction", "message { id }", messageId=sent["id"], emoji="\N{SLICE OF PIZZA}"
     )
-    await ana.done("updateSettings", "", whoMayAdd="CONTACTS")
-    await ana.done("changeHandle", "", handle="ana_maria")
-    await ana.done("changeHandle", "", handle="ana")
-    async with server.program.services.db.writing() as connection:
-        await verified_emails.prove(
-            connection,
-            decode(Kind.USER, ana.user_id),
-            address="ana@example.org",
-            key="ana@example.org",
-            now=utc_now(),
-        )
+    await ana.done("updateProfile", "errors { code }", bio="Ana speaking", timeZone="Europe/Berlin")
+    await ana.done("updateSettings", "errors { code }", whoMayCall="NOBODY")
+    await prove_address(server, "ana", "ana@example.org")
     await ana.ask(REQUEST)
     await exporting.make_next(server.program.services)
     return ana, bob, chat_id
+
+
+async def prove_address(server, handle, address):
+    """Let somebody have proven their address, as with a mailed code."""
+    async with server.program.services.db.writing() as connection:
+        user_id = await id_of(connection, handle)
+        now = utc_now()
+        await verified_emails.prove(connection, user_id, address=address, key=address, now=now)
+
+
+async def id_of(connection, handle):
+    found = await connection.execute(sa.select(users.c.id).where(users.c.handle == handle))
+    return found.scalar_one()
+
+
+async def named_in(server, user_id):
+    """Return the columns that name somebody."""
+    async with server.program.services.db.reading() as connection:
+        return {
+            str(column)
+            for table in metadata.tables.values()
+            for column in table.columns
+            if points_to_a_person(column)
+            and (await connection.execute(sa.select(table).where(column == user_id))).first()
+        }
 
 
 async def test_nothing_is_left_that_tells_who_it_was(server):
@@ -224,7 +241,7 @@ async def test_nothing_is_left_that_tells_who_it_was(server):
     row = await row_of(server, ana)
     assert row.display_name == "Deleted account"
     assert row.handle.startswith("deleted_")
-    known = {"id", "handle", "display_name", "display_name_folded", "kind", "created_at"}
+    known = {"id", "handle", "display_name", "kind", "created_at"}
     for name, value in row._mapping.items():
         if name not in known | {"deleted_at"}:
             assert value in (None, False), name
@@ -236,6 +253,38 @@ async def test_nothing_is_left_that_tells_who_it_was(server):
                 told = repr(stored).lower()
                 assert "ana" not in told.replace("pizza", ""), table.name
     assert "account_erased" in await acts(server)
+
+
+async def test_nothing_names_the_account_any_more_but_what_is_kept_for_a_reason(server):
+    ana, _, _ = await lively(server)
+    async with server.program.services.db.reading() as connection:
+        user_id = await id_of(connection, "ana")
+    own = await named_in(server, user_id) - own_data.KEPT.keys()
+    assert own > {"settings.user_id", "user_words.user_id", "verified_emails.user_id"}
+    await erased(server, ana)
+    left = await named_in(server, user_id) - own_data.KEPT.keys()
+    assert left == {"users.id", "members.user_id"}
+
+
+async def test_whose_address_it_was_may_prove_it_for_another_account(server):
+    ana, _, _ = await lively(server)
+    await erased(server, ana)
+    await server.registered("anna")
+    await prove_address(server, "anna", "ana@example.org")
+
+
+async def test_mailed_codes_of_an_erased_account_are_void(posting):
+    server = posting.server
+    ana = server.person()
+    await ana.register("ana", email="ana@example.org")
+    first = (await posting.letter("ana@example.org")).token
+    await ana.done("verifyEmail", "email", token=first)
+    await ana.done("changeEmail", "errors { code }", newEmail="new@example.org")
+    second = (await posting.letter("new@example.org")).token
+    await erased(server, ana)
+    code = await server.person().refused("verifyEmail", "email", token=second)
+    assert code == "INVALID_TOKEN"
+    assert await count(server, tickets) == 0
 
 
 def test_every_column_that_names_a_person_is_erased_or_said_why_not():

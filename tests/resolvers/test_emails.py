@@ -10,7 +10,9 @@ from models.audit import audit_log
 from models.sessions import sessions
 from models.tickets import tickets
 from resolvers.services import utc_now
+from tests.parts.factors import ask
 from tests.parts.people import PASSWORD
+from tests.parts.roles import administrator
 from tests.parts.smtp import posting_to
 
 ANA, NEW = "ana@example.org", "ana.new@example.org"
@@ -315,3 +317,30 @@ async def test_an_administrator_s_log_of_acts_has_no_address_in_it(posting):
     async with posting.server.program.services.db.reading() as connection:
         details = (await connection.execute(sa.select(audit_log.c.details))).scalars().all()
     assert "@" not in str(details)
+
+
+@pytest.mark.parametrize("ends_it", ["revokeSession", "revokeOtherSessions", "adminEndSessions"])
+async def test_a_change_of_address_does_not_outlive_the_session_that_began_it(posting, ends_it):
+    owner = await verified(posting)
+    mallory = posting.server.person()  # with a session of Ana's
+    session = (await mallory.log_in("ana"))["session"]["id"]
+    await mallory.done("changeEmail", "", newEmail="mallory@example.org")
+    code = (await posting.letter("mallory@example.org")).token
+    if ends_it == "revokeSession":
+        await owner.done("revokeSession", "", sessionId=session)
+    elif ends_it == "revokeOtherSessions":
+        await ask(owner, "revokeOtherSessions", "sessionIds")
+    else:
+        root = await administrator(posting.server)
+        await root.done("adminEndSessions", "", userId=owner.user_id)
+    assert await mallory.refused("verifyEmail", "email", token=code) == "INVALID_TOKEN"
+
+
+async def test_ones_own_change_of_address_goes_on_when_the_other_sessions_end(posting):
+    ana = await verified(posting)
+    await posting.server.person().log_in("ana")
+    await ana.done("changeEmail", "", newEmail=NEW)
+    code = (await posting.letter(NEW)).token
+    await ask(ana, "revokeOtherSessions", "sessionIds")
+    await ana.done("verifyEmail", "email", token=code)
+    assert await email_of(ana) == (NEW, True)

@@ -105,6 +105,8 @@ async def test_an_export_has_all_that_is_ones_own_and_nothing_of_anybody_elses(s
     left = await bob.group("Left", ana)
     await ana.done("leaveChat", "errors { code }", chatId=left)
     await server.person().refused("logIn", "session { id }", handle="ana", password="wrong")
+    await ana.done("updateSettings", "errors { code }", hides=True)
+    await ana.done("updateProfile", "errors { code }", bio="I draw", locale="es")
     export = await made(server, ana)
     assert export["progress"] == 1
     response = await fetched(server, export["url"])
@@ -114,6 +116,8 @@ async def test_an_export_has_all_that_is_ones_own_and_nothing_of_anybody_elses(s
     assert set(parts) == {part.name for part in export_parts.PARTS}
     (account,) = parts["account"]
     assert (account["handle"], account["display_name"]) == ("ana", "Ana")
+    assert (account["bio"], account["locale"]) == ("I draw", "es")
+    assert parts["settings"][0]["hides"] is True
     assert {message["text"] for message in parts["messages"]} == {
         f"from Ana {number}" for number in range(10)
     }
@@ -121,7 +125,11 @@ async def test_an_export_has_all_that_is_ones_own_and_nothing_of_anybody_elses(s
     assert [chat["chat_title"] for chat in parts["memberships"]] == ["Plans"]
     assert len(parts["past_memberships"]) == 1
     assert len(parts["sessions"]) == 1
-    assert {act["act"] for act in parts["acts"]} == {"registered", "export_requested"}
+    assert {act["act"] for act in parts["acts"]} == {
+        "registered",
+        "settings_changed",
+        "export_requested",
+    }
     assert [act["act"] for act in parts["acts_of_others"]] == ["log_in_failed"]
     whole = json.dumps(parts)
     assert "from Bob" not in whole

@@ -77,6 +77,16 @@ async def test_whose_password_is_guessed_logs_in_as_ever(limited):
     assert await tried(somebody(limited, "198.51.100.99"), password=PASSWORD) == "in"
 
 
+async def test_who_has_a_whole_network_next_to_its_victim_guesses_no_longer_than_others(limited):
+    await somebody(limited, "2001:db8:7:1::1").register("ana")
+    # Each of the 65,536 parts of it counts as a client of its own.
+    results = [await tried(somebody(limited, f"2001:db8:7:{n:x}::1")) for n in range(2, 52)]
+    assert results == ["BAD_CREDENTIALS"] * 40 + ["RATE_LIMITED"] * 10
+    # Her own network elsewhere knows nothing of that.
+    await somebody(limited, HOME).register("ben")
+    assert await tried(somebody(limited, HOME), "ben", PASSWORD) == "in"
+
+
 async def test_who_remembers_the_password_at_last_may_be_wrong_five_times_again(limited):
     await somebody(limited, HOME).register("ana")
     person = somebody(limited, HOME)

@@ -9,6 +9,7 @@ from models import sessions as stored_sessions
 from models.audit import Act, audit_log
 from models.sessions import sessions
 from resolvers.services import utc_now
+from tests.parts.factors import ask, challenged, complete, enable_totp
 from tests.parts.people import SIGNED_IN
 
 SESSIONS = "{ viewer { sessions { id deviceName current address userAgent lastSeenAt } } }"
@@ -234,3 +235,13 @@ async def test_a_session_that_ends_while_it_is_looked_up_is_not_taken_for_live(s
 
     monkeypatch.setattr(stored_sessions, "with_user", revoked_meanwhile)
     assert await code_of(ana) == "UNAUTHENTICATED"
+
+
+async def test_a_log_in_that_waits_for_its_second_factor_ends_with_the_other_sessions(server):
+    ana = await server.registered("ana")
+    app, _ = await enable_totp(ana)
+    mallory = server.person()
+    challenge = await challenged(mallory, "ana")
+    await ask(ana, "revokeOtherSessions", "sessionIds")
+    payload = await complete(mallory, challenge["token"], totpCode=app.code(1))
+    assert [error["code"] for error in payload["errors"]] == ["CHALLENGE_OVER"]

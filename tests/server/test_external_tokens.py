@@ -11,9 +11,10 @@ from models.audit import audit_log
 from models.external_identities import external_identities
 from models.sessions import sessions
 from models.users import users
+from resolvers.accounts import create_administrator
 from server.settings import Settings
 from tests.parts.issuer import AUDIENCE, Key
-from tests.parts.people import SIGNED_IN
+from tests.parts.people import PASSWORD, SIGNED_IN
 from tests.parts.running import running
 
 ME = "{ viewer { user { id handle displayName } email session { id } } }"
@@ -331,6 +332,49 @@ async def test_without_passwords_the_issuer_is_the_only_way_in(migrated_sqlite_u
         assert await person.refused("logIn", "session { id }", **log_in) == "FORBIDDEN"
         assert await rows(server, users.c.id) == []
         assert (await me(server, issuer.sign(preferred_username="ana")))["user"]["handle"] == "ana"
+
+
+async def test_without_passwords_none_is_set_or_changed_or_taken_as_proof(
+    migrated_sqlite_url, issuer
+):
+    async with running(
+        migrated_sqlite_url, oidc_issuer=issuer.url, oidc_audience=AUDIENCE, passwords=False
+    ) as server:
+        await create_administrator(
+            server.program.services,
+            handle="root",
+            password=PASSWORD,
+            display_name="Root",
+            email="root@example.org",
+        )
+        ana = bearing(server, issuer.sign())
+        new = "another good one"
+        for mutation, given in {
+            "changePassword": {"currentPassword": PASSWORD, "newPassword": new},
+            "requestPasswordReset": {"handle": "root"},
+            "resetPassword": {"token": "x", "newPassword": new},
+            "confirmIdentity": {"password": PASSWORD},
+        }.items():
+            assert await ana.refused(mutation, "__typename", **given) == "FORBIDDEN", mutation
+        # What is no password is looked at as ever.
+        assert await ana.refused("confirmIdentity", "__typename", totpCode="12345") == "BAD_FACTOR"
+
+
+async def test_clients_are_told_whether_there_are_passwords_and_which_issuer(
+    migrated_sqlite_url, sqlite_server, issuer
+):
+    asked = "{ server { passwordsEnabled issuer } }"
+    told = (await sqlite_server.person().ask(asked))["server"]
+    assert told == {"passwordsEnabled": True, "issuer": None}
+    for passwords in (True, False):
+        async with running(
+            migrated_sqlite_url,
+            oidc_issuer=issuer.url,
+            oidc_audience=AUDIENCE,
+            passwords=passwords,
+        ) as server:
+            told = (await server.person().ask(asked))["server"]
+            assert told == {"passwordsEnabled": passwords, "issuer": issuer.url}
 
 
 @pytest.mark.parametrize(

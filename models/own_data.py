@@ -38,10 +38,6 @@ SETTINGS = personal.holding(settings.c.user_id, [settings.c.user_id], withheld={
 VERIFIED_EMAIL = personal.holding(
     verified_emails.c.user_id, [verified_emails.c.user_id], withheld={"user_id", "key"}
 )
-SETTINGS = personal.holding(settings.c.user_id, [settings.c.user_id], withheld={"user_id"})
-VERIFIED_EMAIL = personal.holding(
-    verified_emails.c.user_id, [verified_emails.c.user_id], withheld={"user_id", "key"}
-)
 SESSIONS = personal.holding(
     sessions.c.user_id,
     [sessions.c.id],

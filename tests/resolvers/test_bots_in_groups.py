@@ -18,7 +18,7 @@ async def test_a_deleted_bot_hands_its_groups_to_somebody_who_is_there(server):
     assert await roles(bob, chat_id) == {"bob": "OWNER"}
 
 
-async def test_a_group_is_handed_to_a_bot_only_where_there_is_nobody_else(server):
+async def test_a_group_is_never_handed_to_a_bot(server):
     ana, bob, eve = [await server.registered(name) for name in ("ana", "bob", "eve")]
     beep = await bot(server, eve, "beep")
     chat_id = await ana.group("Friends", beep)
@@ -26,4 +26,4 @@ async def test_a_group_is_handed_to_a_bot_only_where_there_is_nobody_else(server
     await ana.done("leaveChat", "", chatId=chat_id)
     assert await roles(bob, chat_id) == {"beep": "MEMBER", "bob": "OWNER"}
     await bob.done("leaveChat", "", chatId=chat_id)
-    assert await roles(beep, chat_id) == {"beep": "OWNER"}
+    assert await roles(beep, chat_id) == {"beep": "MEMBER"}

@@ -71,6 +71,8 @@ async def lively(server):
     )
     await ana.done("updateProfile", "errors { code }", bio="Ana speaking", timeZone="Europe/Berlin")
     await ana.done("updateSettings", "errors { code }", whoMayCall="NOBODY")
+    await ana.done("changeHandle", "errors { code }", handle="ana_maria")
+    await ana.done("changeHandle", "errors { code }", handle="ana")
     await prove_address(server, "ana", "ana@example.org")
     await ana.ask(REQUEST)
     await exporting.make_next(server.program.services)

@@ -169,9 +169,7 @@ async def request_verification(
     await may_be_written_to(services, to)
     now = utc_now()
     async with services.db.writing() as connection:
-        await ask_for_proof(
-            services, connection, user, to, session_id=viewer.session_id, now=now
-        )
+        await ask_for_proof(services, connection, user, to, session_id=viewer.session_id, now=now)
         await _record(connection, Act.EMAIL_VERIFICATION_REQUESTED, viewer, client, now)
 
 
@@ -191,9 +189,7 @@ async def request_change(
     await may_be_written_to(services, to)
     now = utc_now()
     async with services.db.writing() as connection:
-        await ask_for_proof(
-            services, connection, user, to, session_id=viewer.session_id, now=now
-        )
+        await ask_for_proof(services, connection, user, to, session_id=viewer.session_id, now=now)
         await _record(connection, Act.EMAIL_CHANGE_REQUESTED, viewer, client, now)
 
 

@@ -260,7 +260,7 @@ async def current(services: Services, viewer: Viewer) -> Session:
 
 
 async def require_live(connection: Connection, viewer: Viewer) -> tuple[Session, User]:
-    """Return the viewer's session and account as stored; raises `Unauthenticated` once their session has ended.
+    """Return the viewer's session and account; raises `Unauthenticated` once that has ended.
 
     Who asks was looked at some seconds ago perhaps: see `server/authentication.py`.
     """

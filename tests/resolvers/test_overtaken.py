@@ -35,8 +35,6 @@ def meanwhile(server, monkeypatch):
     return meanwhile
 
 
-
-
 async def works(server, password, handle="ana"):
     payload = await server.person().do("logIn", SIGNED_IN, handle=handle, password=password)
     return payload["errors"] == []

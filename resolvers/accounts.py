@@ -38,7 +38,7 @@ async def register(
     Also `SignUpClosed` and `InvitationRequired`, where not everybody may. An address is theirs
     when they have proven it, for which they are mailed a code.
     """
-    require_passwords(services)
+    require_own_log_in(services)
     await services.rates.spend_from(Rate.REGISTER_FROM_ADDRESS, client)
     name = device(device_name)
     address = emails.address(email, path="email") if email is not None else None
@@ -71,10 +71,10 @@ async def register(
     return signed_in(services, opened)
 
 
-def require_passwords(services: Services) -> None:
+def require_own_log_in(services: Services) -> None:
     """Raise `Forbidden` where another issuer vouches for everybody."""
     if not services.rules.passwords:
-        raise Forbidden("This server takes no passwords: sign in at its issuer of tokens.")
+        raise Forbidden("This server has no log-in of its own: sign in at its issuer of tokens.")
 
 
 async def create_administrator(
@@ -109,7 +109,7 @@ async def log_in(
 
     A wrong password and an unknown handle answer, and cost, the same.
     """
-    require_passwords(services)
+    require_own_log_in(services)
     await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
     name = device(device_name)
     checked = await check_password(services, handle, password, client=client)

@@ -20,6 +20,7 @@ from models.tickets import Purpose
 from models.viewer import Viewer
 from resolvers import passkey_challenges
 from resolvers import recovery_codes as codes
+from resolvers.accounts import require_own_log_in
 from resolvers.passkey_challenges import Asked
 from resolvers.rates import Rate
 from resolvers.second_factors import prove_passkey
@@ -135,7 +136,12 @@ async def remove(
 
 
 async def begin_log_in(services: Services, *, client: Client) -> Asked:
-    """Return what to ask any authenticator; says nothing about any account."""
+    """Return what to ask any authenticator; says nothing about any account.
+
+    Raises `Forbidden` where another issuer vouches for everybody: whom it has let go would come
+    back by a passkey.
+    """
+    require_own_log_in(services)
     await services.rates.spend_from(Rate.PASSKEY_LOG_IN_FROM_ADDRESS, client)
     async with services.db.writing() as connection:
         challenge_id, challenge = await passkey_challenges.issue(
@@ -154,8 +160,10 @@ async def finish_log_in(
 ) -> SignedIn:
     """Open a session for whoever's passkey it is; raises `ChallengeOver` or `BadFactor`.
 
-    Nothing more is asked for: the passkey is one factor, and what unlocked it another.
+    Nothing more is asked for: the passkey is one factor, and what unlocked it another. Raises
+    `Forbidden` as `begin_log_in`.
     """
+    require_own_log_in(services)
     await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
     name = device(device_name)
     now = utc_now()

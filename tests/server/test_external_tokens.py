@@ -12,6 +12,8 @@ from models.external_identities import external_identities
 from models.sessions import sessions
 from models.users import users
 from server.settings import Settings
+from tests.parts.authenticator import Authenticator
+from tests.parts.factors import ORIGIN, ask, register_passkey
 from tests.parts.issuer import AUDIENCE, Key
 from tests.parts.people import SIGNED_IN
 from tests.parts.running import running
@@ -331,6 +333,28 @@ async def test_without_passwords_the_issuer_is_the_only_way_in(migrated_sqlite_u
         assert await person.refused("logIn", "session { id }", **log_in) == "FORBIDDEN"
         assert await rows(server, users.c.id) == []
         assert (await me(server, issuer.sign(preferred_username="ana")))["user"]["handle"] == "ana"
+
+
+async def test_a_passkey_is_no_way_around_the_issuer_and_confirms_all_the_same(
+    migrated_sqlite_url, issuer
+):
+    async with running(
+        migrated_sqlite_url, oidc_issuer=issuer.url, oidc_audience=AUDIENCE, passwords=False
+    ) as server:
+        ana, passkey = (
+            bearing(server, issuer.sign(auth_time=int(minutes(0).timestamp()))),
+            Authenticator(ORIGIN),
+        )
+        assert (await register_passkey(ana, passkey))["errors"] == []
+        # Whom the issuer has let go must not come back by themselves.
+        nobody = server.person()
+        begun = await ask(nobody, "beginPasskeyLogIn", "challengeId options")
+        assert [error["code"] for error in begun["errors"]] == ["FORBIDDEN"]
+        answer = {"challengeId": "x", "credential": "{}"}
+        assert await nobody.refused("finishPasskeyLogIn", "accessToken", **answer) == "FORBIDDEN"
+        asked = await ask(ana, "beginPasskeyConfirmation", "challengeId options")
+        proof = {"challengeId": asked["challengeId"], "credential": passkey.get(asked["options"])}
+        await ana.done("confirmIdentity", "confirmedUntil", passkey=proof)
 
 
 @pytest.mark.parametrize(

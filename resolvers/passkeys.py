@@ -19,7 +19,7 @@ from models.second_factors import SecondFactors
 from models.tickets import Purpose
 from models.viewer import Viewer
 from notify.letters import Notice
-from resolvers import passkey_challenges
+from resolvers import passkey_challenges, passwords
 from resolvers import recovery_codes as codes
 from resolvers.notices import tell
 from resolvers.passkey_challenges import Asked
@@ -143,7 +143,12 @@ async def remove(
 
 
 async def begin_log_in(services: Services, *, client: Client) -> Asked:
-    """Return what to ask any authenticator; says nothing about any account."""
+    """Return what to ask any authenticator; says nothing about any account.
+
+    Raises `Forbidden` where another issuer vouches for everybody: whom it has let go would come
+    back by a passkey.
+    """
+    passwords.require_enabled(services)
     await services.rates.spend_from(Rate.PASSKEY_LOG_IN_FROM_ADDRESS, client)
     async with services.db.writing() as connection:
         challenge_id, challenge = await passkey_challenges.issue(
@@ -162,8 +167,10 @@ async def finish_log_in(
 ) -> SignedIn:
     """Open a session for whoever's passkey it is; raises `ChallengeOver` or `BadFactor`.
 
-    Nothing more is asked for: the passkey is one factor, and what unlocked it another.
+    Nothing more is asked for: the passkey is one factor, and what unlocked it another. Raises
+    `Forbidden` as `begin_log_in`.
     """
+    passwords.require_enabled(services)
     await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
     name = device(device_name)
     now = utc_now()

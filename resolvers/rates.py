@@ -35,6 +35,9 @@ STORAGE_TIMEOUT = 0.25  # seconds
 STORAGE_REST = 5.0  # seconds
 PREFIX = "hubbub:limits"
 REDIS_PORT = 6379
+# An IPv6 /48 gets as much as so many addresses: a large office does not notice, and whoever has
+# been given all its 65,536 /64s does.
+NETWORK = 16
 
 
 _Counting = Callable[[SlidingWindowCounterRateLimiter, "Rate", str], Awaitable[int | None]]
@@ -89,6 +92,10 @@ class Rate(Enum):
 
 
 _ITEMS = {rate: parse_many(rate.limits) for rate in Rate}
+_OF_NETWORK = {
+    rate: [type(item)(item.amount * NETWORK, item.multiples) for item in items]
+    for rate, items in _ITEMS.items()
+}
 
 
 class Pace(Enum):
@@ -128,9 +135,17 @@ class Rates:
             raise RateLimited(retry_after=waiting)
 
     async def spend_from(self, rate: Rate, client: Client) -> None:
-        """Count one more of the client's address, if it has one; raises `RateLimited`."""
+        """Count one more of the client's address, if it has one; raises `RateLimited`.
+
+        Of an IPv6 address its network is counted as well, see `NETWORK`.
+        """
         if client.single_address is not None:
             await self.spend(rate, client.single_address)
+        network = client.coarse_address
+        if self._enabled and network is not None and ":" in network:
+            waiting = await self._counted(_spent_by_network, rate, _short(network))
+            if waiting is not None:
+                raise RateLimited(retry_after=waiting)
 
     async def forgive(self, rate: Rate, key: str) -> None:
         """Forget what was counted under a key."""
@@ -163,7 +178,19 @@ class Rates:
 
 async def _spent(limiter: SlidingWindowCounterRateLimiter, rate: Rate, name: str) -> int | None:
     """Count one more, and return None, or in how many seconds it may be tried again."""
-    for item in rate.items:
+    return await _counted_within(limiter, rate, name, rate.items)
+
+
+async def _spent_by_network(
+    limiter: SlidingWindowCounterRateLimiter, rate: Rate, name: str
+) -> int | None:
+    return await _counted_within(limiter, rate, name, _OF_NETWORK[rate])
+
+
+async def _counted_within(
+    limiter: SlidingWindowCounterRateLimiter, rate: Rate, name: str, items: list[RateLimitItem]
+) -> int | None:
+    for item in items:
         if not await limiter.hit(item, rate.name, name):
             stats = await limiter.get_window_stats(item, rate.name, name)
             return max(1, math.ceil(stats.reset_time - time.time()))

@@ -123,6 +123,8 @@ def test_the_table_has_the_limits_of_the_code():
         "characters of the messages among them": str(mailbox.MAILBOX_TEXT),
         "characters of an operation's id": str(protocol.MAX_ID),
         "operations on one socket": str(connection.MAX_OPERATIONS),
+        # Which ones: `limits.CREDENTIALS`, compared below.
+        "fields that try a password or a code, in a mutation: see [accounts](#accounts)": "1",
         "streams of one session on a node": str(streaming.MAX_STREAMS),
         "`events` subscriptions that wait on one node to catch up": str(feed.MAY_WAIT),
         "waiting for one's turn to catch up": f"{feed.TURN_TIMEOUT:.0f} s",
@@ -202,6 +204,27 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
 def test_a_number_in_the_text_is_that_of_the_code(heading, words, value):
     text = " ".join(PAGE.section(heading).split())
     assert words.format(f"{float(value):.0f}") in text
+
+
+def named_in(first, last):
+    """Return the fields that the sentence names which begins and ends so."""
+    _, found, rest = PAGE.prose.partition(first)
+    assert found
+    return set(re.findall(r"`(\w+)`", rest.partition(last)[0]))
+
+
+def test_the_text_names_every_mutation_of_which_an_operation_has_one():
+    first = "Of the mutations that try a password or a code, an operation may have one:"
+    assert named_in(first, ".") == limits.CREDENTIALS
+
+
+def test_the_text_names_every_change_that_asks_for_proof():
+    confirmed = {
+        name.partition(".")[2]
+        for name, policy in POLICIES.items()
+        if policy.confirmed and not policy.admin
+    }
+    assert named_in("### Dangerous changes", "ask for somebody") == confirmed
 
 
 def test_the_fifth_wrong_try_is_the_last():

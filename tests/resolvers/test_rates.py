@@ -72,6 +72,22 @@ async def test_many_at_once_gain_nothing(counted):
     assert results.count(0) <= 5
 
 
+async def test_a_whole_ipv6_network_gets_no_more_than_sixteen_addresses_do(counted):
+    async def registered(address):
+        try:
+            await counted.spend_from(Rate.REGISTER_FROM_ADDRESS, Client(address))
+        except RateLimited:
+            return 0
+        return 1
+
+    # Tunnels of 65,536 such addresses are to be had for nothing.
+    neighbours = [f"2001:db8:7:{n:x}::1" for n in range(1000)]
+    assert sum([await registered(address) for address in neighbours]) == 16 * 60
+    assert await registered("2001:db8:8::1") == 1
+    # IPv4 addresses of one network are different people's.
+    assert all([await registered(f"192.0.2.{n}") for n in range(250)])
+
+
 async def test_nodes_that_share_a_redis_count_together(redis_url, patient):
     async with rates(redis_url, enabled=True) as here, rates(redis_url, enabled=True) as there:
         assert await spent(here, Rate.GUESS_FROM_ADDRESS, "shared", 3) == 3

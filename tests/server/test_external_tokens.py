@@ -13,6 +13,8 @@ from models.sessions import sessions
 from models.users import users
 from resolvers.accounts import create_administrator
 from server.settings import Settings
+from tests.parts.authenticator import Authenticator
+from tests.parts.factors import ORIGIN, ask, register_passkey
 from tests.parts.issuer import AUDIENCE, Key
 from tests.parts.people import PASSWORD, SIGNED_IN
 from tests.parts.running import running
@@ -375,6 +377,28 @@ async def test_clients_are_told_whether_there_are_passwords_and_which_issuer(
         ) as server:
             told = (await server.person().ask(asked))["server"]
             assert told == {"passwordsEnabled": passwords, "issuer": issuer.url}
+
+
+async def test_a_passkey_is_no_way_around_the_issuer_and_confirms_all_the_same(
+    migrated_sqlite_url, issuer
+):
+    async with running(
+        migrated_sqlite_url, oidc_issuer=issuer.url, oidc_audience=AUDIENCE, passwords=False
+    ) as server:
+        ana, passkey = (
+            bearing(server, issuer.sign(auth_time=int(minutes(0).timestamp()))),
+            Authenticator(ORIGIN),
+        )
+        assert (await register_passkey(ana, passkey))["errors"] == []
+        # Whom the issuer has let go must not come back by themselves.
+        nobody = server.person()
+        begun = await ask(nobody, "beginPasskeyLogIn", "challengeId options")
+        assert [error["code"] for error in begun["errors"]] == ["FORBIDDEN"]
+        answer = {"challengeId": "x", "credential": "{}"}
+        assert await nobody.refused("finishPasskeyLogIn", "accessToken", **answer) == "FORBIDDEN"
+        asked = await ask(ana, "beginPasskeyConfirmation", "challengeId options")
+        proof = {"challengeId": asked["challengeId"], "credential": passkey.get(asked["options"])}
+        await ana.done("confirmIdentity", "confirmedUntil", passkey=proof)
 
 
 @pytest.mark.parametrize(

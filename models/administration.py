@@ -10,10 +10,15 @@ from models.database import Connection
 from models.users import User, UserKind, users
 
 _COLUMNS = columns(users, User)
-_ACTING = (
-    users.c.is_admin,
-    users.c.suspended_at.is_(None),
-    users.c.deleted_at.is_(None),
+_ADMINISTRATORS = (
+    sa.select(*_COLUMNS)
+    .where(
+        # As the index has it: SQLite uses it for no other spelling.
+        sa.text("users.is_admin"),
+        users.c.suspended_at.is_(None),
+        users.c.deleted_at.is_(None),
+    )
+    .order_by(users.c.id)
 )
 
 
@@ -53,7 +58,7 @@ async def administrators(connection: Connection, *, lock: bool = False) -> dict[
 
     Under `lock` nobody else makes or unmakes one: what is decided by who is left stays true.
     """
-    query = sa.select(*_COLUMNS).where(*_ACTING).order_by(users.c.id)
+    query = _ADMINISTRATORS
     if lock:
         query = query.with_for_update(key_share=True)
     return {row.id: User(*row) for row in await connection.execute(query)}

@@ -3,6 +3,7 @@
 A row is there from the request until the account is erased or the request is taken back.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -60,6 +61,14 @@ async def of_user(connection: Connection, user_id: UUID) -> Deletion | None:
         await connection.execute(sa.select(*_COLUMNS).where(account_deletions.c.user_id == user_id))
     ).one_or_none()
     return Deletion(*row) if row else None
+
+
+async def asked_for_among(connection: Connection, user_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the accounts that are to be deleted."""
+    rows = await connection.execute(
+        sa.select(account_deletions.c.user_id).where(account_deletions.c.user_id.in_(set(user_ids)))
+    )
+    return set(rows.scalars())
 
 
 async def cancel(connection: Connection, user_id: UUID) -> bool:

@@ -81,7 +81,8 @@ class Member:
 
 
 _COLUMNS = columns(members, Member)
-# `models/chats.py` imports this module, so its table is named here instead of imported.
+# These modules import this one, so their tables are named here instead of imported.
+_USERS = sa.table("users", sa.column("id", sa.Uuid), sa.column("kind", sa.String))
 _CHATS = sa.table("chats", sa.column("id", sa.Uuid), sa.column("last_message_seq", sa.BigInteger))
 _PRESENT = sa.select(*_COLUMNS).where(members.c.left_seq.is_(None))
 _OF_CHATS = _PRESENT.where(
@@ -186,16 +187,18 @@ async def stays(connection: Connection, people: Iterable[tuple[UUID, UUID]]) -> 
 async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Member | None:
     """Return who owns a chat after its owner left: the longest-standing admin, else member.
 
-    None when there are only guests.
+    None when there are only guests and bots: a person answers for a chat.
     """
     row = (
         await connection.execute(
-            _PRESENT.where(
+            _PRESENT.join(_USERS, _USERS.c.id == members.c.user_id)
+            .where(
                 members.c.chat_id == chat_id,
                 members.c.user_id != owner_id,
-                members.c.role != Role.GUEST.value,
+                _USERS.c.kind == "person",  # `UserKind.PERSON`
             )
-            .order_by(members.c.role, members.c.id)  # "admin" sorts before "member"
+            # "admin" sorts before "member".
+            .order_by(members.c.role, members.c.id)
             .limit(1)
         )
     ).one_or_none()

@@ -6,7 +6,7 @@ test compares both with the tables that there are.
 """
 
 from models import personal
-from models.audit import audit_log
+from models.audit import Act, audit_log
 from models.bots import bots
 from models.chats import chats
 from models.deletions import account_deletions
@@ -20,20 +20,23 @@ from models.reactions import reactions
 from models.recovery_codes import recovery_codes
 from models.reports import reports
 from models.sessions import sessions
+from models.settings import settings
 from models.suspensions import suspensions
 from models.tickets import tickets
 from models.totp import totp
 from models.users import users
+from models.verified_emails import verified_emails
 
 _IN_CHATS = members.join(chats, chats.c.id == members.c.chat_id)
-_OF_CHATS = {
-    "chat_kind": chats.c.kind,
-    "chat_title": chats.c.title,
-    "chat_created_by": chats.c.created_by,
-}
+# Of a chat that somebody has left, what cannot have changed since: its title now is its members'.
+_OF_PAST_CHATS = {"chat_kind": chats.c.kind, "chat_created_by": chats.c.created_by}
+_OF_CHATS = {**_OF_PAST_CHATS, "chat_title": chats.c.title}
 
-ACCOUNT = personal.holding(
-    users.c.id, [users.c.id], withheld={"password_hash", "display_name_folded"}
+ACCOUNT = personal.holding(users.c.id, [users.c.id], withheld={"password_hash"})
+SETTINGS = personal.holding(settings.c.user_id, [settings.c.user_id], withheld={"user_id"})
+# The address itself is told with the account.
+VERIFIED_EMAIL = personal.holding(
+    verified_emails.c.user_id, [verified_emails.c.user_id], withheld={"user_id", "key"}
 )
 SESSIONS = personal.holding(
     sessions.c.user_id,
@@ -60,7 +63,7 @@ PAST_MEMBERSHIPS = personal.holding(
     withheld={"user_id"},
     where=members.c.left_seq.is_not(None),
     joined=_IN_CHATS,
-    more=_OF_CHATS,
+    more=_OF_PAST_CHATS,
 )
 MESSAGES = personal.holding(
     messages.c.sender_id,
@@ -111,12 +114,15 @@ ACTS = personal.holding(
     [audit_log.c.id],
     withheld={"actor_id"},
 )
+# What others tell the administrators about somebody is not for them, not even that they did.
+_ABOUT_SOMEBODY = [Act.USER_REPORTED.value, Act.REPORT_RESOLVED.value]
 # From where others acted is theirs, or that of whoever tried.
 ACTS_OF_OTHERS = personal.holding(
     audit_log.c.subject_id,
     [audit_log.c.id],
     withheld={"actor_id", "session_id", "address", "user_agent", "details", "subject_id"},
-    where=audit_log.c.actor_id.is_distinct_from(audit_log.c.subject_id),
+    where=audit_log.c.actor_id.is_distinct_from(audit_log.c.subject_id)
+    & audit_log.c.act.not_in(_ABOUT_SOMEBODY),
 )
 
 # Rows that go with an account. What is not here is in `KEPT`, or has an eraser of its own.
@@ -130,6 +136,8 @@ ERASED = [
     external_identities.c.user_id,
     exports.c.user_id,
     tickets.c.user_id,
+    settings.c.user_id,
+    verified_emails.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {
@@ -139,7 +147,7 @@ KEPT = {
     "events.actor_id": "pruned with the log",
     "events.subject_id": "pruned with the log",
     "events.user_id": "pruned with the log",
-    "guest_links.created_by": "the chat's, whose admins may revoke it, and gone when it expires",
+    "guest_links.created_by": "the chat's, and lets nobody in any more",
     "invitations.created_by": "the server's, and gone when it expires",
     "messages.sender_id": "what was said to others stays with them; its sender is shown as nobody",
     "node_sessions.user_id": "gone as soon as the sockets are closed",
@@ -160,6 +168,7 @@ NOT_EXPORTED = {
     "bots.user_id": "told with its owner's bots",
     "guest_links.created_by": "told by the chat, to its members",
     "guests.user_id": "guests have no exports",
+    "handles.user_id": "hashes of handles; the one in use is told with the account",
     "invitations.created_by": "what an administrator did, told with their acts",
     "recovery_codes.user_id": "hashes of codes that are shown once",
     "reports.resolved_by": "what an administrator did, told with their acts",
@@ -168,4 +177,5 @@ NOT_EXPORTED = {
     "node_sessions.user_id": "which sockets are open in this moment",
     "receipts.user_id": "told with the memberships",
     "tickets.user_id": "hashes of what was mailed, for minutes",
+    "user_words.user_id": "the names of the account again, cut up for the search",
 }

@@ -60,6 +60,11 @@ class Session:
         return self.revoked_at is None and now < self.expires_at
 
 
+SHOWN = (
+    200  # of somebody's sessions; a person has a few, a program that logs in anew each time more
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RefreshState:
     """What a refresh is decided by."""
@@ -87,6 +92,7 @@ _LIVE_OF_USER = (
         sessions.c.expires_at > sa.bindparam("now"),
     )
     .order_by(sessions.c.last_seen_at.desc(), sessions.c.id)
+    .limit(SHOWN)
 )
 # As one parameter, however many there are: a node asks about all its sockets' sessions at once.
 _LIVE_AMONG = {
@@ -176,24 +182,33 @@ async def with_user(connection: Connection, session_id: UUID) -> tuple[Session, 
 
 
 async def live_of(connection: Connection, user_id: UUID, now: datetime) -> list[Session]:
-    """Return a person's live sessions, the last seen first."""
+    """Return a person's live sessions, the last seen first, `SHOWN` at most."""
     rows = await connection.execute(_LIVE_OF_USER, {"user_id": user_id, "now": now})
     return [Session(*row) for row in rows]
 
 
 async def live_of_many(
-    connection: Connection, user_ids: Iterable[UUID], now: datetime
+    connection: Connection, user_ids: Iterable[UUID], now: datetime, *, limit: int
 ) -> dict[UUID, list[Session]]:
-    """Return these people's live sessions by person, the last seen first."""
+    """Return these people's live sessions by person, the last seen first, so many of each."""
     result: dict[UUID, list[Session]] = {user_id: [] for user_id in user_ids}
-    rows = await connection.execute(
-        sa.select(*_COLUMNS)
+    place = sa.func.row_number().over(
+        partition_by=sessions.c.user_id,
+        order_by=(sessions.c.last_seen_at.desc(), sessions.c.id),
+    )
+    live = (
+        sa.select(*_COLUMNS, place.label("place"))
         .where(
             sessions.c.user_id.in_(list(result)),
             sessions.c.revoked_at.is_(None),
             sessions.c.expires_at > now,
         )
-        .order_by(sessions.c.last_seen_at.desc(), sessions.c.id)
+        .subquery()
+    )
+    rows = await connection.execute(
+        sa.select(*(live.c[column.name] for column in _COLUMNS))
+        .where(live.c.place <= limit)
+        .order_by(live.c.place)
     )
     for row in rows:
         result[row.user_id].append(Session(*row))

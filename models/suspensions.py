@@ -61,12 +61,12 @@ async def begin(connection: Connection, suspension: Suspension) -> None:
     )
 
 
-async def end(connection: Connection, user_id: UUID) -> bool:
+async def end(connection: Connection, user_id: UUID, *, due: datetime | None = None) -> bool:
     """Let somebody sign in again, and those of their bots that were not suspended themselves.
 
-    Returns whether they were suspended.
+    Returns whether they were suspended; with `due`, until then at the latest.
     """
-    if not await _forget(connection, user_id):
+    if not await _forget(connection, user_id, due=due):
         return False
     still = sa.select(suspensions.c.user_id)
     await connection.execute(
@@ -97,9 +97,11 @@ async def over(connection: Connection, now: datetime, *, limit: int) -> Sequence
     return [Suspension(*row) for row in rows]
 
 
-async def _forget(connection: Connection, user_id: UUID) -> bool:
-    gone = await connection.execute(suspensions.delete().where(suspensions.c.user_id == user_id))
-    return gone.rowcount == 1
+async def _forget(connection: Connection, user_id: UUID, *, due: datetime | None = None) -> bool:
+    doomed = suspensions.delete().where(suspensions.c.user_id == user_id)
+    if due is not None:
+        doomed = doomed.where(suspensions.c.until <= due)
+    return (await connection.execute(doomed)).rowcount == 1
 
 
 def _with_bots(user_id: UUID) -> sa.CompoundSelect[tuple[UUID]]:

@@ -54,6 +54,13 @@ users = sa.Table(
     sa.Column("status_expires_at", UtcDateTime),
     sa.Column("locale", sa.String(35)),
     sa.Column("time_zone", sa.String(64)),
+    # Of a million people a handful: looked up, and locked, by whatever administrators do.
+    sa.Index(
+        "ix_users_administrators",
+        "id",
+        postgresql_where=sa.text("is_admin"),
+        sqlite_where=sa.text("is_admin"),
+    ),
 )
 
 
@@ -155,10 +162,10 @@ async def change_profile(connection: Connection, user: User) -> None:
 async def index(connection: Connection, user_id: UUID) -> None:
     """Have an account found by its names as they are now, or not at all if it is not to be found.
 
-    To be called in the transaction that changes its names, whether it hides, or whether it may
-    sign in; the account must be locked, or new.
+    To be called in the transaction that changes its names, or whether it hides; the account must
+    be locked, or new. Whoever is suspended keeps their words, and nobody finds them meanwhile.
     """
-    found = sa.select(users.c.handle, users.c.display_name).where(users.c.id == user_id, _OPEN)
+    found = sa.select(users.c.handle, users.c.display_name).where(users.c.id == user_id, _LISTED)
     row = (await connection.execute(found)).one_or_none()
     await user_words.replace(connection, user_id, list(row) if row else [])
 
@@ -221,6 +228,7 @@ async def erase(connection: Connection, user_id: UUID) -> None:
             is_admin=False,
         )
     )
+    await user_words.replace(connection, user_id, [])
 
 
 async def credentials(connection: Connection, handle: str) -> tuple[UUID, str | None] | None:
@@ -256,13 +264,14 @@ def _there_is(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     return row.is_not(None)
 
 
-# Whom everybody may see: who does not hide, and has an account to be written to.
-_OPEN = (
+# Whom words are kept of to be found by: everybody may see them while they may sign in.
+_LISTED = (
     (users.c.kind != UserKind.GUEST.value)
-    & users.c.suspended_at.is_(None)
     & users.c.deleted_at.is_(None)
     & ~_there_is(settings.c.user_id == users.c.id, settings.c.hides)
 )
+# Whom everybody may see: who does not hide, and has an account to be written to.
+_OPEN = users.c.suspended_at.is_(None) & _LISTED
 
 
 def _met(*, they_left: bool, viewer_left: bool) -> sa.ColumnElement[bool]:

@@ -41,6 +41,7 @@ _RECIPIENT = sa.select(
     verified_emails.c.key, users.c.password_hash.is_not(None), *columns(users, User)
 ).select_from(_OWNED)
 _BY_KEY = _RECIPIENT.where(verified_emails.c.key == sa.bindparam("sought"))
+_BY_USER = _RECIPIENT.where(users.c.id == sa.bindparam("sought"))
 _BY_HANDLE = _RECIPIENT.where(users.c.handle == sa.bindparam("sought"))
 _KEY_OF = sa.select(verified_emails.c.key).where(
     verified_emails.c.user_id == sa.bindparam("user_id")
@@ -62,8 +63,13 @@ async def by_handle(connection: Connection, handle: str) -> Recipient | None:
     return await _recipient(connection, _BY_HANDLE, handle)
 
 
+async def by_user(connection: Connection, user_id: UUID) -> Recipient | None:
+    """Return a person, if they have proven an address."""
+    return await _recipient(connection, _BY_USER, user_id)
+
+
 async def _recipient(
-    connection: Connection, query: sa.Select[Any], sought: str
+    connection: Connection, query: sa.Select[Any], sought: str | UUID
 ) -> Recipient | None:
     row = (await connection.execute(query, {"sought": sought})).one_or_none()
     if row is None:

@@ -33,9 +33,49 @@ class Doing:
 
 
 class Notice(Enum):
-    """A change that an account's owner is told of: the subject, and what the account has or is."""
+    """What an account's owner is told of: the subject, what the account has or is, and what to do.
+
+    Where nothing else is said, the owner is told what to do if it was not them.
+    """
 
     PASSWORD_CHANGED = ("Your password was changed", "has a new password")
+    TOTP_ENABLED = (
+        "An authenticator app was added",
+        "asks for a code of an authenticator app from now on",
+    )
+    TOTP_DISABLED = (
+        "An authenticator app was removed",
+        "asks for codes of an authenticator app no longer",
+    )
+    PASSKEY_ADDED = ("A passkey was added", "has a new passkey, which opens it")
+    PASSKEY_REMOVED = ("A passkey was removed", "has a passkey less than before")
+    PASSKEY_CLONED = (
+        "A passkey was refused",
+        "has a passkey of which somebody seems to have a copy. It was refused just now",
+        "Remove the passkey, and register another one in its place.",
+    )
+    RECOVERY_CODES_MADE = (
+        "New recovery codes were made",
+        "has new recovery codes; those from before are good for nothing any more",
+    )
+    RECOVERY_CODE_USED = (
+        "A recovery code was used",
+        "has a recovery code less: somebody gave one to prove that the account is theirs",
+    )
+    NEW_SIGN_IN = (
+        "A new sign-in",
+        "was signed in to from a network in which it was not used lately",
+    )
+    SESSION_CUT_OFF = (
+        "A device was logged out",
+        "was logged out on one device: somebody else may have had a copy of its secret",
+        "Log in again there. If the list of your devices has one that is not yours, log it out.",
+    )
+
+    def __init__(self, subject: str, what: str, advice: str | None = None) -> None:
+        self.subject = subject
+        self.what = what
+        self.advice = advice
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +187,38 @@ class Letters:
             (),
         )
 
-    def notice(self, reader: Reader, notice: Notice, doing: Doing) -> Message:
-        """Tell somebody of a change to their account."""
-        subject, what = notice.value
+    def notice(
+        self, reader: Reader, notice: Notice, doing: Doing, *, has_password: bool
+    ) -> Message:
+        """Tell somebody of what befell their account."""
         return self._written(
             reader,
-            subject,
-            _paragraphs(f"The {self._service} account @{reader.handle} {what}.", _told(doing)),
+            notice.subject,
+            _paragraphs(
+                f"The {self._service} account @{reader.handle} {notice.what}.", _told(doing)
+            ),
             None,
             _paragraphs(
-                "If it was you, all is well. If it was not, ask for a new password at once: that "
-                "logs everybody out. Then look through your account's settings."
+                notice.advice
+                or f"If it was you, all is well. If it was not, {_OUT[has_password]} Then look "
+                "through your account's settings."
+            ),
+        )
+
+    def deletion_requested(self, reader: Reader, *, due_at: datetime, doing: Doing) -> Message:
+        """Tell somebody that their account is to be deleted, and until when it can be kept."""
+        return self._written(
+            reader,
+            "Your account will be deleted",
+            _paragraphs(
+                f"The {self._service} account @{reader.handle} will be deleted on "
+                f"{_moment(due_at)}, as was asked for, and everybody was logged out.",
+                _told(doing),
+            ),
+            None,
+            _paragraphs(
+                "If it was you, there is nothing more to do. If it was not, or if you think better "
+                "of it, log in before then and keep the account. Logging in alone does not keep it."
             ),
         )
 
@@ -189,6 +250,13 @@ class Letters:
         )
 
 
+# How to shut a stranger out, for who has a password, and who has none.
+_OUT = {
+    True: "ask for a new password at once: that logs everybody out.",
+    False: "log out everywhere else at once.",
+}
+
+
 def _paragraphs(*texts: str) -> tuple[str, ...]:
     return texts
 
@@ -201,4 +269,8 @@ def _words(lasts: timedelta) -> str:
 
 def _told(doing: Doing) -> str:
     where = f", from {doing.address}" if doing.address else ""
-    return f"This was done on {doing.at.day} {doing.at:%B %Y at %H:%M} UTC{where}."
+    return f"This was done on {_moment(doing.at)}{where}."
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.day} {at:%B %Y at %H:%M} UTC"

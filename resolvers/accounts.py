@@ -9,7 +9,7 @@ from models import audit, users, verified_emails
 from models.audit import Act
 from models.base import new_key
 from models.client import NOWHERE, Client
-from models.errors import AccountSuspended, BadCredentials, Forbidden
+from models.errors import AccountSuspended, BadCredentials
 from models.users import User
 from resolvers import emails, log_in_challenges, names, passwords, sign_up
 from resolvers.emails import Login
@@ -38,7 +38,7 @@ async def register(
     Also `SignUpClosed` and `InvitationRequired`, where not everybody may. An address is theirs
     when they have proven it, for which they are mailed a code.
     """
-    require_own_log_in(services)
+    passwords.require_enabled(services)
     await services.rates.spend_from(Rate.REGISTER_FROM_ADDRESS, client)
     name = device(device_name)
     address = emails.address(email, path="email") if email is not None else None
@@ -69,12 +69,6 @@ async def register(
             )
     services.node.announce_log()
     return signed_in(services, opened)
-
-
-def require_own_log_in(services: Services) -> None:
-    """Raise `Forbidden` where another issuer vouches for everybody."""
-    if not services.rules.passwords:
-        raise Forbidden("This server has no log-in of its own: sign in at its issuer of tokens.")
 
 
 async def create_administrator(
@@ -109,7 +103,7 @@ async def log_in(
 
     A wrong password and an unknown handle answer, and cost, the same.
     """
-    require_own_log_in(services)
+    passwords.require_enabled(services)
     await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
     name = device(device_name)
     checked = await check_password(services, handle, password, client=client)

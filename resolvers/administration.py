@@ -1,12 +1,12 @@
 """What administrators do to accounts. Every act is in the audit log, in the same transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from models import administration, audit, bots, events, suspensions, users
+from models import administration, audit, bots, deletions, events, suspensions, users
 from models.audit import Act
 from models.client import NOWHERE, Client
 from models.database import Connection
@@ -20,6 +20,7 @@ from resolvers.sessions import end_all, tell_ended
 from resolvers.text import checked
 
 REINSTATED_AT_ONCE = 100
+_NO_MORE = "You are not an administrator any more."
 
 
 async def suspend(
@@ -117,7 +118,8 @@ async def reinstate_due(services: Services) -> int:
     async with services.db.writing() as connection:
         due = await suspensions.over(connection, now, limit=REINSTATED_AT_ONCE)
         for suspension in due:
-            if await suspensions.end(connection, suspension.user_id):
+            # Somebody may be suspending them anew in this moment.
+            if await suspensions.end(connection, suspension.user_id, due=now):
                 user = (await users.by_ids(connection, [suspension.user_id]))[suspension.user_id]
                 ended += await _begin_anew(connection, user)
                 await audit.record(
@@ -174,8 +176,8 @@ async def set_administrator(
         user = await _account(connection, user_id)
         if user.kind != UserKind.PERSON:
             raise Forbidden("Only people can be administrators.", path=["userId"])
-        if not is_admin and set(acting) == {user_id}:
-            raise Conflict("Nobody else is an administrator.", path=["userId"])
+        if not is_admin:
+            await _require_another(connection, acting, user_id, path=["userId"])
         if not await administration.make_administrator(connection, user_id, is_admin=is_admin):
             already = "is an administrator already" if is_admin else "is no administrator"
             raise Conflict(f"That person {already}.", path=["userId"])
@@ -185,6 +187,21 @@ async def set_administrator(
         ended = [] if is_admin else await end_all(connection, user_id, but=viewer.session_id)
     await tell_ended(services, ended)
     return replace(user, is_admin=is_admin)
+
+
+async def require_another(connection: Connection, user_id: UUID) -> None:
+    """Raise `Conflict` if somebody is the only administrator who stays; nobody unmakes one now."""
+    acting = await administration.administrators(connection, lock=True)
+    if user_id in acting:
+        await _require_another(connection, acting, user_id)
+
+
+async def _require_another(
+    connection: Connection, acting: Collection[UUID], user_id: UUID, *, path: Sequence[str] = ()
+) -> None:
+    others = set(acting) - {user_id}
+    if others == await deletions.asked_for_among(connection, others):
+        raise Conflict("Nobody else is an administrator.", path=path)
 
 
 async def listed(
@@ -220,7 +237,7 @@ async def _acting(connection: Connection, viewer: Viewer) -> dict[UUID, User]:
     """Return the administrators, locked; raises `Forbidden` if the viewer is none any more."""
     acting = await administration.administrators(connection, lock=True)
     if viewer.user_id not in acting:
-        raise Forbidden("You are not an administrator any more.")
+        raise Forbidden(_NO_MORE)
     return acting
 
 

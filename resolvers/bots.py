@@ -15,13 +15,12 @@ from models.client import NOWHERE, Client
 from models.database import Connection
 from models.errors import Conflict, InvalidInput, NotFound
 from models.events import EventKind
-from models.members import Role
 from models.sessions import Session
 from models.users import User, UserKind
 from models.viewer import Viewer
 from resolvers import names
 from resolvers.locked_chat import LockedChat
-from resolvers.members import end_stay
+from resolvers.members import go
 from resolvers.names import MAX_NAME
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
@@ -273,9 +272,9 @@ async def _leave(services: Services, bot_id: UUID, chat_id: UUID) -> None:
         chat = (await chats.by_ids(connection, [chat_id]))[chat_id]
         stay = (await members.among(connection, chat_id, [bot_id])).get(bot_id)
         # A direct chat is two people's for good.
-        if stay is None or chat.kind != chats.ChatKind.GROUP or stay.role == Role.OWNER:
+        if stay is None or chat.kind != chats.ChatKind.GROUP:
             return
-        await end_stay(LockedChat(connection, chat, stay), stay, now=now)
+        await go(LockedChat(connection, chat, stay), now=now)
     services.node.announce_log()
 
 

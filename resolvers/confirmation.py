@@ -20,7 +20,7 @@ from models.errors import (
 )
 from models.tickets import Purpose
 from models.viewer import Viewer
-from resolvers import passkey_challenges
+from resolvers import passkey_challenges, passwords
 from resolvers.accounts import Checked, check_password
 from resolvers.passkey_challenges import Asked
 from resolvers.rates import Rate
@@ -84,8 +84,11 @@ async def confirm(
     """Let the viewer's session do dangerous things; returns until when.
 
     `challenge_id` belongs to a passkey's answer. Raises `BadCredentials`, `BadFactor`,
-    `ChallengeOver`, `SecondFactorRequired` or `RateLimited`.
+    `ChallengeOver`, `SecondFactorRequired`, `RateLimited`, or `Forbidden` for a password where
+    there are none.
     """
+    if isinstance(proof, Password):
+        passwords.require_enabled(services)
     await services.rates.spend(Rate.CONFIRMATION_OF_ACCOUNT, str(viewer.user_id))
     checked = None
     if isinstance(proof, Password):

@@ -8,6 +8,8 @@ from models.client import NOWHERE, Client
 from models.deletions import Deletion
 from models.errors import Conflict, InvalidInput, NotFound, Raced
 from models.viewer import Viewer
+from resolvers import notices
+from resolvers.administration import require_another
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
 
@@ -19,7 +21,7 @@ async def request(
 
     All their sessions end, so whoever means it has nothing more to do, and whoever does not must
     log in again. `handle` is their own, as a safeguard. Raises `InvalidInput`, and `Conflict` when
-    it is to be deleted already.
+    it is to be deleted already, or would leave the server without an administrator.
     """
     now = utc_now()
     due_at = now + services.rules.deletion_wait
@@ -28,6 +30,7 @@ async def request(
             user = (await users.by_ids(connection, [viewer.user_id]))[viewer.user_id]
             if handle.strip().lower() != user.handle:
                 raise InvalidInput("That is not your handle.", path=["handle"])
+            await require_another(connection, user.id)
             await deletions.request(connection, Deletion(user.id, now, due_at, begun_at=None))
             ended = await end_all(connection, user.id)
             await audit.record(
@@ -37,6 +40,9 @@ async def request(
                 actor_id=user.id,
                 session_id=viewer.session_id,
                 client=client,
+            )
+            await notices.tell_of_deletion(
+                services, connection, user.id, due_at=due_at, client=client, now=now
             )
     except Raced as error:
         raise Conflict("Your account is to be deleted already.") from error

@@ -16,8 +16,9 @@ from models.errors import Conflict, InvalidInput, InvalidTicket, TooLong
 from models.tickets import Purpose, Ticket
 from models.users import User
 from models.viewer import Viewer
-from notify.letters import Doing, Notice, Reader
+from notify.letters import Reader
 from resolvers import mails
+from resolvers.notices import doing_of, reader_of
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
@@ -62,11 +63,6 @@ def address(text: str, *, path: str) -> Address:
         return read_address(text)
     except BadAddress as error:
         raise InvalidInput("That is not an e-mail address.", path=[path]) from error
-
-
-def reader_of(user: User) -> Reader:
-    """Return a person who has proven their address as a reader of mail."""
-    return Reader(address=read_address(user.email or "").ascii, handle=user.handle)
 
 
 async def owner_of(connection: Connection, ticket: Ticket | None) -> User:
@@ -128,26 +124,6 @@ async def ask_for_proof(
         if owner is not None and taken
         else letters.verify_email(reader, token=token, lasts=VERIFICATION_LASTS)
     )
-    await mails.queue(services, connection, message, now=now)
-
-
-async def tell(
-    services: Services,
-    connection: Connection,
-    user: User,
-    notice: Notice,
-    *,
-    client: Client,
-    now: datetime,
-) -> None:
-    """Mail a notice of a change to an account, in the transaction that makes it.
-
-    Only who has proven an address gets one.
-    """
-    if await verified_emails.of(connection, user.id) is None:
-        return
-    doing = Doing(at=now, address=client.coarse_address)
-    message = services.post.letters.notice(reader_of(user), notice, doing)
     await mails.queue(services, connection, message, now=now)
 
 
@@ -245,7 +221,7 @@ async def _offer_way_back(
         new_address=new.text,
         token=token,
         lasts=RESTORE_LASTS,
-        doing=Doing(at=now, address=client.coarse_address),
+        doing=doing_of(client, now),
     )
     await mails.queue(services, connection, message, now=now)
 
@@ -276,9 +252,7 @@ async def restore(services: Services, *, token: str, client: Client = NOWHERE) -
             client=client,
             details={"sessions_ended": len(ended)},
         )
-        message = services.post.letters.email_restored(
-            reader_of(user), Doing(at=now, address=client.coarse_address)
-        )
+        message = services.post.letters.email_restored(reader_of(user), doing_of(client, now))
         await mails.queue(services, connection, message, now=now)
     await tell_ended(services, ended)
     return former.text

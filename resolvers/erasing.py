@@ -113,4 +113,4 @@ ERASERS: list[Eraser] = [
     Eraser("chats joined meanwhile", frozenset({"members.user_id"}), leave_all),
 ]
 # What the last step of `erase` does.
-LAST = frozenset({"users.id", "account_deletions.user_id"})
+LAST = frozenset({"users.id", "user_words.user_id", "handles.user_id", "account_deletions.user_id"})

@@ -53,7 +53,9 @@ def part(name: str, about: str, held: Holding) -> Part:
 
 
 PARTS: list[Part] = [
-    part("account", "Your account as it is stored.", own_data.ACCOUNT),
+    part("account", "Your account as it is stored, with your profile.", own_data.ACCOUNT),
+    part("settings", "Who may reach and find you, if you changed that.", own_data.SETTINGS),
+    part("verified_email", "Since when your address is proven.", own_data.VERIFIED_EMAIL),
     part(
         "sessions",
         "Where you are signed in, or were in the last 30 days.",

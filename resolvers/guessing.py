@@ -17,15 +17,13 @@ forgotten when it was right. What is counted:
 An account that does not exist is counted like one that does, and looked up with the same work.
 """
 
-from datetime import timedelta
 from uuid import UUID
 
 from models import sessions
 from models.client import Client
+from resolvers.notices import KNOWN_FOR
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
-
-KNOWN_FOR = timedelta(days=30)  # as long as ended sessions are kept
 
 
 async def count_guess(services: Services, handle: str, user_id: UUID, client: Client) -> None:

@@ -158,7 +158,9 @@ async def join(
     )
     async with services.db.writing() as connection:
         await chats.lock(connection, [link.chat_id])
-        if not await guests.use_link(connection, link.id, now):
+        # What a person must not do, whoever has a link of theirs must not: they may have it too.
+        inviting = (await users.by_ids(connection, [link.created_by]))[link.created_by]
+        if not inviting.may_sign_in or not await guests.use_link(connection, link.id, now):
             raise closed
         await users.create(connection, user, None)
         await _enter(connection, link, user, now)

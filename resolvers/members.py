@@ -85,7 +85,7 @@ async def leave(services: Services, viewer: Viewer, *, chat_id: UUID) -> None:
     now = utc_now()
     async with changing(services, viewer, chat_id) as locked:
         require(locked.chat, locked.me, Act.LEAVE)
-        ended = await _go(locked, now=now)
+        ended = await go(locked, now=now)
     await tell_ended(services, ended)
 
 
@@ -102,10 +102,14 @@ async def leave_all(services: Services, user_id: UUID) -> None:
         for chat_id in chat_ids:
             with suppress(NotFound):  # left, or removed, meanwhile
                 async with changing_as(services, user_id, chat_id) as locked:
-                    await _go(locked, now=utc_now())
+                    await go(locked, now=utc_now())
 
 
-async def _go(locked: LockedChat, *, now: datetime) -> list[UUID]:
+async def go(locked: LockedChat, *, now: datetime) -> list[UUID]:
+    """Have a member leave a locked chat; what an owner had goes to `members.successor`.
+
+    Returns sessions that ended with that, for `tell_ended`.
+    """
     me = locked.me
     if me.role == Role.OWNER:
         heir = await members.successor(locked.connection, me.chat_id, me.user_id)

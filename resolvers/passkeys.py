@@ -18,9 +18,10 @@ from models.passkeys import Passkey
 from models.second_factors import SecondFactors
 from models.tickets import Purpose
 from models.viewer import Viewer
-from resolvers import passkey_challenges
+from notify.letters import Notice
+from resolvers import passkey_challenges, passwords
 from resolvers import recovery_codes as codes
-from resolvers.accounts import require_own_log_in
+from resolvers.notices import tell
 from resolvers.passkey_challenges import Asked
 from resolvers.rates import Rate
 from resolvers.second_factors import prove_passkey
@@ -102,6 +103,9 @@ async def finish_registration(
         _check_room(factors.passkeys)
         await passkeys.add(connection, passkey)
         await _record(connection, Act.PASSKEY_REGISTERED, viewer, passkey.id, client, now)
+        await tell(
+            services, connection, viewer.user_id, Notice.PASSKEY_ADDED, client=client, now=now
+        )
         shown = await codes.first(services, connection, viewer, factors, client=client, now=now)
     return Added(passkey, shown)
 
@@ -132,6 +136,9 @@ async def remove(
         if not left.any:
             await recovery_codes.remove(connection, viewer.user_id)
         await _record(connection, Act.PASSKEY_REMOVED, viewer, passkey_id, client, now)
+        await tell(
+            services, connection, viewer.user_id, Notice.PASSKEY_REMOVED, client=client, now=now
+        )
         return await second_factors.of(connection, viewer.user_id)
 
 
@@ -141,7 +148,7 @@ async def begin_log_in(services: Services, *, client: Client) -> Asked:
     Raises `Forbidden` where another issuer vouches for everybody: whom it has let go would come
     back by a passkey.
     """
-    require_own_log_in(services)
+    passwords.require_enabled(services)
     await services.rates.spend_from(Rate.PASSKEY_LOG_IN_FROM_ADDRESS, client)
     async with services.db.writing() as connection:
         challenge_id, challenge = await passkey_challenges.issue(
@@ -163,7 +170,7 @@ async def finish_log_in(
     Nothing more is asked for: the passkey is one factor, and what unlocked it another. Raises
     `Forbidden` as `begin_log_in`.
     """
-    require_own_log_in(services)
+    passwords.require_enabled(services)
     await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
     name = device(device_name)
     now = utc_now()

@@ -12,13 +12,14 @@ from models.audit import Act
 from models.base import new_key
 from models.client import NOWHERE, Client
 from models.database import Connection
-from models.errors import BadCredentials, InvalidInput, Overloaded, TooLong
+from models.errors import BadCredentials, Forbidden, InvalidInput, Overloaded, TooLong
 from models.tickets import Purpose
 from models.users import User
 from models.viewer import Viewer
 from notify.letters import Notice
 from resolvers import mails
-from resolvers.emails import NOBODY, Login, owner_of, reader_of, redeem, tell
+from resolvers.emails import NOBODY, Login, owner_of, redeem
+from resolvers.notices import reader_of, tell
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, require_live, tell_ended
@@ -26,6 +27,12 @@ from resolvers.text import checked
 
 MAX_PASSWORD = MAX_LENGTH
 RESET_LASTS = timedelta(hours=1)
+
+
+def require_enabled(services: Services) -> None:
+    """Raise `Forbidden` where another issuer vouches for everybody."""
+    if not services.rules.passwords:
+        raise Forbidden("This server takes no passwords: sign in at its issuer of tokens.")
 
 
 def chosen(services: Services, password: str, about: Sequence[str], *, path: str) -> str:
@@ -78,9 +85,10 @@ async def change(
 ) -> None:
     """Give the viewer another password, and end all their sessions but this one.
 
-    Raises `BadCredentials`, `InvalidInput`, `RateLimited` or `Overloaded`, and `Unauthenticated`
-    when the session ended meanwhile.
+    Raises `BadCredentials`, `InvalidInput`, `RateLimited`, `Overloaded`, `Forbidden` where there
+    are no passwords, and `Unauthenticated` when the session ended meanwhile.
     """
+    require_enabled(services)
     await services.rates.spend(Rate.CHANGE_PASSWORD, str(viewer.user_id))
     async with services.db.reading() as connection:
         user = (await users.by_ids(connection, [viewer.user_id]))[viewer.user_id]
@@ -121,8 +129,10 @@ async def request_reset(services: Services, *, login: str, client: Client = NOWH
 
     `login` is a handle or a verified address. Whether there is such an account, or one that has a
     verified address and a password, shows neither in the answer nor in the work: raises nothing
-    but `RateLimited`, which counts what was asked for.
+    but `RateLimited`, which counts what was asked for, and `Forbidden` where there are no
+    passwords.
     """
+    require_enabled(services)
     sought = Login.read(login)
     await services.rates.spend_from(Rate.RESET_FROM_ADDRESS, client)
     await services.rates.spend(Rate.RESET_OF_ACCOUNT, secrets_for_once.hashed(sought.text).hex())
@@ -169,9 +179,10 @@ async def reset(
     """Set the password of whom a mailed code was for, and end all their sessions.
 
     It signs nobody in: whoever has a second factor is asked for it as always. A password that
-    breaks a rule leaves the code good. Raises `InvalidTicket`, `InvalidInput`, `RateLimited` or
-    `Overloaded`.
+    breaks a rule leaves the code good. Raises `InvalidTicket`, `InvalidInput`, `RateLimited`,
+    `Overloaded`, or `Forbidden` where there are no passwords.
     """
+    require_enabled(services)
     await services.rates.spend_from(Rate.MAILED_CODE_FROM_ADDRESS, client)
     async with services.db.reading() as connection:
         ticket = await tickets.peek(
@@ -212,5 +223,5 @@ async def _store(
         client=client,
         details={"sessions_ended": len(ended)},
     )
-    await tell(services, connection, user, Notice.PASSWORD_CHANGED, client=client, now=now)
+    await tell(services, connection, user.id, Notice.PASSWORD_CHANGED, client=client, now=now)
     return ended

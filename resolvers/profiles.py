@@ -103,6 +103,8 @@ async def change_handle(
         if going != coming:
             await handles.hold(connection, viewer.user_id, before.handle, now + HELD_FOR)
         await _tell(connection, viewer, now)
+        # Without the handles: this stays when the account has gone and is nobody's any more. For as
+        # long as it is there, `handles` knows which were its own.
         await audit.record(
             connection,
             Act.HANDLE_CHANGED,
@@ -111,7 +113,6 @@ async def change_handle(
             session_id=viewer.session_id,
             client=client,
             subject_id=viewer.user_id,
-            details={"from": before.handle, "to": handle},
         )
     services.node.announce_log()
     return replace(before, handle=handle)

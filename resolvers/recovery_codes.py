@@ -9,6 +9,8 @@ from models.database import Connection
 from models.errors import NotFound
 from models.second_factors import SecondFactors
 from models.viewer import Viewer
+from notify.letters import Notice
+from resolvers.notices import tell
 from resolvers.services import Services, utc_now
 
 
@@ -22,6 +24,9 @@ async def regenerate(services: Services, viewer: Viewer, *, client: Client) -> l
         factors = await second_factors.lock(connection, viewer.user_id)
         if not factors.any:
             raise NotFound("A second factor")
+        await tell(
+            services, connection, viewer.user_id, Notice.RECOVERY_CODES_MADE, client=client, now=now
+        )
         return await _replace(services, connection, viewer, client=client, now=now)
 
 

@@ -32,7 +32,8 @@ async def report(
         raise InvalidInput("Nobody reports themselves.", path=["userId"])
     now = utc_now()
     async with services.db.writing() as connection:
-        if user_id not in await users.by_ids(connection, [user_id]):
+        # Whom one may not see, one learns nothing of this way either.
+        if user_id not in await users.visible_to(connection, viewer, [user_id]):
             raise NotFound("The person", path=["userId"])
         told = Report(
             id=new_key(),

@@ -15,6 +15,8 @@ from models.client import Client
 from models.database import Connection
 from models.second_factors import SecondFactors
 from models.viewer import Viewer
+from notify.letters import Notice
+from resolvers.notices import tell
 from resolvers.rates import Rate
 from resolvers.services import Services
 
@@ -134,6 +136,9 @@ async def prove_passkey(
             subject_id=passkey.user_id,
             details={"passkey": str(passkey.id)},
         )
+        await tell(
+            services, connection, passkey.user_id, Notice.PASSKEY_CLONED, client=client, now=now
+        )
         return None
     except PasskeyRefused:
         return None
@@ -187,4 +192,5 @@ async def _prove_recovery_code(
         client=client,
         details={"left": left},
     )
+    await tell(services, connection, user_id, Notice.RECOVERY_CODE_USED, client=client, now=now)
     return True

@@ -43,6 +43,7 @@ class AccountRules:
     """What the operator decided about accounts."""
 
     passwords: bool = True
+    issuer: str | None = None  # of tokens that are accepted beside our own
     deletion_wait: timedelta = timedelta(days=14)
 
 

@@ -24,6 +24,8 @@ from models.sessions import Session
 from models.tickets import Purpose
 from models.users import User, UserKind
 from models.viewer import Viewer
+from notify.letters import Notice
+from resolvers import notices
 from resolvers.services import Services, utc_now
 from resolvers.text import line
 
@@ -87,6 +89,7 @@ async def open_session(
         user_agent=client.user_agent,
     )
     text, token = services.credentials.refresh_tokens.issue(session.id)
+    await notices.tell_of_sign_in(services, connection, user.id, client=client, now=now)
     await sessions.create(connection, session, token.hash)
     await _record(connection, EventKind.SESSION_STARTED, user.id, session.id, now)
     return Opened(session, user, text)
@@ -147,6 +150,14 @@ async def refresh(services: Services, *, refresh_token: str, client: Client = NO
                 session_id=spent.session_id,
                 client=client,
                 subject_id=state.session.user_id,
+            )
+            await notices.tell(
+                services,
+                connection,
+                state.session.user_id,
+                Notice.SESSION_CUT_OFF,
+                client=client,
+                now=now,
             )
         else:
             # During the grace period the token first spent stays the one that may repeat.
@@ -260,7 +271,7 @@ async def current(services: Services, viewer: Viewer) -> Session:
 
 
 async def require_live(connection: Connection, viewer: Viewer) -> tuple[Session, User]:
-    """Return the viewer's session and account; raises `Unauthenticated` once that has ended.
+    """Return the viewer's session and account as stored; raises `Unauthenticated` when it ended.
 
     Who asks was looked at some seconds ago perhaps: see `server/authentication.py`.
     """

@@ -9,7 +9,9 @@ from models.client import Client
 from models.errors import BadFactor, Conflict, NotFound, Unauthenticated
 from models.second_factors import SecondFactors
 from models.viewer import Viewer
+from notify.letters import Notice
 from resolvers import recovery_codes as codes
+from resolvers.notices import tell
 from resolvers.rates import Rate
 from resolvers.second_factors import sealed_secret, step_of
 from resolvers.services import Services, utc_now
@@ -67,6 +69,9 @@ async def confirm(services: Services, viewer: Viewer, *, code: str, client: Clie
             session_id=viewer.session_id,
             client=client,
         )
+        await tell(
+            services, connection, viewer.user_id, Notice.TOTP_ENABLED, client=client, now=now
+        )
         shown = await codes.first(services, connection, viewer, factors, client=client, now=now)
         return Enabled(await second_factors.of(connection, viewer.user_id), shown)
 
@@ -88,5 +93,8 @@ async def disable(services: Services, viewer: Viewer, *, client: Client) -> Seco
             actor_id=viewer.user_id,
             session_id=viewer.session_id,
             client=client,
+        )
+        await tell(
+            services, connection, viewer.user_id, Notice.TOTP_DISABLED, client=client, now=now
         )
         return await second_factors.of(connection, viewer.user_id)

@@ -37,6 +37,7 @@ from schema.sessions import Session
 from schema.users import User, UserKind, users_by_ids
 
 DEFAULT_PAGE = 50
+SESSIONS_SHOWN = 20  # of each account
 
 # Every act that is recorded, under its own name: a new one is in the schema by itself.
 AuditAct: Any = strawberry.enum(  # type: ignore[call-overload]
@@ -62,7 +63,9 @@ class Suspension:
 
 async def _sessions(objects: Sequence["AdminUser"], info: Info) -> list[list[Session]]:
     async with info.context.db.reading() as db:
-        found = await sessions.live_of_many(db, [each.row.id for each in objects], utc_now())
+        found = await sessions.live_of_many(
+            db, [each.row.id for each in objects], utc_now(), limit=SESSIONS_SHOWN
+        )
     return [[Session.of(row, each.user) for row in found[each.row.id]] for each in objects]
 
 
@@ -90,7 +93,9 @@ class AdminUser:
         _suspensions, description="Why it may not sign in, if it was suspended itself."
     )
     sessions: list[Session] = batched(
-        _sessions, description="The sessions that are open, the one refreshed last first."
+        _sessions,
+        description="The sessions that are open, the one last seen first, "
+        f"{SESSIONS_SHOWN} at most.",
     )
     row: strawberry.Private[users.User]
 

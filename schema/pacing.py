@@ -23,6 +23,14 @@ PACES: dict[str, Pace] = {
     "Mutation.register": Pace.ENTERING,
     "Mutation.logIn": Pace.ENTERING,
     "Mutation.refreshSession": Pace.ENTERING,
+    "Mutation.completeLogIn": Pace.ENTERING,
+    "Mutation.beginPasskeyLogIn": Pace.ENTERING,
+    "Mutation.finishPasskeyLogIn": Pace.ENTERING,
+    "Mutation.joinAsGuest": Pace.ENTERING,
+    "Mutation.verifyEmail": Pace.ENTERING,
+    "Mutation.restoreEmail": Pace.ENTERING,
+    "Mutation.requestPasswordReset": Pace.ENTERING,
+    "Mutation.resetPassword": Pace.ENTERING,
 }
 
 

@@ -22,6 +22,14 @@ async def _sign_up_policy(info: Info) -> SignUpPolicy:
     return SignUpPolicy((await sign_up.policy(info.context.services)).value)
 
 
+def _passwords_enabled(info: Info) -> bool:
+    return info.context.services.rules.passwords
+
+
+def _issuer(info: Info) -> str | None:
+    return info.context.services.rules.issuer
+
+
 @strawberry.type(description="What the server accepts at most.")
 class Limits:
     text_length: int = strawberry.field(description="Characters of a message.")
@@ -37,6 +45,15 @@ class Server:
     version: str = strawberry.field(description="Its version.")
     sign_up_policy: SignUpPolicy = strawberry.field(
         resolver=_sign_up_policy, description="Who may register."
+    )
+    passwords_enabled: bool = strawberry.field(
+        resolver=_passwords_enabled,
+        description="Whether passwords are taken at all; if not, people sign in at the `issuer`.",
+    )
+    issuer: str | None = strawberry.field(
+        resolver=_issuer,
+        description="The OpenID Connect issuer whose tokens are accepted beside the server's own: "
+        "`/.well-known/openid-configuration` below this URL says how to sign in there.",
     )
     limits: Limits = strawberry.field(description="What it accepts at most.")
 

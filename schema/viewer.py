@@ -7,6 +7,7 @@ import strawberry
 
 from models import members, users
 from models.errors import Unauthenticated
+from models.sessions import SHOWN
 from resolvers import second_factors
 from resolvers import sessions as session_use_cases
 from schema.bots import Bot, viewer_bots
@@ -79,7 +80,7 @@ class Viewer:
     )
     sessions: list[Session] = strawberry.field(
         resolver=_sessions,
-        description="The sessions that are open, the one last seen first.",
+        description=f"The sessions that are open, the one last seen first, {SHOWN} at most.",
     )
     second_factors: SecondFactors = strawberry.field(
         resolver=_second_factors, description="What their log-in asks for beside the password."

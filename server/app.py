@@ -109,6 +109,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             post=_post(settings),
             rules=AccountRules(
                 passwords=settings.passwords,
+                issuer=settings.oidc_issuer or None,
                 deletion_wait=timedelta(days=settings.deletion_days),
             ),
         )

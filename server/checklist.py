@@ -15,10 +15,13 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from models import sign_up
 from models.database import Database
+from models.sign_up import SignUpPolicy
 from resolvers.rates import reachable
 from server import migrations
-from server.settings import MIN_SECRET, Settings, misspelt
+from server.environment import misspelt
+from server.settings import MIN_SECRET, Settings
 
 REACH_TIMEOUT = 5.0  # seconds
 # OWASP's Password Storage Cheat Sheet: argon2id with 19 MiB at the very least.
@@ -47,7 +50,7 @@ class Finding:
 
 
 UNSEEN = [
-    "TLS in front: browsers and phones must come by https alone.",
+    "That browsers and phones come by https alone, and are redirected from http.",
     "Backups of the database and of the secret, and that one was restored for a try.",
     "That /metrics, the database, and Redis are reached by your own machines only.",
     "That updates are installed: of the system, of Python's packages, of Hubbub.",
@@ -90,6 +93,41 @@ def _listening(settings: Settings) -> Iterator[Finding]:
             "Let nobody but your proxy reach it: by a firewall, or by listening on a network of "
             "its own.",
         )
+
+
+def _public(settings: Settings) -> Iterator[Finding]:
+    what, url = "address", settings.public_url
+    local = _of_this_machine(urlsplit(url).hostname or "")
+    if not local and not url.startswith("https://"):
+        yield Finding(
+            Mark.BAD,
+            what,
+            f"{url} has no TLS: passwords and tokens can be read on the way",
+            "Put a proxy with a certificate in front, and write https:// in HUBBUB_PUBLIC_URL.",
+        )
+    elif local and _deployed(settings):
+        yield Finding(
+            Mark.LOOK,
+            what,
+            f"{url}: passkeys are for this machine alone",
+            "Set HUBBUB_PUBLIC_URL to where browsers reach the server, by https.",
+        )
+    else:
+        yield Finding(Mark.GOOD, what, url)
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    if settings.smtp_url:
+        yield Finding(Mark.GOOD, "mail", f"by SMTP, from {settings.mail_from}")
+    elif _deployed(settings):
+        yield Finding(
+            Mark.LOOK,
+            "mail",
+            f"kept in {settings.data_dir / 'outbox'}: nobody can reset a password",
+            "Set HUBBUB_SMTP_URL and HUBBUB_MAIL_FROM.",
+        )
+    else:
+        yield Finding(Mark.GOOD, "mail", f"kept in {settings.data_dir / 'outbox'}")
 
 
 def _proxies(settings: Settings) -> Iterator[Finding]:
@@ -257,6 +295,27 @@ async def _reached_database(settings: Settings) -> Finding:
     return Finding(Mark.BAD, what, f"at {revision or 'nothing'}, not up to date", "hubbub migrate")
 
 
+async def _reached_sign_up(settings: Settings) -> Finding:
+    policy = settings.sign_up
+    if _missing_file(settings) is None:
+        db = Database(settings.database_url)
+        try:
+            async with asyncio.timeout(REACH_TIMEOUT), db.reading() as connection:
+                policy = await sign_up.policy(connection) or policy
+        except (TimeoutError, OSError, sa.exc.SQLAlchemyError):
+            pass  # another check says that it is not reached, or not up to date
+        finally:
+            await db.close()
+    if policy is SignUpPolicy.OPEN and _deployed(settings):
+        return Finding(
+            Mark.LOOK,
+            "sign-up",
+            "open: anybody may register",
+            "HUBBUB_SIGN_UP=invitation or closed, or an administrator, keeps strangers out.",
+        )
+    return Finding(Mark.GOOD, "sign-up", policy.value)
+
+
 async def _reached_redis(settings: Settings) -> Finding | None:
     urls = {settings.bus_url, _counting_url(settings)}
     wanted = sorted(url for url in urls if url.startswith("redis"))
@@ -277,6 +336,7 @@ CHECKS: list[Check] = [
     _names,
     _secret,
     _listening,
+    _public,
     _proxies,
     _origins,
     _database,
@@ -284,10 +344,12 @@ CHECKS: list[Check] = [
     _limits,
     _operations,
     _passwords,
+    _mail,
     _logs,
 ]
 REACHING: list[Callable[[Settings], Awaitable[Finding | None]]] = [
     _reached_database,
+    _reached_sign_up,
     _reached_redis,
 ]
 
@@ -317,6 +379,12 @@ def _missing_file(settings: Settings) -> Path | None:
 
 def _counting_url(settings: Settings) -> str:
     return settings.rate_limit_url or settings.bus_url
+
+
+def _deployed(settings: Settings) -> bool:
+    """Whether others than who sits at this machine are to reach the server, as far as is seen."""
+    named = urlsplit(settings.public_url).hostname or ""
+    return not (_of_this_machine(settings.host) and _of_this_machine(named))
 
 
 def _of_this_machine(host: str) -> bool:

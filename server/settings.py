@@ -1,17 +1,14 @@
 """Settings: from the environment (`HUBBUB_…`) and an optional `.env`, checked at start."""
 
-import difflib
 import importlib.util
-import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from accounts.issuer_keys import trustworthy
@@ -368,63 +365,3 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the database is a file of this machine's."""
         return self.database_url.startswith("sqlite")
-
-
-def read() -> Settings:
-    """Return the settings as they are given; raises `SettingsError` with a sentence for people."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(problem) for problem in error.errors())) from None
-
-
-def load() -> Settings:
-    """Return the settings, with a secret; raises `SettingsError`."""
-    settings = read()
-    if not settings.secret_key:
-        settings.secret_key = _kept_secret(settings.data_dir)
-    return settings
-
-
-def misspelt(environment: Iterable[str]) -> list[str]:
-    """Return a sentence for each name that looks like a setting and is none."""
-    known = {f"HUBBUB_{name.upper()}" for name in Settings.model_fields}
-    sentences = []
-    for name in sorted(environment):
-        # Kubernetes describes a service called hubbub to every container in such variables.
-        if not name.startswith("HUBBUB_") or name in known or "_SERVICE_" in name or "_TCP" in name:
-            continue
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        sentences.append(f"{name} is not a setting{hint}")
-    return sentences
-
-
-def _sentence(problem: Mapping[str, Any]) -> str:
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if not problem["loc"]:
-        return message
-    name = f"HUBBUB_{str(problem['loc'][0]).upper()}"
-    return f"{name} is wrong: {message[0].lower()}{message[1:]}."
-
-
-def _kept_secret(data_dir: Path) -> str:
-    """Return the data directory's secret, made on first use and readable by its owner only."""
-    path = data_dir / "secret_key"
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            secret = path.read_text().strip()
-        else:
-            secret = secrets.token_urlsafe(48)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secret + "\n")
-    except OSError as error:
-        raise SettingsError(
-            f"HUBBUB_DATA_DIR is wrong: cannot keep a secret in {data_dir}: {error.strerror}."
-        ) from None
-    if len(secret) < MIN_SECRET:
-        raise SettingsError(f"{path} is damaged: delete it to make a new one (all log in again).")
-    return secret

@@ -106,3 +106,9 @@ def _refuse_changes() -> None:
             f"CREATE TRIGGER audit_log_no_{change.lower()} BEFORE {change} ON audit_log "
             "BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END"
         )
+    # A row that replaces another one takes it away without setting off what stands above.
+    op.execute(
+        "CREATE TRIGGER audit_log_no_replace BEFORE INSERT ON audit_log "
+        "WHEN EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id) "
+        "BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END"
+    )

@@ -137,9 +137,11 @@ def upgrade() -> None:
         _reference("reports", "resolved_by", "users.id"),
     )
     _partial_index("ix_reports_id_open", "reports", ["id"], "resolved_at IS NULL")
+    _partial_index("ix_users_administrators", "users", ["id"], "is_admin")
 
 
 def downgrade() -> None:
+    op.drop_index("ix_users_administrators", "users")
     for table in (
         "reports",
         "suspensions",

@@ -73,22 +73,23 @@ def _fill() -> None:
     taken: set[bytes] = set()
     for people in _everybody():
         claims, words = [], []
-        for id_, handle, name in people:
+        for id_, handle, name, kind, deleted_at in people:
             # Of two that look alike whoever came first has the claim; the other keeps the handle.
             if (claim := key(handle)) not in taken:
                 taken.add(claim)
                 claims.append({"hash": claim, "user_id": id_, "held_until": None})
-            words += [{"user_id": id_, "word": word} for word in entries([handle, name])]
+            if kind != "guest" and deleted_at is None:
+                words += [{"user_id": id_, "word": word} for word in entries([handle, name])]
         if claims:
             connection.execute(handles.insert(), claims)
-        connection.execute(user_words.insert(), words)
+        if words:
+            connection.execute(user_words.insert(), words)
 
 
 def _everybody():
-    """Yield everybody's id, handle and display name, as they came, in batches."""
-    users = sa.table(
-        "users", sa.column("id", sa.Uuid), sa.column("handle"), sa.column("display_name")
-    )
+    """Yield everybody's id, handle, names, kind and end, as they came, in batches."""
+    names = ("handle", "display_name", "kind", "deleted_at")
+    users = sa.table("users", sa.column("id", sa.Uuid), *map(sa.column, names))
     page = sa.select(users).order_by(users.c.id).limit(_BATCH)
     people = op.get_bind().execute(page).all()
     while people:
@@ -109,7 +110,7 @@ def downgrade() -> None:
             users.update()
             .where(users.c.id == sa.bindparam("key"))
             .values(display_name_folded=sa.bindparam("folded")),
-            [{"key": id_, "folded": name.casefold()[:128]} for id_, _, name in people],
+            [{"key": id_, "folded": name.casefold()[:128]} for id_, _, name, *_ in people],
         )
     op.create_index("ix_users_display_name_folded", "users", ["display_name_folded", "id"])
     for name in _PROFILE:

@@ -1,5 +1,9 @@
 """Languages and time zones."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from accounts.places import is_time_zone, locale
@@ -67,3 +71,12 @@ def test_zones_of_the_database_are_time_zones(zone):
 )
 def test_anything_else_is_no_time_zone(text):
     assert not is_time_zone(text)
+
+
+def test_time_zones_are_known_where_the_system_has_none():
+    asked = "from accounts.places import is_time_zone as known; print(known('Europe/Berlin'))"
+    environment = {**os.environ, "PYTHONTZPATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"

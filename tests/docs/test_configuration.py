@@ -8,7 +8,8 @@ import pytest
 from typer.main import get_command
 
 from server.cli import app
-from server.settings import Settings, load
+from server.environment import load
+from server.settings import Settings
 from tests.docs.pages import Page, rows
 from tests.house.checkout import ROOT
 

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.parts.factors import ask, challenged, complete, enable_totp, factors_of
 from tests.parts.people import PASSWORD, Person
 from tests.parts.smtp import MAIL_PASSWORD, USER
 
@@ -73,6 +74,48 @@ async def test_somebody_who_forgot_their_password_gets_back_in_by_mail(
     assert log.count("mail_sent") == 3
     for secret in (letter.token, PASSWORD, NEW, MAIL_PASSWORD, quote(MAIL_PASSWORD, safe=""), ANA):
         assert secret not in log
+
+
+async def test_second_factors_are_told_by_mail_and_stand_when_the_password_is_reset_by_mail(
+    hubbub, mail_server, people
+):
+    server = await start(hubbub, f"smtp://127.0.0.1:{mail_server.port}")
+
+    async def letter(subject):
+        arrived = await mail_server.next_to(ANA)
+        assert arrived.mail["Subject"] == f"{subject} – Hubbub"
+        return arrived
+
+    ana = people(server)
+    await ana.register("ana", email=ANA)
+    token = (await letter("Confirm your e-mail address")).token
+    await ana.done("verifyEmail", "email", token=token)
+    app, codes = await enable_totp(ana)
+    notice = await letter("An authenticator app was added")
+    for secret in (app.secret, *codes):
+        assert secret not in notice.text
+    phone = people(server)
+    challenge = await challenged(phone, "ana")
+    phone.take(await complete(phone, challenge["token"], totpCode=app.code(1)))
+
+    # The phone is lost, with the app on it, and the password forgotten.
+    laptop = people(server)
+    await laptop.done("requestPasswordReset", "", handle=ANA)
+    token = (await letter("Choose a new password")).token
+    await laptop.done("resetPassword", "", token=token, newPassword=NEW)
+    await letter("Your password was changed")
+    for device in (ana, phone):
+        answer = await device.run("{ viewer { email } }")
+        assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    challenge = await challenged(laptop, ANA, NEW)
+    assert challenge["methods"] == ["TOTP", "RECOVERY_CODE"]
+    laptop.take(await complete(laptop, challenge["token"], recoveryCode=codes[0]))
+    await letter("A recovery code was used")
+    assert (await factors_of(laptop))["recoveryCodesLeft"] == len(codes) - 1
+    await ask(laptop, "disableTotp", "__typename")
+    await letter("An authenticator app was removed")
+    await people(server).log_in("ana", NEW)
+    assert mail_server.arrived.empty()
 
 
 async def test_mail_written_while_the_mail_server_was_away_arrives_once_when_it_is_back(

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from models import chats, members, user_words, users
+from models import administration, chats, members, user_words, users
 from models.base import new_key
 from models.database import Database
 from models.users import UserKind
@@ -138,3 +138,14 @@ async def test_postgresql_does_neither_whatever_it_is_asked_for(
     assert not whole, plan
     # Without a condition the whole index would be read, and with it the table.
     assert len([line for line in plan if "Index Cond:" in line]) == len(by_index), plan
+
+
+async def test_the_administrators_are_found_without_looking_at_everybody(migrated_database_url):
+    db = Database(migrated_database_url)
+    await fill(db)
+    query = str(administration._ADMINISTRATORS.compile(db.engine))
+    explain = "EXPLAIN" if db.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+    async with db.reading() as connection:
+        plan = str((await connection.exec_driver_sql(f"{explain} {query}")).all())
+    await db.close()
+    assert "ix_users_administrators" in plan

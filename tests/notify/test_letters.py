@@ -47,10 +47,12 @@ def test_without_a_client_s_address_a_letter_has_the_code_alone():
 
 
 def test_notices_say_what_when_and_from_where(letters):
-    message = letters.notice(ANA, Notice.PASSWORD_CHANGED, DOING)
+    message = letters.notice(ANA, Notice.PASSWORD_CHANGED, DOING, has_password=True)
     assert "@ana has a new password." in message.text
     assert "2 November 2026 at 09:05 UTC, from 203.0.113.0/24." in message.text
-    nowhere = letters.notice(ANA, Notice.PASSWORD_CHANGED, Doing(at=DOING.at, address=None))
+    nowhere = letters.notice(
+        ANA, Notice.PASSWORD_CHANGED, Doing(at=DOING.at, address=None), has_password=True
+    )
     assert "at 09:05 UTC.\n" in nowhere.text
 
 
@@ -78,6 +80,7 @@ def test_times_are_told_in_words(letters):
 
 
 def test_no_line_of_a_text_but_a_link_is_long(letters):
-    for message in with_codes(letters).values():
+    told = [letters.notice(ANA, each, DOING, has_password=True) for each in Notice]
+    for message in [*with_codes(letters).values(), *told]:
         lines = [line for line in message.text.splitlines() if "://" not in line]
         assert max(map(len, lines)) <= 72

@@ -68,9 +68,9 @@ async def register_passkey(
     )
 
 
-async def challenged(person: Person, handle: str) -> Any:
+async def challenged(person: Person, handle: str, password: str = PASSWORD) -> Any:
     """Log in with the password and return the challenge that follows."""
-    payload = await person.done("logIn", CHALLENGE, handle=handle, password=PASSWORD)
+    payload = await person.done("logIn", CHALLENGE, handle=handle, password=password)
     assert payload["accessToken"] is None
     assert payload["refreshToken"] is None
     assert payload["session"] is None

@@ -1,14 +1,20 @@
 """What administrators do to accounts, and that nobody else does."""
 
 import asyncio
+import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models import sessions
+from models import sessions, users
+from models import suspensions as suspension_rows
+from models.base import new_key
 from models.suspensions import suspensions
 from realtime.session_watch import SessionWatch
 from resolvers import administration
+from schema.connections import encode_cursor
+from schema.ids import Kind, decode
 from tests.parts.people import PASSWORD
 from tests.parts.roles import administrator, bot, code, guest, guest_link
 
@@ -143,9 +149,7 @@ async def test_sockets_of_a_suspended_account_close_also_when_nobody_says_so(ser
     beep = await bot(server, ana, "beep")
     async with beep.listening() as socket:
         async with server.program.services.db.writing() as connection:
-            from models.users import users
-
-            await connection.execute(users.update().values(suspended_at=datetime.now(UTC)))
+            await connection.execute(users.users.update().values(suspended_at=datetime.now(UTC)))
         await server.program.services.node._session_watch.check()
         assert (await socket.closed())[0] == 4403
 
@@ -161,6 +165,45 @@ async def test_a_suspension_ends_when_it_was_to_end(server):
     assert await administration.reinstate_due(server.program.services) == 1
     assert await administration.reinstate_due(server.program.services) == 0
     await ana.log_in("ana")
+
+
+async def test_who_is_suspended_anew_when_it_was_to_end_stays_out(postgres_world, monkeypatch):
+    services = postgres_world.services
+    root, ana = [await postgres_world.person(handle) for handle in ("rex", "ana")]
+    async with services.db.writing() as connection:
+        await users.make_administrator(connection, root.user_id, is_admin=True)
+    given = {"user_id": ana.user_id, "reason": "spam"}
+    now = datetime.now(UTC)
+    await administration.suspend(services, root, **given, until=now + timedelta(days=1))
+    async with services.db.writing() as connection:
+        past = now - timedelta(seconds=1)
+        await connection.execute(suspensions.update().values(until=past))
+    over = suspension_rows.over
+
+    async def found_and_suspended_anew(*asked_, **more):
+        found = await over(*asked_, **more)
+        await administration.suspend(services, root, **given, until=None)
+        return found
+
+    monkeypatch.setattr(suspension_rows, "over", found_and_suspended_anew)
+    await administration.reinstate_due(services)
+    async with services.db.reading() as connection:
+        (row,) = (await users.by_ids(connection, [ana.user_id])).values()
+    assert not row.may_sign_in
+
+
+async def test_who_was_just_renaming_themselves_is_found_again_after_a_suspension(server):
+    root, ana = await administrator(server), await server.registered("ana")
+    await root.done("adminSuspendUser", ACCOUNT, userId=ana.user_id, reason="spam")
+    async with server.program.services.db.writing() as connection:
+        # As a request does that was let in before.
+        (user,) = (await users.by_ids(connection, [decode(Kind.USER, ana.user_id)])).values()
+        await users.change_profile(connection, replace(user, display_name="Maria"))
+        assert await users.search(connection, "maria", after=None, limit=9) == []
+    await root.done("adminReinstateUser", ACCOUNT, userId=ana.user_id)
+    async with server.program.services.db.reading() as connection:
+        ((_, found),) = await users.search(connection, "maria", after=None, limit=9)
+    assert found.handle == "ana"
 
 
 async def test_a_guest_can_be_suspended(server):
@@ -235,6 +278,24 @@ async def test_an_administrator_is_made_and_unmade(server):
     ]
 
 
+async def test_a_socket_that_an_administrator_opened_is_good_for_nothing_more_than_they_are(server):
+    root, _ = await administrator(server), await administrator(server, "other")
+    async with root.socket() as socket:
+        await root.done("adminRevokeAdministrator", ACCOUNT, userId=root.user_id)
+        for number, (operation, given) in enumerate(
+            [
+                ("{ admin { users { nodes { email } } } }", None),
+                (asked("adminSetSignUpPolicy"), {"policy": "CLOSED"}),
+                (asked("adminCreateInvitation"), {}),
+            ]
+        ):
+            await socket.subscribe(str(number), operation, input=given)
+            answer = (await socket.receive())["payload"]
+            assert "FORBIDDEN" in str(answer), answer
+            assert (await socket.receive())["type"] == "complete"
+    assert (await root.ask("{ server { signUpPolicy } }"))["server"] == {"signUpPolicy": "OPEN"}
+
+
 async def test_there_is_always_an_administrator_left(server):
     root = await administrator(server)
     assert await root.refused("adminRevokeAdministrator", "", userId=root.user_id) == "CONFLICT"
@@ -306,9 +367,37 @@ async def test_accounts_are_listed_with_what_only_administrators_see(server):
     after = page["pageInfo"]["endCursor"]
     assert page["pageInfo"]["hasNextPage"]
     assert await handles(after=after) == ["beep", "bob", "root"]
+    assert await code(root, LISTED, after=encode_cursor("a\0")) == "INVALID_INPUT"
     (node,) = (await root.ask(LISTED, search="bob"))["admin"]["users"]["nodes"]
     assert node["suspension"] == {"reason": "spam", "until": None}
     assert node["sessions"] == []
+
+
+async def test_of_very_many_sessions_the_last_ones_are_listed(server):
+    root, ana = await administrator(server), await server.registered("ana")
+    now = datetime.now(UTC)
+    session = sessions.Session(
+        id=new_key(),
+        user_id=decode(Kind.USER, ana.user_id),
+        device_name="Script",
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + timedelta(days=1),
+        revoked_at=None,
+        confirmed_at=None,
+    )
+    async with server.program.services.db.writing() as connection:
+        for number in range(sessions.SHOWN + 5):
+            seen = now - timedelta(hours=1, seconds=number)
+            another = replace(session, id=new_key(), last_seen_at=seen)
+            await sessions.create(connection, another, secrets.token_bytes(32))
+    mine = (await ana.ask("{ viewer { session { id } sessions { id } } }"))["viewer"]
+    assert len(mine["sessions"]) == sessions.SHOWN
+    assert mine["sessions"][0] == mine["session"]
+    page = "{ admin { users { nodes { sessions { id } } } } }"
+    hers, roots = (await root.ask(page))["admin"]["users"]["nodes"]
+    assert hers["sessions"] == mine["sessions"][:20]
+    assert len(roots["sessions"]) == 1
 
 
 async def test_the_audit_log_is_read_newest_first_page_by_page(server):

@@ -8,6 +8,7 @@ import pytest
 
 from resolvers.chats import MAX_ADDED_AT_ONCE
 from schema.ids import Kind, encode
+from tests.parts.roles import bot, guest, guest_link
 
 CHAT = "chat { id kind title description memberCount members { nodes { role user { handle } } } }"
 
@@ -116,6 +117,29 @@ async def test_an_owner_who_leaves_hands_the_group_to_who_was_there_longest(serv
     assert changed["membership"] == {"role": "OWNER", "user": {"handle": "ben"}}
     assert (left["__typename"], left["membership"]["user"]["handle"]) == ("MemberLeft", "ana")
     await ben.done("removeMember", "chat { id }", chatId=chat_id, userId=cyd.user_id)
+
+
+async def roles_in(person, chat_id):
+    query = "query($id: ID!) { chat(id: $id) { members { nodes { role user { handle } } } } }"
+    nodes = (await person.ask(query, id=chat_id))["chat"]["members"]["nodes"]
+    return {node["user"]["handle"]: node["role"] for node in nodes}
+
+
+async def test_bots_and_guests_inherit_no_group_however_long_they_were_there(server):
+    ana, cyd = await server.registered("ana"), await server.registered("cyd")
+    chat_id = await ana.group("Team")
+    helper = await bot(server, ana, "helper")
+    await ana.done("addMembers", "chat { id }", chatId=chat_id, userIds=[helper.user_id])
+    visitor = await guest(server, (await guest_link(ana, chat_id))[1])
+    await ana.done("addMembers", "chat { id }", chatId=chat_id, userIds=[cyd.user_id])
+    await ana.done("leaveChat", "", chatId=chat_id)
+    assert await roles_in(cyd, chat_id) == {
+        "helper": "MEMBER",
+        visitor.handle: "GUEST",
+        "cyd": "OWNER",
+    }
+    await cyd.done("leaveChat", "", chatId=chat_id)
+    assert await roles_in(helper, chat_id) == {"helper": "MEMBER", visitor.handle: "GUEST"}
 
 
 async def test_the_owner_cannot_be_removed_nor_oneself(server):

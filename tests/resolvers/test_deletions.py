@@ -1,64 +1,33 @@
-"""The end of an account: the waiting time, what is erased, and what others see afterwards."""
+"""The end of an account: the waiting time, and what others see afterwards."""
 
-from dataclasses import replace
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from models import own_data
-from models.audit import audit_log
-from models.base import metadata
-from models.bots import bots
 from models.deletions import account_deletions
-from models.exports import export_chunks, exports
 from models.handles import handles
-from models.members import members
-from models.messages import messages
-from models.reactions import reactions
 from models.sessions import sessions
 from models.users import users
-from resolvers import erasing, exporting
 from resolvers.services import utc_now
 from server import worker
-from server.app import open_services
+from tests.parts.endings import (
+    acts,
+    asked,
+    change,
+    erased,
+    lively,
+    row_of,
+    time_passes,
+)
 from tests.parts.issuer import AUDIENCE
 from tests.parts.people import PASSWORD, until_subscribed
+from tests.parts.roles import administrator
 from tests.parts.running import running
-from tests.resolvers.test_exports import REQUEST, change, count, points_to_a_person
 
 DUE = "{ viewer { deletionDueAt } }"
 CANCEL = "mutation { cancelAccountDeletion { errors { code } } }"
-
-
-async def asked(person):
-    return await person.done("deleteAccount", "deletionDueAt", handle=person.handle)
-
-
-async def erased(server, person):
-    """Delete an account, to the end."""
-    await asked(person)
-    await time_passes(server)
-    await worker.erase_accounts(server.program.services, server.settings)
-    assert await count(server, account_deletions) == 0
-
-
-async def time_passes(server):
-    await change(server, account_deletions, due_at=utc_now())
-
-
-async def row_of(server, person):
-    """Return the row of the account that used to be a person's."""
-    async with server.program.services.db.reading() as connection:
-        (row,) = (
-            await connection.execute(sa.select(users).where(users.c.deleted_at.is_not(None)))
-        ).all()
-    return row
-
-
-async def acts(server):
-    async with server.program.services.db.reading() as connection:
-        return (await connection.execute(sa.select(audit_log.c.act))).scalars().all()
 
 
 # --- the waiting time -----------------------------------------------------------------------------
@@ -145,6 +114,25 @@ async def test_another_handle_deletes_nothing(server, handle):
     assert (await ana.ask(DUE))["viewer"] == {"deletionDueAt": None}
 
 
+async def test_the_last_administrator_makes_another_one_before_going(server):
+    root, other = await administrator(server), await administrator(server, "other")
+    given = {"handle": "root"}
+    await other.done("deleteAccount", "", handle="other")
+    assert await root.refused("deleteAccount", "", **given) == "CONFLICT"
+    assert await root.refused("adminRevokeAdministrator", "", userId=root.user_id) == "CONFLICT"
+    ana = await server.registered("ana")
+    await root.done("adminGrantAdministrator", "", userId=ana.user_id)
+    await root.done("deleteAccount", "", **given)
+
+
+async def test_two_administrators_who_go_at_once_do_not_both(server):
+    people = [await administrator(server), await administrator(server, "other")]
+    asked_ = [person.do("deleteAccount", "", handle=person.handle) for person in people]
+    payloads = await asyncio.gather(*asked_)
+    codes = [error["code"] for payload in payloads for error in payload["errors"]]
+    assert codes == ["CONFLICT"]
+
+
 async def test_deleting_takes_somebody_who_has_just_proved_who_they_are(server):
     ana = await server.registered("ana")
     await change(server, sessions, confirmed_at=utc_now() - timedelta(minutes=16))
@@ -161,163 +149,6 @@ async def test_guests_and_bots_do_not_delete_themselves(server, kind):
     for mutation in ('deleteAccount(input: {handle: "ana"})', "cancelAccountDeletion"):
         answer = await ana.run(f"mutation {{ {mutation} {{ errors {{ code }} }} }}")
         assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
-
-
-# --- what is erased -------------------------------------------------------------------------------
-
-
-async def lively(server):
-    """Return Ana with something in every table that names her, and Bob."""
-    ana = server.person()
-    await ana.register("ana", email="ana@example.org", displayName="Ana Ruiz")
-    bob = await server.registered("bob")
-    chat_id = await ana.group("Plans", bob)
-    sent = await ana.send(chat_id, "hello")
-    await bob.send(chat_id, "hello yourself")
-    await bob.done("markRead", "errors { code }", chatId=chat_id, seq=1)
-    await ana.done(
-        "addReaction", "message { id }", messageId=sent["id"], emoji="\N{SLICE OF PIZZA}"
-    )
-    await ana.ask(REQUEST)
-    await exporting.make_next(server.program.services)
-    return ana, bob, chat_id
-
-
-async def test_nothing_is_left_that_tells_who_it_was(server):
-    ana, _, _ = await lively(server)
-    assert await count(server, export_chunks) > 0
-    await erased(server, ana)
-    row = await row_of(server, ana)
-    assert row.display_name == "Deleted account"
-    assert row.handle.startswith("deleted_")
-    known = {"id", "handle", "display_name", "display_name_folded", "kind", "created_at"}
-    for name, value in row._mapping.items():
-        if name not in known | {"deleted_at"}:
-            assert value in (None, False), name
-    assert await count(server, exports) == await count(server, export_chunks) == 0
-    async with server.program.services.db.reading() as connection:
-        for table in metadata.tables.values():
-            if table is audit_log:
-                continue
-            for stored in (await connection.execute(sa.select(table))).all():
-                told = repr(stored).lower()
-                assert "ana" not in told.replace("pizza", ""), table.name
-    assert "account_erased" in await acts(server)
-
-
-def test_every_column_that_names_a_person_is_erased_or_said_why_not():
-    """A new table fails here: add it to `own_data.ERASED`, or to `KEPT` with a reason."""
-    naming = {
-        str(column)
-        for table in metadata.tables.values()
-        for column in table.columns
-        if points_to_a_person(column)
-    }
-    erased_by = {owner for eraser in erasing.ERASERS for owner in eraser.owners} | erasing.LAST
-    assert naming == erased_by | own_data.KEPT.keys()
-    assert not erased_by & own_data.KEPT.keys()
-
-
-async def test_what_is_anybody_elses_stays(server):
-    ana, bob, chat_id = await lively(server)
-    before = [await count(server, table) for table in (messages, reactions, members)]
-    await erased(server, ana)
-    assert [await count(server, table) for table in (messages, reactions, members)] == before
-    seen = await bob.ask(
-        "query($id: ID!) { chat(id: $id) { messages(first: 9) { nodes { text } } } }", id=chat_id
-    )
-    texts = [message["text"] for message in seen["chat"]["messages"]["nodes"]]
-    assert texts == ["hello", "hello yourself"]
-    assert len((await bob.ask("{ viewer { sessions { id } } }"))["viewer"]["sessions"]) == 1
-
-
-async def test_their_bots_go_with_them(server):
-    ana = await server.registered("ana")
-    for handle in ("helper", "retired_helper"):
-        made = await ana.done(
-            "createBot",
-            "bot { user { id } }",
-            handle=handle,
-            displayName="Ana's bot",
-            scopes=["CHATS_READ"],
-        )
-    await ana.done("deleteBot", "errors { code }", botId=made["bot"]["user"]["id"])
-    await erased(server, ana)
-    async with server.program.services.db.reading() as connection:
-        rows = (await connection.execute(sa.select(users))).all()
-    assert len(rows) == 3
-    assert {row.display_name for row in rows} == {"Deleted account"}
-    assert all(row.handle.startswith("deleted_") for row in rows)
-    assert await count(server, bots) == 0
-
-
-async def test_an_eraser_that_fails_is_gone_on_with_later(server, monkeypatch):
-    ana, _, _ = await lively(server)
-    await asked(ana)
-    await time_passes(server)
-    services = server.program.services
-    for place in range(len(erasing.ERASERS)):
-
-        async def broken(*_):
-            raise RuntimeError("on purpose")
-
-        with monkeypatch.context() as patched:
-            erasers = list(erasing.ERASERS)
-            erasers[place] = replace(erasers[place], erase=broken)
-            patched.setattr(erasing, "ERASERS", erasers)
-            with pytest.raises(RuntimeError):
-                await erasing.erase_next(services)
-        # Closed from the first step on, whatever else is still to go.
-        refused = {"handle": "ana", "password": PASSWORD}
-        code = await server.person().refused("logIn", "session { id }", **refused)
-        assert code == "BAD_CREDENTIALS"
-        assert not await erasing.erase_next(services)  # claimed
-        await change(server, account_deletions, claimed_until=utc_now() - timedelta(seconds=1))
-    await worker.erase_accounts(services, server.settings)
-    assert (await row_of(server, ana)).display_name == "Deleted account"
-    assert await count(server, account_deletions) == 0
-
-
-async def test_rows_are_deleted_a_few_at_a_time(server, monkeypatch):
-    monkeypatch.setattr(erasing, "BATCH", 2)
-    ana = await server.registered("ana")
-    for _ in range(4):
-        await server.person().log_in("ana")
-    await erased(server, ana)
-    assert await count(server, sessions) == 0
-
-
-async def test_two_workers_erase_an_account_once(server):
-    import asyncio
-
-    ana, _, _ = await lively(server)
-    await asked(ana)
-    await time_passes(server)
-    services = server.program.services
-    turns = await asyncio.gather(*(erasing.erase_next(services) for _ in range(4)))
-    assert turns.count(True) == 1
-    assert (await acts(server)).count("account_erased") == 1
-
-
-async def test_a_worker_in_a_process_of_its_own_erases_and_others_hear_of_it(server):
-    ana, bob, chat_id = await lively(server)
-    await asked(ana)
-    await ana.log_in("ana")
-    await time_passes(server)
-    async with bob.listening(chat_id) as heard, ana.socket() as socket:
-        async with open_services(server.settings) as alone:
-            await worker.erase_accounts(alone, server.settings)
-        assert (await heard.next())["__typename"] == "MemberRoleChanged"
-        assert (await heard.next())["__typename"] == "MemberLeft"
-        assert (await socket.closed())[0] == 4403
-
-
-async def test_without_a_waiting_time_the_worker_erases_at_once(migrated_sqlite_url):
-    async with running(migrated_sqlite_url, deletion_days=0) as server:
-        ana = await server.registered("ana")
-        await asked(ana)
-        await worker.erase_accounts(server.program.services, server.settings)
-        assert (await row_of(server, ana)).display_name == "Deleted account"
 
 
 # --- what others see ------------------------------------------------------------------------------

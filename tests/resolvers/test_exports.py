@@ -27,13 +27,11 @@ from resolvers import exports as use_cases
 from resolvers.rates import Rate
 from resolvers.services import utc_now
 from server import worker
+from tests.parts.endings import REQUEST, change, count
 from tests.parts.people import PASSWORD
+from tests.parts.roles import administrator
 from tests.parts.running import running
 
-REQUEST = (
-    "mutation { requestDataExport "
-    "{ dataExport { id state progress requestedAt url } errors { code } } }"
-)
 MINE = "{ viewer { dataExports { id state progress size expiresAt url } } }"
 
 
@@ -76,17 +74,6 @@ def unpacked(archive: bytes) -> Mapping[str, list[dict[str, Any]]]:
         }
 
 
-async def change(server, table, **values):
-    async with server.program.services.db.writing() as connection:
-        await connection.execute(table.update().values(**values))
-
-
-async def count(server, table):
-    async with server.program.services.db.reading() as connection:
-        counted = await connection.execute(sa.select(sa.func.count()).select_from(table))
-        return counted.scalar_one()
-
-
 async def talk(ana, bob):
     chat_id = await ana.group("Plans", bob)
     for number in range(10):
@@ -104,6 +91,8 @@ async def test_an_export_has_all_that_is_ones_own_and_nothing_of_anybody_elses(s
     left = await bob.group("Left", ana)
     await ana.done("leaveChat", "errors { code }", chatId=left)
     await server.person().refused("logIn", "session { id }", handle="ana", password="wrong")
+    await ana.done("updateSettings", "errors { code }", hides=True)
+    await ana.done("updateProfile", "errors { code }", bio="I draw", locale="es")
     export = await made(server, ana)
     assert export["progress"] == 1
     response = await fetched(server, export["url"])
@@ -113,19 +102,56 @@ async def test_an_export_has_all_that_is_ones_own_and_nothing_of_anybody_elses(s
     assert set(parts) == {part.name for part in export_parts.PARTS}
     (account,) = parts["account"]
     assert (account["handle"], account["display_name"]) == ("ana", "Ana")
+    assert (account["bio"], account["locale"]) == ("I draw", "es")
+    assert parts["settings"][0]["hides"] is True
     assert {message["text"] for message in parts["messages"]} == {
         f"from Ana {number}" for number in range(10)
     }
     assert len(parts["messages"]) == len(parts["reactions"]) == 10
     assert [chat["chat_title"] for chat in parts["memberships"]] == ["Plans"]
-    assert [chat["chat_title"] for chat in parts["past_memberships"]] == ["Left"]
+    assert len(parts["past_memberships"]) == 1
     assert len(parts["sessions"]) == 1
-    assert {act["act"] for act in parts["acts"]} == {"registered", "export_requested"}
+    assert {act["act"] for act in parts["acts"]} == {
+        "registered",
+        "settings_changed",
+        "export_requested",
+    }
     assert [act["act"] for act in parts["acts_of_others"]] == ["log_in_failed"]
     whole = json.dumps(parts)
     assert "from Bob" not in whole
     assert "argon2" not in whole
     assert "hash" not in whole
+
+
+async def test_an_export_does_not_tell_what_a_chat_is_called_after_one_has_left_it(server):
+    ana, bob = await server.registered("ana"), await server.registered("bob")
+    chat_id = await bob.group("Plans", ana)
+    await bob.done("removeMember", "", chatId=chat_id, userId=ana.user_id)
+    await bob.done("updateChat", "", chatId=chat_id, title="A party without Ana")
+    archive = (await fetched(server, (await made(server, ana))["url"])).content
+    parts = unpacked(archive)
+    assert len(parts["past_memberships"]) == 1
+    assert "without" not in json.dumps(parts)
+
+
+async def test_an_export_does_not_tell_that_somebody_reported_one(server):
+    ana, bob = await server.registered("ana"), await server.registered("bob")
+    root = await administrator(server)
+    await bob.done("reportUser", "", userId=ana.user_id, reason="HARASSMENT")
+    (report,) = (await root.ask("{ admin { reports { nodes { id } } } }"))["admin"]["reports"][
+        "nodes"
+    ]
+    await root.done("adminResolveReport", "", reportId=report["id"])
+    parts = unpacked((await fetched(server, (await made(server, ana))["url"])).content)
+    assert parts["acts_of_others"] == []
+
+
+async def test_an_export_has_what_one_wants_of_others(server):
+    ana = await server.registered("ana")
+    await ana.done("updateSettings", "", whoMayMessage="CONTACTS")
+    parts = unpacked((await fetched(server, (await made(server, ana))["url"])).content)
+    (settings,) = parts["settings"]
+    assert settings["who_may_message"] == "contacts"
 
 
 async def test_the_manifest_and_the_readme_say_what_there_is(server):

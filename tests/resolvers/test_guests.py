@@ -9,7 +9,7 @@ import pytest
 from models import guests as stored
 from resolvers import guests
 from tests.parts.people import SIGNED_IN
-from tests.parts.roles import code, guest, guest_link
+from tests.parts.roles import administrator, code, guest, guest_link
 
 CHAT = "query($id: ID!) { chat(id: $id) { title messages { nodes { text } } memberCount } }"
 
@@ -177,6 +177,19 @@ async def test_revoking_a_link_takes_its_guests_out_at_once_and_no_others(group)
     )
     await staying.send(chat_id, "still here")
     assert await ana.refused("revokeGuestLink", "", linkId=link) == "NOT_FOUND"
+
+
+async def test_who_is_suspended_does_not_come_back_as_a_guest_of_their_own(group):
+    server, ana, bo, chat_id = group
+    _, token = await guest_link(ana, chat_id)
+    root = await administrator(server)
+    await root.done("adminSuspendUser", "", userId=ana.user_id, reason="spam")
+    given = {"token": token, "displayName": "Nobody you know"}
+    assert await server.person().refused("joinAsGuest", "", **given) == "NOT_FOUND"
+    data = await bo.ask("query($id: ID!) { chat(id: $id) { memberCount } }", id=chat_id)
+    assert data["chat"]["memberCount"] == 2
+    await root.done("adminReinstateUser", "", userId=ana.user_id)
+    await guest(server, token)
 
 
 async def test_guests_are_gone_when_their_link_has_expired(group):

@@ -221,13 +221,12 @@ async def test_messages_members_and_events_show_who_hides_to_those_in_the_chat(s
     assert shown["chat"]["messages"]["nodes"] == [{"sender": {"handle": "ana"}}]
 
 
-@pytest.mark.parametrize("ended", ["suspended_at", "deleted_at"])
-async def test_who_lost_their_account_is_there_for_those_they_talked_to(server, ended):
+async def test_who_is_suspended_is_there_for_those_they_talked_to(server):
     ana, ben, cyd = [await server.registered(name) for name in ("ana", "ben", "cyd")]
     await ana.done("updateProfile", "user { id }", bio="Secret", timeZone="UTC")
     chat_id = await ana.group("Team", ben)
     await ana.send(chat_id, "Bye")
-    await change(server, ana, **{ended: utc_now()})
+    await change(server, ana, suspended_at=utc_now())
     assert await sees(ben, ana)
     assert not await sees(cyd, ana)
     shown = await ben.ask(
@@ -236,14 +235,30 @@ async def test_who_lost_their_account_is_there_for_those_they_talked_to(server, 
         id=ana.user_id,
     )
     kept = {"displayName": "Ana", "bio": "Secret", "timeZone": "UTC"}
-    gone = {"displayName": "Deleted account", "bio": None, "timeZone": None}
-    expected = gone if ended == "deleted_at" else kept
-    assert shown["node"] == {"deactivated": True, **expected}
+    assert shown["node"] == {"deactivated": True, **kept}
     # Nobody is there to be written to.
     for kind, title in (("DIRECT", None), ("GROUP", "T")):
         new = {"kind": kind, "title": title, "memberIds": [ana.user_id]}
         assert await ben.refused("createChat", "chat { id }", **new) == "FORBIDDEN"
         assert await cyd.refused("createChat", "chat { id }", **new) == "NOT_FOUND"
+
+
+async def test_who_is_deleted_is_there_for_nobody_and_without_a_name_where_they_were(server):
+    ana, ben = [await server.registered(name) for name in ("ana", "ben")]
+    await ana.done("updateProfile", "user { id }", bio="Secret", timeZone="UTC")
+    chat_id = await ana.group("Team", ben)
+    await change(server, ana, deleted_at=utc_now())
+    assert not await sees(ben, ana)
+    shown = await ben.ask(
+        "query($id: ID!) { chat(id: $id) { members { nodes { user { "
+        "displayName bio timeZone deactivated } } } } }",
+        id=chat_id,
+    )
+    gone = {"displayName": "Deleted account", "bio": None, "timeZone": None, "deactivated": True}
+    assert shown["chat"]["members"]["nodes"][0]["user"] == gone
+    for kind, title in (("DIRECT", None), ("GROUP", "T")):
+        new = {"kind": kind, "title": title, "memberIds": [ana.user_id]}
+        assert await ben.refused("createChat", "chat { id }", **new) == "NOT_FOUND"
 
 
 async def test_guests_see_only_those_they_are_in_a_chat_with(server):

@@ -23,8 +23,14 @@ def still(monkeypatch):
     monkeypatch.setattr(rate_storage, "time", SimpleNamespace(time=lambda: now))
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """A Redis that is slow because the machine is busy is waited for, and not done without."""
+    monkeypatch.setattr(module, "STORAGE_TIMEOUT", 10.0)
+
+
 @pytest.fixture(params=["memory", "redis"])
-async def counted(request):
+async def counted(request, patient):
     """What counts, in each place where it may."""
     url = "memory://" if request.param == "memory" else request.getfixturevalue("redis_url")
     async with rates(url, enabled=True) as opened:
@@ -82,13 +88,13 @@ async def test_a_whole_ipv6_network_gets_no_more_than_sixteen_addresses_do(count
     assert all([await registered(f"192.0.2.{n}") for n in range(250)])
 
 
-async def test_nodes_that_share_a_redis_count_together(redis_url):
+async def test_nodes_that_share_a_redis_count_together(redis_url, patient):
     async with rates(redis_url, enabled=True) as here, rates(redis_url, enabled=True) as there:
         assert await spent(here, Rate.GUESS_FROM_ADDRESS, "shared", 3) == 3
         assert await spent(there, Rate.GUESS_FROM_ADDRESS, "shared", 30) == 2
 
 
-async def test_what_is_kept_in_redis_names_nobody(redis_url):
+async def test_what_is_kept_in_redis_names_nobody(redis_url, patient):
     import redis.asyncio
 
     async with rates(redis_url, enabled=True) as counted:

@@ -40,6 +40,18 @@ async def test_a_report_is_read_and_closed_by_an_administrator(server):
     assert await root.refused("adminResolveReport", "", reportId=first["id"]) == "NOT_FOUND"
 
 
+async def test_a_report_does_not_tell_whether_somebody_is_there_whom_one_may_not_see(server):
+    ana, hider = await server.registered("ana"), await server.registered("hider")
+    _, token = await guest_link(ana, await ana.group("Picnic"))
+    gast = await guest(server, token)
+    await hider.done("updateSettings", "", hides=True)
+    for person in (ana, gast):
+        given = {"userId": hider.user_id, "reason": "OTHER"}
+        assert await person.refused("reportUser", "", **given) == "NOT_FOUND"
+    await hider.group("Now they have met", ana)
+    await ana.done("reportUser", "", userId=hider.user_id, reason="OTHER")
+
+
 @pytest.mark.parametrize(
     ("change", "refusal", "path"),
     [

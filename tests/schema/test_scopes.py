@@ -18,20 +18,25 @@ FREE_TYPES = {
     "PageInfo", "Server", "Limits", "Viewer", "Session", "User", "UserConnection", "UserEdge",
     # A person's own, which bots have none of.
     "Bot", "BotToken", "GuestLink", "DataExport", "SecondFactors", "Passkey", "LogInChallenge",
+    # Of a person: what they set for themselves, and what stands beside their name.
+    "Settings", "UserStatus",
     # Refusals.
     "RequestError", "TooLongError", "RateLimitedError",
     # Told to who may listen to `events` and `typing`, which takes messages:read.
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
     "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
+    "ProfileChanged", "SettingsChanged",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",
 }  # fmt: skip
 
-# Payloads with tokens and challenges, of mutations that bots have none of.
+# Payloads with tokens and challenges, of mutations that bots have none of, and with an address, for
+# who has a code that was mailed there.
 TELLING_SECRETS = {
     "AuthPayload", "LogInPayload", "CreateGuestLinkPayload", "CreateBotTokenPayload",
     "BeginPasskeyLogInPayload", "BeginPasskeyRegistrationPayload",
     "FinishPasskeyRegistrationPayload", "BeginPasskeyConfirmationPayload", "BeginTotpPayload",
     "ConfirmTotpPayload", "RegenerateRecoveryCodesPayload",
+    "VerifyEmailPayload", "RestoreEmailPayload",
 }  # fmt: skip
 
 

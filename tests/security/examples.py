@@ -108,6 +108,18 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.requestDataExport": _of(),
     "Mutation.deleteAccount": _input(handle="ana"),
     "Mutation.cancelAccountDeletion": _of(),
+    "Mutation.updateProfile": _input(bio="Walked"),
+    "Mutation.changeHandle": _input(handle="walked"),
+    "Mutation.updateSettings": _input(hides=True),
+    "Mutation.requestEmailVerification": _of(),
+    "Mutation.verifyEmail": _input(token="nothing"),
+    "Mutation.changeEmail": _input(newEmail="walk@example.org"),
+    "Mutation.restoreEmail": _input(token="nothing"),
+    "Mutation.requestPasswordReset": _input(handle="ana"),
+    "Mutation.resetPassword": _input(token="nothing", newPassword="wrong, and long enough"),
+    "Mutation.changePassword": _input(
+        currentPassword="wrong, and long enough", newPassword="another, and long enough"
+    ),
     "Mutation.createGuestLink": _input(chatId=CHAT),
     "Mutation.revokeGuestLink": _input(linkId=GUEST_LINK),
     "Mutation.createBot": _input(handle="walker", displayName="Walker", scopes=["CHATS_READ"]),

@@ -11,11 +11,12 @@ from models.audit import audit_log
 from models.external_identities import external_identities
 from models.sessions import sessions
 from models.users import users
+from resolvers.accounts import create_administrator
 from server.settings import Settings
 from tests.parts.authenticator import Authenticator
 from tests.parts.factors import ORIGIN, ask, register_passkey
 from tests.parts.issuer import AUDIENCE, Key
-from tests.parts.people import SIGNED_IN
+from tests.parts.people import PASSWORD, SIGNED_IN
 from tests.parts.running import running
 
 ME = "{ viewer { user { id handle displayName } email session { id } } }"
@@ -341,10 +342,8 @@ async def test_a_passkey_is_no_way_around_the_issuer_and_confirms_all_the_same(
     async with running(
         migrated_sqlite_url, oidc_issuer=issuer.url, oidc_audience=AUDIENCE, passwords=False
     ) as server:
-        ana, passkey = (
-            bearing(server, issuer.sign(auth_time=int(minutes(0).timestamp()))),
-            Authenticator(ORIGIN),
-        )
+        ana = bearing(server, issuer.sign(auth_time=int(minutes(0).timestamp())))
+        passkey = Authenticator(ORIGIN)
         assert (await register_passkey(ana, passkey))["errors"] == []
         # Whom the issuer has let go must not come back by themselves.
         nobody = server.person()
@@ -355,6 +354,49 @@ async def test_a_passkey_is_no_way_around_the_issuer_and_confirms_all_the_same(
         asked = await ask(ana, "beginPasskeyConfirmation", "challengeId options")
         proof = {"challengeId": asked["challengeId"], "credential": passkey.get(asked["options"])}
         await ana.done("confirmIdentity", "confirmedUntil", passkey=proof)
+
+
+async def test_without_passwords_none_is_set_or_changed_or_taken_as_proof(
+    migrated_sqlite_url, issuer
+):
+    async with running(
+        migrated_sqlite_url, oidc_issuer=issuer.url, oidc_audience=AUDIENCE, passwords=False
+    ) as server:
+        await create_administrator(
+            server.program.services,
+            handle="root",
+            password=PASSWORD,
+            display_name="Root",
+            email="root@example.org",
+        )
+        ana = bearing(server, issuer.sign())
+        new = "another good one"
+        for mutation, given in {
+            "changePassword": {"currentPassword": PASSWORD, "newPassword": new},
+            "requestPasswordReset": {"handle": "root"},
+            "resetPassword": {"token": "x", "newPassword": new},
+            "confirmIdentity": {"password": PASSWORD},
+        }.items():
+            assert await ana.refused(mutation, "__typename", **given) == "FORBIDDEN", mutation
+        # What is no password is looked at as ever.
+        assert await ana.refused("confirmIdentity", "__typename", totpCode="12345") == "BAD_FACTOR"
+
+
+async def test_clients_are_told_whether_there_are_passwords_and_which_issuer(
+    migrated_sqlite_url, sqlite_server, issuer
+):
+    asked = "{ server { passwordsEnabled issuer } }"
+    told = (await sqlite_server.person().ask(asked))["server"]
+    assert told == {"passwordsEnabled": True, "issuer": None}
+    for passwords in (True, False):
+        async with running(
+            migrated_sqlite_url,
+            oidc_issuer=issuer.url,
+            oidc_audience=AUDIENCE,
+            passwords=passwords,
+        ) as server:
+            told = (await server.person().ask(asked))["server"]
+            assert told == {"passwordsEnabled": passwords, "issuer": issuer.url}
 
 
 @pytest.mark.parametrize(

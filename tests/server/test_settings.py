@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from server import settings as module
-from server.settings import Settings, SettingsError, load, misspelt
+from server.environment import load, misspelt
+from server.settings import Settings, SettingsError
 from tests.parts.hubbub import run_hubbub
 
 SECRET = "s" * 32

@@ -123,8 +123,6 @@ def test_the_table_has_the_limits_of_the_code():
         "characters of the messages among them": str(mailbox.MAILBOX_TEXT),
         "characters of an operation's id": str(protocol.MAX_ID),
         "operations on one socket": str(connection.MAX_OPERATIONS),
-        # Which ones: `limits.CREDENTIALS`, compared below.
-        "fields that try a password or a code, in a mutation: see [accounts](#accounts)": "1",
         "streams of one session on a node": str(streaming.MAX_STREAMS),
         "`events` subscriptions that wait on one node to catch up": str(feed.MAY_WAIT),
         "waiting for one's turn to catch up": f"{feed.TURN_TIMEOUT:.0f} s",

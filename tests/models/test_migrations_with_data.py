@@ -12,10 +12,10 @@ from models.members import members
 from models.messages import messages
 from models.sessions import sessions
 from server import migrations
+from tests.parts.endings import erased
 from tests.parts.people import PASSWORD
 from tests.parts.roles import administrator, bot, guest, guest_link
 from tests.parts.running import PASSWORD_MEMORY_KIB, running
-from tests.resolvers.test_deletions import erased
 
 NOW = datetime.now(UTC)
 FOUND = "query($search: String!) { users(search: $search) { nodes { handle } } }"

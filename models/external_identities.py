@@ -55,6 +55,12 @@ async def find(connection: Connection, issuer: str, subject: str) -> ExternalIde
     return ExternalIdentity(*row) if row else None
 
 
+async def vouched_for(connection: Connection, user_id: UUID) -> bool:
+    """Whether another issuer vouches for somebody."""
+    found = sa.select(external_identities.c.subject).where(external_identities.c.user_id == user_id)
+    return (await connection.execute(found.limit(1))).first() is not None
+
+
 async def create(connection: Connection, identity: ExternalIdentity) -> None:
     """Store whom an issuer means; raises `Raced` when somebody just did."""
     try:

@@ -77,8 +77,16 @@ async def owner_of(connection: Connection, ticket: Ticket | None) -> User:
 async def redeem(
     connection: Connection, token: str, purpose: Purpose, now: datetime
 ) -> tuple[User, Ticket]:
-    """Take the ticket that a mailed code stands for, and whose it is; raises `InvalidTicket`."""
-    ticket = await tickets.take(connection, secrets_for_once.hashed(token), purpose, now)
+    """Take the ticket that a mailed code stands for, and whose it is; raises `InvalidTicket`.
+
+    The account is locked first, as by everything that changes how somebody signs in: two of those
+    wait for each other, and never both.
+    """
+    hash_ = secrets_for_once.hashed(token)
+    ticket = await tickets.peek(connection, hash_, purpose, now)
+    if ticket is not None and ticket.user_id is not None:
+        await users.lock(connection, ticket.user_id)
+        ticket = await tickets.take(connection, hash_, purpose, now)
     if ticket is None:
         raise InvalidTicket
     return await owner_of(connection, ticket), ticket

@@ -8,12 +8,19 @@ from uuid import UUID
 import structlog
 
 from accounts.passkeys import PasskeyRefused
-from models import audit, passkeys, recovery_codes, second_factors, users
+from models import (
+    audit,
+    external_identities,
+    passkeys,
+    recovery_codes,
+    second_factors,
+    users,
+)
 from models.audit import Act
 from models.base import new_key
 from models.client import Client
 from models.database import Connection
-from models.errors import BadFactor, Conflict, NotFound, Unauthenticated
+from models.errors import BadFactor, Conflict, Forbidden, NotFound, Unauthenticated
 from models.passkeys import Passkey
 from models.second_factors import SecondFactors
 from models.tickets import Purpose
@@ -168,13 +175,13 @@ async def finish_log_in(
     """Open a session for whoever's passkey it is; raises `ChallengeOver` or `BadFactor`.
 
     Nothing more is asked for: the passkey is one factor, and what unlocked it another. Raises
-    `Forbidden` as `begin_log_in`.
+    `Forbidden` as `begin_log_in`, and for people whom another issuer vouches for.
     """
     passwords.require_enabled(services)
     await services.rates.spend_from(Rate.LOG_IN_FROM_ADDRESS, client)
     name = device(device_name)
     now = utc_now()
-    opened = None
+    opened, vouched = None, False
     async with services.db.writing() as connection:
         challenge = await passkey_challenges.take(
             connection, challenge_id, Purpose.PASSKEY_LOG_IN, viewer=None, now=now
@@ -184,6 +191,9 @@ async def finish_log_in(
         )
         user = (await users.by_ids(connection, [user_id])).get(user_id) if user_id else None
         if user is not None and user.may_sign_in:
+            # Or else whom the issuer has let go would go on coming back.
+            vouched = await external_identities.vouched_for(connection, user.id)
+        if user is not None and user.may_sign_in and not vouched:
             opened = await open_session(
                 services, connection, user, device_name=name, client=client, now=now
             )
@@ -199,6 +209,8 @@ async def finish_log_in(
         )
     if opened is None:
         log.info("log_in_refused")
+        if vouched:
+            raise Forbidden("Whoever has come from an issuer of tokens signs in there.")
         raise BadFactor(path=["credential"])
     services.node.announce_log()
     return signed_in(services, opened)

@@ -356,6 +356,23 @@ async def test_a_passkey_is_no_way_around_the_issuer_and_confirms_all_the_same(
         await ana.done("confirmIdentity", "confirmedUntil", passkey=proof)
 
 
+async def test_whom_an_issuer_vouches_for_logs_in_there_though_others_may_by_passkey(
+    trusting, issuer
+):
+    ana = bearing(trusting, issuer.sign(auth_time=int(minutes(0).timestamp())))
+    bob = await trusting.registered("bob")
+    answers = []
+    for person in (ana, bob):
+        passkey = Authenticator(ORIGIN)
+        assert (await register_passkey(person, passkey))["errors"] == []
+        nobody = trusting.person()
+        asked = await ask(nobody, "beginPasskeyLogIn", "challengeId options")
+        proof = {"challengeId": asked["challengeId"], "credential": passkey.get(asked["options"])}
+        payload = await nobody.do("finishPasskeyLogIn", "accessToken", **proof)
+        answers.append((payload["accessToken"] is None, [e["code"] for e in payload["errors"]]))
+    assert answers == [(True, ["FORBIDDEN"]), (False, [])]
+
+
 async def test_without_passwords_none_is_set_or_changed_or_taken_as_proof(
     migrated_sqlite_url, issuer
 ):

@@ -98,8 +98,10 @@ class MailServer:
         assert self._server is not None
         self._server.close()
         for session in self._sessions:
-            if isinstance(session.transport, asyncio.WriteTransport):
-                session.transport.abort()
+            transport = session.transport
+            # With TLS, one that is closed already has nothing left to abort.
+            if isinstance(transport, asyncio.WriteTransport) and not transport.is_closing():
+                transport.abort()
         self._sessions.clear()
         await self._server.wait_closed()
         self._server = None

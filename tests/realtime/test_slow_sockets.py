@@ -1,10 +1,12 @@
 """Sockets that do not take what they are given at once: nothing is lost, doubled or overtaken."""
 
 import asyncio
+import contextlib
 from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
+import websockets
 from graphql import get_introspection_query
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -116,10 +118,13 @@ async def test_who_asks_much_and_reads_nothing_is_cut_off(server_of_each_kind, m
     asked = get_introspection_query()  # its answer has some 200 KB
     async with server.person().socket() as socket:
         socket.connection.transport.pause_reading()
-        for number in range(90):  # more than both ends buffer
-            await socket.subscribe(f"q{number}", asked)
+        watching = server.person()
         async with asyncio.timeout(3 * PATIENCE):  # they take seconds of a core to answer
+            with contextlib.suppress(websockets.ConnectionClosed):
+                for number in range(90):  # more than both ends buffer
+                    await socket.subscribe(f"q{number}", asked)
+                    await watching.get("/healthz")
             while len(sockets):
-                await server.person().get("/healthz")
+                await watching.get("/healthz")
         socket.connection.transport.resume_reading()
         assert (await socket.closed())[0] == 1006

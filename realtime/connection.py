@@ -181,10 +181,12 @@ class Connection:
             self._endpoint.sockets.remove(self, self._viewer)
             await self._tasks.end()
 
-    def close_soon(self, code: CloseCode, reason: str) -> asyncio.Task[None] | None:
+    def close_soon(
+        self, code: CloseCode, reason: str, after: asyncio.Task[Any] | None = None
+    ) -> asyncio.Task[None] | None:
         """See `sockets.Closable`."""
         if self._reading is not None and self._closing is None:
-            asking = asyncio.current_task()
+            asking = after or asyncio.current_task()
             mine = asking if any(op.task is asking for op in self._operations.values()) else None
             work = self._close_after(mine, code, reason)
             self._closing = self._tasks.start(work, "closing")

@@ -22,8 +22,13 @@ RESTARTING = "Restarting: reconnect and resume"
 class Closable(Protocol):
     """A socket that can be told to close."""
 
-    def close_soon(self, code: CloseCode, reason: str) -> asyncio.Task[Any] | None:
-        """Start to close the socket; returns the task that does, None if it is closed."""
+    def close_soon(
+        self, code: CloseCode, reason: str, after: asyncio.Task[Any] | None = None
+    ) -> asyncio.Task[Any] | None:
+        """Start to close the socket; returns the task that does, None if it is closed.
+
+        If `after` works on an operation of this socket, that is answered before.
+        """
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class Sockets:
         self._sessions: dict[UUID, _Session] = {}
         self._by_user: dict[UUID, set[UUID]] = defaultdict(set)
         self._listeners: list[Callable[[UUID], None]] = []
+        self._enders: dict[UUID, asyncio.Task[Any]] = {}
 
     def __len__(self) -> int:
         return len(self._all)
@@ -114,11 +120,21 @@ class Sockets:
         """Return the sessions that have sockets here."""
         return set(self._sessions)
 
+    def answer_first(self, session_id: UUID) -> None:
+        """The task that runs now ends a session, and is answered before its socket is closed.
+
+        To be said before the COMMIT: the log may tell of the end before the task comes to it.
+        """
+        if (task := asyncio.current_task()) is not None:
+            self._enders[session_id] = task
+            task.add_done_callback(lambda _: self._enders.pop(session_id, None))
+
     def close_session(self, session_id: UUID) -> None:
         """Close what a revoked session has open here."""
         if session := self._sessions.get(session_id):
+            ender = self._enders.get(session_id)
             for socket in list(session.sockets):
-                socket.close_soon(CloseCode.FORBIDDEN, "The session has ended")
+                socket.close_soon(CloseCode.FORBIDDEN, "The session has ended", ender)
 
     def close_signed_in(self) -> None:
         """Close what anybody has open here, because access tokens are no longer what they were."""

@@ -134,6 +134,7 @@ async def refresh(services: Services, *, refresh_token: str, client: Client = NO
         )
         stolen = replayed and not in_grace
         if stolen:
+            services.node.sockets.answer_first(spent.session_id)
             await sessions.revoke(connection, spent.session_id, now)
             await _record(
                 connection,
@@ -188,6 +189,7 @@ async def _expires_at(connection: Connection, user: User, now: datetime) -> date
 async def log_out(services: Services, viewer: Viewer, client: Client = NOWHERE) -> None:
     """End the viewer's session and close its sockets."""
     now = utc_now()
+    services.node.sockets.answer_first(viewer.session_id)
     async with services.db.writing() as connection:
         await sessions.revoke(connection, viewer.session_id, now)
         await _record(connection, EventKind.SESSION_ENDED, viewer.user_id, viewer.session_id, now)
@@ -206,6 +208,7 @@ async def log_out(services: Services, viewer: Viewer, client: Client = NOWHERE) 
 async def revoke(services: Services, viewer: Viewer, session_id: UUID, client: Client) -> None:
     """End a session of the viewer's and close its sockets; raises `NotFound` for any other."""
     now = utc_now()
+    services.node.sockets.answer_first(session_id)
     async with services.db.writing() as connection:
         await tickets.revoke_begun(connection, viewer.user_id, by=session_id, among=BEGUN)
         if not await sessions.revoke_of(connection, viewer.user_id, session_id, now):

@@ -93,7 +93,9 @@ class Stream:
             self._serving = None
             self._sockets.remove(self, self._viewer)
 
-    def close_soon(self, code: CloseCode, reason: str) -> asyncio.Task[Any] | None:
+    def close_soon(
+        self, code: CloseCode, reason: str, after: asyncio.Task[Any] | None = None
+    ) -> asyncio.Task[Any] | None:
         """Break the stream off; returns the task that serves it, None if it is over."""
         if self._serving is not None and not self._broken_off.is_set():
             self._ending = self._framing.cut_off(_CODES.get(code, "RECONNECT"), reason)

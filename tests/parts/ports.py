@@ -10,6 +10,9 @@ import socket
 # a moment later. Each worker of pytest-xdist keeps to its own stretch, so they never meet.
 LOWEST, HIGHEST, STRETCH = 10_000, 32_767, 2_000
 
+# What browsers and Node's fetch do not speak HTTP to (Fetch Standard §2.9); others are below.
+REFUSED = {10_080}
+
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _first = LOWEST + _worker * STRETCH % (HIGHEST - LOWEST - STRETCH)
 _random = random.Random(os.getpid())
@@ -20,7 +23,7 @@ def free_port() -> int:
     """Return a TCP port on 127.0.0.1 that is free now and was not given out before."""
     for _ in range(1_000):
         port = _random.randrange(_first, _first + STRETCH)
-        if port not in _given and _is_free(port):
+        if port not in _given and port not in REFUSED and _is_free(port):
             _given.add(port)
             return port
     raise RuntimeError(f"no free port between {_first} and {_first + STRETCH}")

@@ -140,6 +140,29 @@ async def test_what_ends_the_session_of_its_own_socket_is_answered_before_it_is_
             assert await each.closed() == (4403, "The session has ended")
 
 
+async def test_who_logs_out_is_answered_though_the_log_has_told_of_it_before(
+    sqlite_server, monkeypatch
+):
+    ana = await sqlite_server.registered("ana")
+    node = sqlite_server.program.services.node
+    end_session = node.end_session
+
+    async def told_before(session_id):
+        async def tell():
+            node.sockets.close_session(session_id)
+
+        await asyncio.create_task(tell())
+        await asyncio.sleep(0)  # now it is closed, unless that waits for the answer
+        await end_session(session_id)
+
+    monkeypatch.setattr(node, "end_session", told_before)
+    async with ana.socket() as socket:
+        await socket.subscribe("m", "mutation { logOut { errors { code } } }")
+        assert await socket.next("m") == {"errors": []}
+        assert (await socket.receive())["type"] == "complete"
+        assert (await socket.closed())[0] == 4403
+
+
 async def test_a_socket_of_another_protocol_is_told_which_to_speak(sqlite_server):
     person = sqlite_server.person()
     async with person.socket(init=False, subprotocols=["graphql-ws"]) as socket:

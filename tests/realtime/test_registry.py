@@ -54,7 +54,7 @@ class Node:
 class Socket:
     """Something that is open."""
 
-    def close_soon(self, code, reason):
+    def close_soon(self, code, reason, after=None):
         return None
 
 

@@ -3,7 +3,7 @@
 A guest's stay ends with the link: when it expires, or is revoked.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -162,14 +162,6 @@ async def stays_until(connection: Connection, user_id: UUID) -> datetime | None:
             )
         )
     ).scalar_one_or_none()
-
-
-async def among(connection: Connection, user_ids: Iterable[UUID]) -> set[UUID]:
-    """Return those of the accounts that are, or were, guests."""
-    rows = await connection.execute(
-        sa.select(guests.c.user_id).where(guests.c.user_id.in_(set(user_ids)))
-    )
-    return set(rows.scalars())
 
 
 async def ended(

@@ -183,12 +183,6 @@ async def by_ids(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, User
     return {row.id: User(*row) for row in rows}
 
 
-async def present(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, User]:
-    """Return the people of these ids whose accounts are not deleted, by id."""
-    found = await by_ids(connection, ids)
-    return {user_id: user for user_id, user in found.items() if user.deleted_at is None}
-
-
 async def by_handle(connection: Connection, handle: str) -> User | None:
     """Return the person with this (lower-case) handle, whoever asks; see `by_ids`."""
     row = (await connection.execute(_BY_HANDLE, {"handle": handle})).one_or_none()

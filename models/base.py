@@ -1,11 +1,12 @@
 """What every table shares: metadata, column types, keys."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 import uuid_utils.compat
 from sqlalchemy.dialects.postgresql.base import PGDialect
@@ -56,6 +57,29 @@ def moment_to_sqlite(moment: datetime) -> str:
 def moment_from_sqlite(text: str) -> datetime:
     """Return the moment that `UtcDateTime` stored on SQLite."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def sqlite_reader(wanted: Sequence[sa.Column[Any]]) -> Callable[[Sequence[Any]], list[Any]]:
+    """Return what makes values of these columns out of what the driver by itself has read."""
+    readers = [_reader(column.type) for column in wanted]
+
+    def read(row: Sequence[Any]) -> list[Any]:
+        return [
+            value if reader is None or value is None else reader(value)
+            for reader, value in zip(readers, row, strict=True)
+        ]
+
+    return read
+
+
+def _reader(type_: sa.types.TypeEngine[Any]) -> Callable[[Any], Any] | None:
+    if isinstance(type_, sa.Uuid):
+        return UUID
+    if isinstance(type_, UtcDateTime):
+        return moment_from_sqlite
+    if isinstance(type_, sa.JSON):
+        return orjson.loads
+    return bool if isinstance(type_, sa.Boolean) else None
 
 
 class TransactionId(UserDefinedType[int]):

@@ -19,7 +19,16 @@ class ChatKind(StrEnum):
     """What a chat is for."""
 
     DIRECT = "direct"
+    SELF = "self"  # one person's notes to themselves
     GROUP = "group"
+    CHANNEL = "channel"  # few write, many read
+
+
+class HistoryVisibility(StrEnum):
+    """What of a chat's history somebody may read who joins it."""
+
+    SINCE_JOINING = "since_joining"
+    FROM_START = "from_start"
 
 
 chats = sa.Table(
@@ -39,6 +48,21 @@ chats = sa.Table(
     # Not indexed: an index would make every send a non-HOT update on PostgreSQL.
     sa.Column("last_activity_at", UtcDateTime, nullable=False),
     sa.Column("member_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column(
+        "history",
+        sa.String(16),
+        nullable=False,
+        server_default=HistoryVisibility.SINCE_JOINING.value,
+    ),
+    # How long a message stays, and how long a member waits between two; in seconds.
+    sa.Column("message_ttl", sa.Integer),
+    sa.Column("slow_mode", sa.Integer),
+    # A JSON list of the reactions that it takes; any if null.
+    sa.Column("reaction_set", sa.JSON(none_as_null=True)),
+    # How many messages mentioned everybody: see `models/mentions.py`.
+    sa.Column("all_mentions", sa.BigInteger, nullable=False, server_default="0"),
+    # Every message up to this one has expired.
+    sa.Column("expired_seq", sa.BigInteger, nullable=False, server_default="0"),
     # Every send updates the row: half-empty pages keep the new version on the same page.
     postgresql_with={"fillfactor": 50},
 )
@@ -58,6 +82,12 @@ class Chat:
     last_event_seq: int
     last_activity_at: datetime
     member_count: int
+    history: str = HistoryVisibility.SINCE_JOINING.value
+    message_ttl: int | None = None
+    slow_mode: int | None = None
+    reaction_set: list[str] | None = None
+    all_mentions: int = 0
+    expired_seq: int = 0
 
 
 _COLUMNS = columns(chats, Chat)
@@ -80,6 +110,18 @@ _NEXT_EVENT = (
     .where(chats.c.id == sa.bindparam("chat_id"))
     .values(last_event_seq=chats.c.last_event_seq + 1)
     .returning(chats.c.last_event_seq)
+)
+
+
+_NEXT_MESSAGE = (
+    chats.update()
+    .where(chats.c.id == sa.bindparam("chat_id"))
+    .values(
+        last_message_seq=chats.c.last_message_seq + 1,
+        last_event_seq=chats.c.last_event_seq + 1,
+        last_activity_at=sa.bindparam("now"),
+    )
+    .returning(chats.c.last_message_seq, chats.c.last_event_seq)
 )
 
 
@@ -114,6 +156,12 @@ async def create(connection: Connection, chat: Chat, *, pair: str | None) -> Non
 async def next_event_seq(connection: Connection, chat_id: UUID) -> int:
     """Take the chat's next event number; the chat must be locked."""
     return int((await connection.execute(_NEXT_EVENT, {"chat_id": chat_id})).scalar_one())
+
+
+async def next_message(connection: Connection, chat_id: UUID, now: datetime) -> tuple[int, int]:
+    """Take the next number of a message and of its event; the chat must be locked."""
+    row = (await connection.execute(_NEXT_MESSAGE, {"chat_id": chat_id, "now": now})).one()
+    return int(row.last_message_seq), int(row.last_event_seq)
 
 
 async def change_details(connection: Connection, chat: Chat) -> None:

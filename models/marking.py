@@ -2,19 +2,18 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.base import moment_from_sqlite, moment_to_sqlite
-from models.chats import Chat
+from models.base import columns, moment_to_sqlite, sqlite_reader
+from models.chats import Chat, chats
 from models.sending import Mark, Outcome, Verdict
 
-_CHAT = ", ".join(f"chats.{field.name}" for field in fields(Chat))
+_COLUMNS = columns(chats, Chat)
+_CHAT = ", ".join(f"chats.{column.name}" for column in _COLUMNS)
+_chat = sqlite_reader(_COLUMNS)
 
 # Several marks of one person in one chat move the pointers once, to the furthest.
 _ON_POSTGRESQL = sa.text(
@@ -55,7 +54,7 @@ _ON_POSTGRESQL = sa.text(
     )
     SELECT {_CHAT} FROM batch LEFT JOIN stay AS chats USING (n) ORDER BY n
     """  # noqa: S608 - what is put in are constants
-)
+).columns(*_COLUMNS)
 
 
 async def mark_on_postgresql(connection: AsyncConnection, marks: Sequence[Mark]) -> list[Outcome]:
@@ -75,9 +74,8 @@ async def mark_on_postgresql(connection: AsyncConnection, marks: Sequence[Mark])
     ]
 
 
-_CHAT_COLUMNS = [field.name for field in fields(Chat)]
 _CHAT_OF = f"""
-SELECT {", ".join(f"chats.{name}" for name in _CHAT_COLUMNS)}
+SELECT {_CHAT}
 FROM members JOIN chats ON chats.id = members.chat_id
 WHERE members.user_id = ? AND members.chat_id = ? AND members.left_seq IS NULL
 """  # noqa: S608 - what is put in are names of columns
@@ -106,7 +104,7 @@ def mark_on_sqlite(connection: sqlite3.Connection, marks: Sequence[Mark]) -> lis
         if row is None:
             outcomes.append(Outcome(Verdict.NO_CHAT))
             continue
-        chat = _chat(row)
+        chat = Chat(*_chat(row))
         to = [min(seq, chat.last_message_seq) for seq in (mark.delivered_seq, mark.read_seq)]
         stay = connection.execute(_MARK, (*to, *who, *to)).fetchone()
         if stay is not None:
@@ -117,16 +115,3 @@ def mark_on_sqlite(connection: sqlite3.Connection, marks: Sequence[Mark]) -> lis
         now = moment_to_sqlite(datetime.now(UTC))
         connection.executemany(_RECEIPT, [(*stay, number, now) for stay in moved.values()])
     return outcomes
-
-
-def _chat(row: Sequence[object]) -> Chat:
-    values: dict[str, Any] = dict(zip(_CHAT_COLUMNS, row, strict=True))
-    return Chat(
-        **values
-        | {
-            "id": UUID(values["id"]),
-            "created_by": UUID(values["created_by"]),
-            "created_at": moment_from_sqlite(values["created_at"]),
-            "last_activity_at": moment_from_sqlite(values["last_activity_at"]),
-        }
-    )

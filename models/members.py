@@ -7,7 +7,7 @@ unseen.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -18,6 +18,8 @@ from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 
 FIRST_EVENT_SEQ = 1  # a chat's creation
+# A moment that no clock of ours comes to: "until somebody says otherwise".
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Role(StrEnum):
@@ -43,6 +45,18 @@ members = sa.Table(
     # The last message that reached a device of theirs, and the last one they have read.
     sa.Column("delivered_seq", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("read_seq", sa.BigInteger, nullable=False),
+    # Unread mentions of them by name, and up to which of those of everybody they have read: see
+    # `models/mentions.py`.
+    sa.Column("unread_mentions", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("all_mentions_read", sa.BigInteger, nullable=False, server_default="0"),
+    # Until when they may not write, whoever wants that: a moderator, or who blocks them in a
+    # direct chat. And when they last did, in a chat with slow mode.
+    sa.Column("silenced_until", UtcDateTime),
+    sa.Column("last_sent_at", UtcDateTime),
+    # How they keep the chat for themselves.
+    sa.Column("muted_until", UtcDateTime),
+    sa.Column("archived_at", UtcDateTime),
+    sa.Column("pin_position", sa.Integer),
     sa.Index(
         "uq_members_present",
         "user_id",
@@ -78,6 +92,13 @@ class Member:
     left_seq: int | None
     delivered_seq: int
     read_seq: int
+    unread_mentions: int = 0
+    all_mentions_read: int = 0
+    silenced_until: datetime | None = None
+    last_sent_at: datetime | None = None
+    muted_until: datetime | None = None
+    archived_at: datetime | None = None
+    pin_position: int | None = None
 
 
 _COLUMNS = columns(members, Member)
@@ -275,6 +296,15 @@ async def change_role(connection: Connection, member_id: UUID, role: Role) -> No
     """Give a member another role."""
     await connection.execute(
         members.update().where(members.c.id == member_id).values(role=role.value)
+    )
+
+
+async def advance(connection: Connection, member_id: UUID, seq: int) -> None:
+    """Move a member's pointers to a message that they have sent."""
+    await connection.execute(
+        members.update()
+        .where(members.c.id == member_id, members.c.read_seq < seq)
+        .values(delivered_seq=seq, read_seq=seq)
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,6 +13,29 @@ from models import pairs
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 from models.members import members
+
+MAX_QUOTE = 1024  # characters
+
+
+class MessageKind(StrEnum):
+    """What a message is."""
+
+    TEXT = "text"
+    POLL = "poll"
+    SYSTEM = "system"  # what happened in the chat, told in its history
+
+
+class SystemKind(StrEnum):
+    """What a system message tells; its actor is the sender."""
+
+    TITLE_CHANGED = "title_changed"
+    MEMBER_ADDED = "member_added"
+    MEMBER_JOINED = "member_joined"
+    MEMBER_LEFT = "member_left"
+    MEMBER_REMOVED = "member_removed"
+    MESSAGE_PINNED = "message_pinned"
+    MESSAGE_TTL_CHANGED = "message_ttl_changed"
+
 
 messages = sa.Table(
     "messages",
@@ -27,8 +52,41 @@ messages = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("edited_at", UtcDateTime),
     sa.Column("deleted_at", UtcDateTime),
+    sa.Column("kind", sa.String(16), nullable=False, server_default=MessageKind.TEXT.value),
+    # The words of the message that is answered which this one is about.
+    sa.Column("quote", sa.String(MAX_QUOTE)),
+    # The message that started the thread it is in.
+    sa.Column("thread_root_seq", sa.BigInteger),
+    # Where it was first written, if it was forwarded from there. Without foreign keys, which SQLite
+    # would make the table anew for.
+    sa.Column("forward_sender_id", sa.Uuid),
+    sa.Column("forward_chat_id", sa.Uuid),
+    sa.Column("forward_seq", sa.BigInteger),
+    sa.Column("forward_sent_at", UtcDateTime),
+    sa.Column("mentions_all", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("has_link", sa.Boolean, nullable=False, server_default=sa.false()),
+    # From then on it is shown to nobody, whether its content is gone already or not.
+    sa.Column("expires_at", UtcDateTime),
+    # What its kind needs besides the text: a poll's question, what a system message tells.
+    sa.Column("details", sa.JSON(none_as_null=True)),
+    # Whom a system message is about, without a foreign key as above.
+    sa.Column("subject_id", sa.Uuid),
     sa.PrimaryKeyConstraint("chat_id", "seq"),
     sa.UniqueConstraint("sender_id", "client_message_id"),
+    sa.Index(
+        "ix_messages_expires_at",
+        "expires_at",
+        postgresql_where=sa.text("expires_at IS NOT NULL AND deleted_at IS NULL"),
+        sqlite_where=sa.text("expires_at IS NOT NULL AND deleted_at IS NULL"),
+    ),
+    sa.Index(
+        "ix_messages_chat_id_thread_root_seq_seq",
+        "chat_id",
+        "thread_root_seq",
+        "seq",
+        postgresql_where=sa.text("thread_root_seq IS NOT NULL"),
+        sqlite_where=sa.text("thread_root_seq IS NOT NULL"),
+    ),
 )
 
 
@@ -45,6 +103,18 @@ class Message:
     created_at: datetime
     edited_at: datetime | None
     deleted_at: datetime | None
+    kind: str = MessageKind.TEXT.value
+    quote: str | None = None
+    thread_root_seq: int | None = None
+    forward_sender_id: UUID | None = None
+    forward_chat_id: UUID | None = None
+    forward_seq: int | None = None
+    forward_sent_at: datetime | None = None
+    mentions_all: bool = False
+    has_link: bool = False
+    expires_at: datetime | None = None
+    details: dict[str, Any] | None = None
+    subject_id: UUID | None = None
 
 
 MessageKey = tuple[UUID, int]

@@ -7,6 +7,7 @@ test compares both with the tables that there are.
 
 from models import personal
 from models.audit import Act, audit_log
+from models.blocks import blocks
 from models.bots import bots
 from models.chats import chats
 from models.deletions import account_deletions
@@ -75,6 +76,9 @@ REACTIONS = personal.holding(
     [reactions.c.chat_id, reactions.c.message_seq, reactions.c.emoji],
     withheld={"user_id"},
 )
+BLOCKS = personal.holding(
+    blocks.c.user_id, [blocks.c.user_id, blocks.c.blocked_id], withheld={"user_id"}
+)
 PASSKEYS = personal.holding(
     passkeys.c.user_id,
     [passkeys.c.id],
@@ -138,6 +142,8 @@ ERASED = [
     tickets.c.user_id,
     settings.c.user_id,
     verified_emails.c.user_id,
+    blocks.c.user_id,
+    blocks.c.blocked_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {
@@ -149,6 +155,8 @@ KEPT = {
     "events.user_id": "pruned with the log",
     "guest_links.created_by": "the chat's, and lets nobody in any more",
     "invitations.created_by": "the server's, and gone when it expires",
+    "messages.forward_sender_id": "what was forwarded stays with others, as what nobody said",
+    "messages.subject_id": "the chat's history tells it of nobody",
     "messages.sender_id": "what was said to others stays with them; its sender is shown as nobody",
     "node_sessions.user_id": "gone as soon as the sockets are closed",
     "reactions.user_id": "counted, and shown as nobody's",
@@ -165,6 +173,9 @@ NOT_EXPORTED = {
     "events.actor_id": "the log repeats for some days what the other tables say",
     "events.subject_id": "as above",
     "events.user_id": "as above",
+    "blocks.blocked_id": "who blocks somebody is not told to them",
+    "messages.forward_sender_id": "what others say of what one has said",
+    "messages.subject_id": "told in the chat, by others",
     "bots.user_id": "told with its owner's bots",
     "guest_links.created_by": "told by the chat, to its members",
     "guests.user_id": "guests have no exports",

@@ -2,22 +2,21 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.base import moment_from_sqlite, moment_to_sqlite
+from models.base import columns, moment_to_sqlite, sqlite_reader
 from models.events import EventKind
-from models.messages import Message
+from models.messages import Message, messages
 from models.reactions import MAX_KINDS
 from models.sending import Outcome, Reaction, Verdict
 
 _CHANGED = EventKind.REACTIONS_CHANGED.value
-_COLUMNS = [field.name for field in fields(Message)]
-_MESSAGE = ", ".join(_COLUMNS)
+_COLUMNS = columns(messages, Message)
+_MESSAGE = ", ".join(column.name for column in _COLUMNS)
+_message = sqlite_reader(_COLUMNS)
 
 # The limit counts what is there and what earlier rows of the batch bring along.
 _ON_POSTGRESQL = sa.text(
@@ -95,12 +94,12 @@ _ON_POSTGRESQL = sa.text(
                 WHEN target.n IS NULL THEN '{Verdict.NO_MESSAGE}'
                 WHEN target.wanted <> target.there AND changed.n IS NULL THEN '{Verdict.TOO_MANY}'
                 ELSE '{Verdict.REACTED}' END AS verdict,
-           {", ".join(f"target.{name}" for name in _COLUMNS)}
+           {", ".join(f"target.{column.name}" for column in _COLUMNS)}
     FROM batch LEFT JOIN stay USING (n)
     LEFT JOIN target USING (n) LEFT JOIN (SELECT n FROM changed) AS changed USING (n)
     ORDER BY n
     """  # noqa: S608 - what is put in are constants
-)
+).columns(sa.column("verdict", sa.String), *_COLUMNS)
 
 
 async def react_on_postgresql(
@@ -178,13 +177,4 @@ def react_on_sqlite(connection: sqlite3.Connection, batch: Sequence[Reaction]) -
             seq = last_event_seq + 1
             connection.execute(_ADVANCE, (seq, chat_id))
             connection.execute(_EVENT, (chat_id, seq, user_id, reaction.message_seq, now))
-        yield Outcome(Verdict.REACTED, _message(target))
-
-
-def _message(row: Sequence[object]) -> Message:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    for name in ("chat_id", "sender_id", "client_message_id"):
-        values[name] = UUID(str(values[name]))
-    for name in ("created_at", "edited_at", "deleted_at"):
-        values[name] = None if values[name] is None else moment_from_sqlite(str(values[name]))
-    return Message(**values)  # type: ignore[arg-type]
+        yield Outcome(Verdict.REACTED, Message(*_message(target)))

@@ -6,19 +6,42 @@ is there for them. Then pointers move and reactions come and go. `models/sending
 `models/sending_sqlite.py` do it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
+
+import orjson
 
 from models.chats import Chat
 from models.events import EventKind
-from models.messages import Message, MessageKey
+from models.messages import Message, MessageKey, MessageKind
 
 SENT = EventKind.MESSAGE_SENT.value
 NOWHERE = -1  # the number of no message
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What few messages have; see the columns of `models/messages.py`."""
+
+    kind: str = MessageKind.TEXT.value
+    quote: str | None = None
+    thread_root_seq: int | None = None
+    forward_sender_id: UUID | None = None
+    forward_chat_id: UUID | None = None
+    forward_seq: int | None = None
+    forward_sent_at: datetime | None = None
+    mentions_all: bool = False
+    has_link: bool = False
+    expires_at: datetime | None = None
+    details: dict[str, Any] | None = None
+
+
+PLAIN = Extras()
+EXTRAS = [field.name for field in fields(Extras)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +54,7 @@ class Outgoing:
     text: str
     reply_to: MessageKey | None
     content_hash: bytes
+    extras: Extras = PLAIN
 
     @property
     def key(self) -> tuple[UUID, UUID]:
@@ -67,7 +91,13 @@ class Outgoing:
             created_at=created_at,
             edited_at=None,
             deleted_at=None,
+            **self.extras_by_name,
         )
+
+    @property
+    def extras_by_name(self) -> dict[str, Any]:
+        """What of it few messages have."""
+        return {name: getattr(self.extras, name) for name in EXTRAS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,3 +215,8 @@ def in_order(
     outcomes = {Outgoing: iter(sent), Mark: iter(marked), Reaction: iter(reacted)}
     for change in changes:
         yield next(outcomes[type(change)])
+
+
+def as_json(extras: Mapping[str, Any]) -> str:
+    """Return what few messages have as a statement takes it."""
+    return orjson.dumps(extras).decode()

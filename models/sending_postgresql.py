@@ -7,6 +7,7 @@ membership under it: as a single statement the two accepted a send after a concu
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -14,17 +15,21 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from models.base import UtcDateTime, columns
 from models.database import Database
 from models.errors import Unreachable
 from models.marking import mark_on_postgresql
-from models.messages import Message
+from models.messages import Message, messages
 from models.reacting import react_on_postgresql
 from models.sending import (
+    EXTRAS,
+    PLAIN,
     SENT,
     Change,
     Outcome,
     Outgoing,
     Verdict,
+    as_json,
     by_kind,
     in_order,
 )
@@ -50,6 +55,29 @@ _LOCK_FIRST = sa.text(_LOCK)
 _LOCK_FREE = sa.text(f"{_LOCK} SKIP LOCKED")
 _EXISTING = sa.text("SELECT id FROM chats WHERE id = ANY (CAST(:ids AS uuid[]))")
 
+_COLUMNS = columns(messages, Message)
+_MESSAGE = ", ".join(column.name for column in _COLUMNS)
+_EARLIER = ", ".join(f"earlier.{column.name}" for column in _COLUMNS)
+# Most messages have none, and then nothing is taken out of nothing.
+_TYPES: dict[type, str] = {
+    sa.String: "text",
+    sa.BigInteger: "bigint",
+    sa.Uuid: "uuid",
+    sa.Boolean: "boolean",
+    UtcDateTime: "timestamptz",
+}
+
+
+def _extra(column: sa.Column[Any]) -> str:
+    if isinstance(column.type, sa.JSON):
+        return f"CAST(extras -> '{column.name}' AS json)"
+    value = f"CAST(extras ->> '{column.name}' AS {_TYPES[type(column.type)]})"
+    default = getattr(PLAIN, column.name)
+    return value if default is None else f"coalesce({value}, '{default}')"
+
+
+_EXTRAS = ", ".join(_extra(messages.c[name]) for name in EXTRAS)
+
 # OFFSET 0 and the ANY (ARRAY …) make the planner look up each row by its key, whatever it believes
 # about the size of the batch. Rows are inserted in the order of the batch, so that within a chat
 # the log's ids grow with its numbers.
@@ -58,9 +86,10 @@ _STORE = sa.text(
     WITH batch AS MATERIALIZED (
         SELECT * FROM unnest(
             CAST(:chat_ids AS uuid[]), CAST(:sender_ids AS uuid[]), CAST(:client_ids AS uuid[]),
-            CAST(:hashes AS bytea[]), CAST(:texts AS text[]), CAST(:replies AS bigint[])
+            CAST(:hashes AS bytea[]), CAST(:texts AS text[]), CAST(:replies AS bigint[]),
+            CAST(:extras AS jsonb[])
         ) WITH ORDINALITY
-        AS row (chat_id, sender_id, client_message_id, content_hash, text, reply_to_seq, n)
+        AS row (chat_id, sender_id, client_message_id, content_hash, text, reply_to_seq, extras, n)
     ),
     now AS MATERIALIZED (SELECT clock_timestamp() AS moment),
     stay AS MATERIALIZED (
@@ -72,8 +101,7 @@ _STORE = sa.text(
     ),
     earlier AS MATERIALIZED (
         SELECT batch.n, found.* FROM batch CROSS JOIN LATERAL (
-            SELECT chat_id, seq, text, reply_to_seq, created_at, edited_at, deleted_at,
-                   messages.content_hash = batch.content_hash AS same
+            SELECT {_MESSAGE}, messages.content_hash = batch.content_hash AS same
             FROM messages
             WHERE sender_id = batch.sender_id AND client_message_id = batch.client_message_id
             OFFSET 0
@@ -113,8 +141,9 @@ _STORE = sa.text(
     ),
     stored AS (
         INSERT INTO messages (chat_id, seq, sender_id, text, reply_to_seq, client_message_id,
-                              content_hash, created_at)
-        SELECT chat_id, seq, sender_id, text, reply_to_seq, client_message_id, content_hash, moment
+                              content_hash, created_at, {", ".join(EXTRAS)})
+        SELECT chat_id, seq, sender_id, text, reply_to_seq, client_message_id, content_hash, moment,
+               {_EXTRAS}
         FROM numbered, now ORDER BY n
     ),
     logged AS (
@@ -135,14 +164,17 @@ _STORE = sa.text(
                 WHEN earlier.n IS NOT NULL THEN '{Verdict.CONFLICT}'
                 WHEN unanswerable.n IS NOT NULL THEN '{Verdict.NO_REPLY_TARGET}'
                 ELSE '{Verdict.STORED}' END AS verdict,
-           numbered.seq, now.moment,
-           earlier.seq, earlier.text, earlier.reply_to_seq, earlier.created_at,
-           earlier.edited_at, earlier.deleted_at
+           numbered.seq AS new_seq, now.moment, {_EARLIER}
     FROM batch CROSS JOIN now
     LEFT JOIN stay USING (n) LEFT JOIN earlier USING (n)
     LEFT JOIN unanswerable USING (n) LEFT JOIN numbered USING (n)
     ORDER BY n
     """  # noqa: S608 - what is put in are constants
+).columns(
+    sa.column("verdict", sa.String),
+    sa.column("new_seq", sa.BigInteger),
+    sa.column("moment", UtcDateTime),
+    *_COLUMNS,
 )
 
 
@@ -264,22 +296,17 @@ async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list
             "hashes": [message.content_hash for message in batch],
             "texts": [message.text for message in batch],
             "replies": [message.reply_to_seq for message in batch],
+            "extras": [
+                None if message.extras is PLAIN else as_json(message.extras_by_name)
+                for message in batch
+            ],
         },
     )
     return [_outcome(message, *row) for message, row in zip(batch, rows.all(), strict=True)]
 
 
 def _outcome(
-    message: Outgoing,
-    verdict: str,
-    seq: int | None,
-    moment: datetime,
-    first_seq: int,
-    text: str,
-    reply_to_seq: int | None,
-    created_at: datetime,
-    edited_at: datetime | None,
-    deleted_at: datetime | None,
+    message: Outgoing, verdict: str, seq: int | None, moment: datetime, *earlier: Any
 ) -> Outcome:
     match Verdict(verdict):
         case Verdict.STORED:
@@ -287,18 +314,7 @@ def _outcome(
                 raise RuntimeError("the chat of a message that was let through was not there")
             return Outcome(Verdict.STORED, message.stored(seq, moment))
         case Verdict.DUPLICATE:
-            first = Message(
-                chat_id=message.chat_id,  # part of the content that was found to be the same
-                seq=first_seq,
-                sender_id=message.sender_id,
-                text=text,
-                reply_to_seq=reply_to_seq,
-                client_message_id=message.client_message_id,
-                created_at=created_at,
-                edited_at=edited_at,
-                deleted_at=deleted_at,
-            )
-            return Outcome(Verdict.DUPLICATE, first)
+            return Outcome(Verdict.DUPLICATE, Message(*earlier))
         case refused:
             return Outcome(refused)
 

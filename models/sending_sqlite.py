@@ -11,19 +11,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
-from models.base import moment_from_sqlite, moment_to_sqlite
+from models.base import columns, moment_to_sqlite, sqlite_reader
 from models.database import BUSY_TIMEOUT, SQLITE_PRAGMAS, Database
 from models.errors import Unreachable
 from models.marking import mark_on_sqlite
-from models.messages import Message
+from models.messages import Message, messages
 from models.reacting import react_on_sqlite
 from models.sending import (
+    EXTRAS,
+    PLAIN,
     SENT,
     Change,
     Outcome,
     Outgoing,
     Verdict,
+    as_json,
     by_kind,
     in_order,
 )
@@ -33,16 +37,18 @@ SELECT members.id, members.first_message_seq, chats.last_message_seq, chats.last
 FROM members JOIN chats ON chats.id = members.chat_id
 WHERE members.user_id = ? AND members.chat_id = ? AND members.left_seq IS NULL
 """
-_EARLIER = """
-SELECT content_hash, seq, text, reply_to_seq, created_at, edited_at, deleted_at
+_COLUMNS = columns(messages, Message)
+_EARLIER = f"""
+SELECT content_hash, {", ".join(column.name for column in _COLUMNS)}
 FROM messages WHERE sender_id = ? AND client_message_id = ?
-"""
+"""  # noqa: S608 - what is put in are names of columns
+_message = sqlite_reader(_COLUMNS)
 _ANSWERED = "SELECT 1 FROM messages WHERE chat_id = ? AND seq = ? AND deleted_at IS NULL"
-_MESSAGE = """
+_MESSAGE = f"""
 INSERT INTO messages (chat_id, seq, sender_id, text, reply_to_seq, client_message_id, content_hash,
-                      created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-"""
+                      created_at, {", ".join(EXTRAS)})
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, {", ".join("?" for _ in EXTRAS)})
+"""  # noqa: S608 - what is put in are names of columns
 _EVENT = f"""
 INSERT INTO events (chat_id, seq, kind, actor_id, message_seq, created_at)
 VALUES (?, ?, '{SENT}', ?, ?, ?)
@@ -196,7 +202,7 @@ class _Storing:
             first_hash, *first = earlier
             if first_hash != message.content_hash:
                 return Outcome(Verdict.CONFLICT)
-            return Outcome(Verdict.DUPLICATE, _message(message, *first))
+            return Outcome(Verdict.DUPLICATE, Message(*_message(first)))
         if reply_to_seq is not None and (
             reply_to_seq < stay.first_message_seq
             or not self._connection.execute(_ANSWERED, (chat_id, reply_to_seq)).fetchone()
@@ -216,6 +222,7 @@ class _Storing:
                 client_id,
                 message.content_hash,
                 self._moment,
+                *_extras(message),
             )
         )
         self._events.append((chat_id, chat.event_seq, sender_id, seq, self._moment))
@@ -250,24 +257,22 @@ class _Storing:
         return stay
 
 
-def _message(
-    sent: Outgoing,
-    seq: int,
-    text: str,
-    reply_to_seq: int | None,
-    created_at: str,
-    edited_at: str | None,
-    deleted_at: str | None,
-) -> Message:
-    """Return the message that is stored under what was sent again."""
-    return Message(
-        chat_id=sent.chat_id,  # part of the content that was found to be the same
-        seq=seq,
-        sender_id=sent.sender_id,
-        text=text,
-        reply_to_seq=reply_to_seq,
-        client_message_id=sent.client_message_id,
-        created_at=moment_from_sqlite(created_at),
-        edited_at=None if edited_at is None else moment_from_sqlite(edited_at),
-        deleted_at=None if deleted_at is None else moment_from_sqlite(deleted_at),
-    )
+_NO_EXTRAS = tuple(getattr(PLAIN, name) for name in EXTRAS)
+
+
+def _extras(message: Outgoing) -> Sequence[object]:
+    """Return what few messages have, as the driver by itself stores it."""
+    if message.extras is PLAIN:
+        return _NO_EXTRAS
+    return [_stored(value) for value in message.extras_by_name.values()]
+
+
+def _stored(value: object) -> object:
+    match value:
+        case UUID():
+            return value.hex
+        case datetime():
+            return moment_to_sqlite(value)
+        case dict():
+            return as_json(value)
+    return value

@@ -15,7 +15,8 @@ from models.database import Connection, Database
 from models.log_state import Present
 from realtime import past_stays
 from realtime.cursor import Cursor
-from realtime.events import Event, ReceiptsAdvanced, ResyncReason, load, load_receipts
+from realtime.events import Event, ReceiptsAdvanced, ResyncReason
+from realtime.loading import load, load_receipts
 
 LOAD_AT_ONCE = 500  # events whose chats, messages and people are loaded together
 

@@ -1,16 +1,19 @@
 """Changing a chat under its row lock, with an event that tells of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from models import chats, events, members
+from models import chats, events, members, messages
+from models.base import new_key
 from models.chats import Chat
 from models.database import Connection
 from models.events import EventKind
 from models.members import Member
+from models.messages import Message, MessageKind, SystemKind
 from models.viewer import Viewer
 from resolvers.services import Services
 
@@ -42,6 +45,46 @@ class LockedChat:
             actor_id=self.me.user_id,
             subject_id=subject_id,
             message_seq=message_seq,
+        )
+        return seq
+
+    async def say(
+        self,
+        what: SystemKind,
+        *,
+        now: datetime,
+        subject_id: UUID | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Tell in the chat's history what the viewer has done; returns the message's number."""
+        seq, event_seq = await chats.next_message(self.connection, self.chat.id, now)
+        ttl = self.chat.message_ttl
+        message = Message(
+            chat_id=self.chat.id,
+            seq=seq,
+            sender_id=self.me.user_id,
+            text="",
+            reply_to_seq=None,
+            client_message_id=new_key(),
+            created_at=now,
+            edited_at=None,
+            deleted_at=None,
+            kind=MessageKind.SYSTEM.value,
+            expires_at=now + timedelta(seconds=ttl) if ttl else None,
+            details={"what": what.value, **(details or {})},
+            subject_id=subject_id,
+        )
+        # Nobody sends it a second time, so there is nothing to compare it with.
+        await messages.insert_many(self.connection, [(message, b"")])
+        await members.advance(self.connection, self.me.id, seq)
+        await events.record(
+            self.connection,
+            EventKind.MESSAGE_SENT,
+            now=now,
+            chat_id=self.chat.id,
+            seq=event_seq,
+            actor_id=self.me.user_id,
+            message_seq=seq,
         )
         return seq
 

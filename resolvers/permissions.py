@@ -21,11 +21,18 @@ class Act(StrEnum):
 _ALLOWED: dict[ChatKind, dict[Role, frozenset[Act]]] = {
     # Two people, for good: nobody is added, removed or above the other.
     ChatKind.DIRECT: {Role.MEMBER: frozenset()},
+    ChatKind.SELF: {Role.OWNER: frozenset()},
     ChatKind.GROUP: {
         Role.OWNER: frozenset(Act),
         Role.ADMIN: frozenset(Act),
         Role.MEMBER: frozenset({Act.LEAVE}),
         # Reads, writes and reacts like everybody.
+        Role.GUEST: frozenset({Act.LEAVE}),
+    },
+    ChatKind.CHANNEL: {
+        Role.OWNER: frozenset(Act),
+        Role.ADMIN: frozenset(Act),
+        Role.MEMBER: frozenset({Act.LEAVE}),
         Role.GUEST: frozenset({Act.LEAVE}),
     },
 }

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypedDict
 from uuid import UUID
 
-from models import audit, events, settings, users
+from models import audit, blocks, events, settings, users
 from models.audit import Act
 from models.client import NOWHERE, Client
 from models.database import Connection
@@ -99,6 +99,8 @@ async def require_reachable(
         raise NotFound("One of the people", path=path)
     if not all(user.may_sign_in for user in seen.values()):
         raise Forbidden("One of the people has no account any more.", path=path)
+    if await blocks.between(connection, viewer.user_id, others):
+        raise Forbidden("One of the people does not want that.", path=path)
     wishes = await settings.of_many(connection, others)
     audiences = {user_id: getattr(wish, way.value) for user_id, wish in wishes.items()}
     strict = {user_id for user_id, audience in audiences.items() if audience == Audience.CONTACTS}

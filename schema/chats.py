@@ -51,7 +51,13 @@ class ChatKind(Enum):
     DIRECT = strawberry.enum_value(
         "direct", description="Two people, one chat per pair, without a title."
     )
+    SELF = strawberry.enum_value(
+        "self", description="One person's notes to themselves, without a title."
+    )
     GROUP = strawberry.enum_value("group", description="People who come and go, under a title.")
+    CHANNEL = strawberry.enum_value(
+        "channel", description="As a group, but owner and admins write, and the others read."
+    )
 
 
 def _stored(kind: ChatKind) -> StoredKind:

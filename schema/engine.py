@@ -37,7 +37,7 @@ from schema.context import Context
 from schema.cursor import SCALAR, Cursor
 from schema.documents import Document
 from schema.errors import USER_ERROR_TYPES, formatted
-from schema.events import EVENT_TYPES
+from schema.event_types import EVENT_TYPES
 from schema.jar import Jar, keep_tokens
 from schema.manifest import Manifest
 from schema.policies import guard

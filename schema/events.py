@@ -1,160 +1,42 @@
-"""Events as the schema shows them, and the subscription to them."""
+"""The subscription to events, and how each of them becomes a type of the schema."""
 
 from collections.abc import AsyncGenerator, Callable
-from datetime import datetime
-from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
 
-from models.receipts import SHOWN_UP_TO
 from realtime import events
 from realtime.cursor import scope_of
 from resolvers.services import utc_now
-from schema.batching import batched
 from schema.chats import Chat
 from schema.context import Info
 from schema.cursor import Cursor
+from schema.event_types import (
+    ChatChanged,
+    ChatCreated,
+    CursorAdvanced,
+    Event,
+    MemberJoined,
+    MemberLeft,
+    MemberRoleChanged,
+    MessageDeleted,
+    MessageEdited,
+    MessageSent,
+    ProfileChanged,
+    ReactionsChanged,
+    ReceiptsAdvanced,
+    ResyncReason,
+    ResyncRequired,
+    SessionEnded,
+    SessionStarted,
+    SettingsChanged,
+)
 from schema.ids import Kind, decode, encode, encode_message
 from schema.members import Membership
 from schema.messages import Message
 from schema.sessions import Session
-from schema.settings import Settings, settings_of_each
 from schema.sources import source
 from schema.users import User
-
-
-@strawberry.interface(
-    description="Something that happened in one of the viewer's chats, or to the viewer."
-)
-class Event:
-    cursor: Cursor = strawberry.field(
-        description="Resumes right after this event: give it to `events(after:)`. Keep the last."
-    )
-    chat: Chat | None = strawberry.field(
-        description="Where it happened; null for what concerns the viewer alone."
-    )
-    seq: int | None = strawberry.field(
-        description="Its number among the chat's events: from 1, without gaps; null for what is "
-        "not one of them. Not a message's."
-    )
-    occurred_at: datetime = strawberry.field(
-        description="When it happened; for what is not an event of a chat, when it was told."
-    )
-    actor: User | None = strawberry.field(
-        description="Who did it; null when nobody in particular did."
-    )
-
-
-@strawberry.type(description="A chat with the viewer in it was started.")
-class ChatCreated(Event):
-    pass
-
-
-@strawberry.type(description="The chat has another title or description.")
-class ChatChanged(Event):
-    pass
-
-
-@strawberry.type(description="Somebody is in the chat from now on.")
-class MemberJoined(Event):
-    membership: Membership = strawberry.field(description="Their place in the chat.")
-
-
-@strawberry.type(description="Somebody left or was removed; for themselves, the chat's last event.")
-class MemberLeft(Event):
-    membership: Membership = strawberry.field(description="The place they had in the chat.")
-
-
-@strawberry.type(description="Somebody may do more, or less, in the chat than before.")
-class MemberRoleChanged(Event):
-    membership: Membership = strawberry.field(description="Their place in the chat.")
-
-
-@strawberry.type(description="A message was sent. Its sender has read everything up to it.")
-class MessageSent(Event):
-    message: Message = strawberry.field(description="The message, as it is now.")
-
-
-@strawberry.type(description="A message has another text.")
-class MessageEdited(Event):
-    message: Message = strawberry.field(description="The message, as it is now.")
-
-
-@strawberry.type(description="A message has no content any more.")
-class MessageDeleted(Event):
-    message_id: strawberry.ID = strawberry.field(description="The message's id.")
-    message_seq: int = strawberry.field(description="The message's number in the chat.")
-
-
-@strawberry.type(description="Somebody reacted to a message, or took that back.")
-class ReactionsChanged(Event):
-    message: Message = strawberry.field(description="The message, as it is now.")
-
-
-@strawberry.type(
-    description="Somebody got further in receiving or reading. Only the latest of each person "
-    "counts, and after a resume it may come again; in chats of more than "
-    f"{SHOWN_UP_TO} people everybody hears only of their own."
-)
-class ReceiptsAdvanced(Event):
-    user: User = strawberry.field(description="Who.")
-    delivered_seq: int = strawberry.field(
-        description="The last message that reached a device of theirs."
-    )
-    read_seq: int = strawberry.field(description="The last message they have read.")
-
-
-@strawberry.type(description="The viewer signed in on another device.")
-class SessionStarted(Event):
-    session: Session | None = strawberry.field(
-        description="The session; null when it is long over."
-    )
-
-
-@strawberry.type(description="The viewer signed out, or was signed out, on a device.")
-class SessionEnded(Event):
-    session_id: strawberry.ID = strawberry.field(description="The id of the session.")
-
-
-@strawberry.type(
-    description="The viewer has another profile, or another handle. Others are not told: they see "
-    "it with whatever they fetch or are told next."
-)
-class ProfileChanged(Event):
-    user: User = strawberry.field(description="The viewer, as they are now.")
-
-
-@strawberry.type(description="The viewer has other settings.")
-class SettingsChanged(Event):
-    settings: Settings = batched(
-        settings_of_each, description="The viewer's settings, as they are now."
-    )
-
-
-@strawberry.type(
-    description="Nothing happened for a while: here is a fresh cursor, to resume cheaply from."
-)
-class CursorAdvanced(Event):
-    pass
-
-
-@strawberry.enum(description="Why what was missed cannot be told.")
-class ResyncReason(Enum):
-    EXPIRED = strawberry.enum_value(
-        "expired", description="The cursor is older than what the log still holds."
-    )
-    LOG_REPLACED = strawberry.enum_value(
-        "log_replaced", description="The database was restored or replaced since."
-    )
-
-
-@strawberry.type(
-    description="What was missed is not known any more, and the subscription ends here: fetch "
-    "afresh, then subscribe from `viewer.cursor`."
-)
-class ResyncRequired(Event):
-    reason: ResyncReason = strawberry.field(description="Why.")
 
 
 def _with_membership(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
@@ -195,25 +77,23 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.ReactionsChanged: _with_message(ReactionsChanged),
 }
 
-# Types that only an interface leads to; a schema must be told about them.
-EVENT_TYPES: list[type[Event]] = [
-    ChatCreated,
-    ChatChanged,
-    MemberJoined,
-    MemberLeft,
-    MemberRoleChanged,
-    MessageSent,
-    MessageEdited,
-    MessageDeleted,
-    ReactionsChanged,
-    ReceiptsAdvanced,
-    SessionStarted,
-    SessionEnded,
-    ProfileChanged,
-    SettingsChanged,
-    CursorAdvanced,
-    ResyncRequired,
-]
+
+def _started(event: events.SessionStarted, common: dict[str, Any]) -> Event:
+    session = Session.of(event.session, User.of(event.user)) if event.session else None
+    return SessionStarted(session=session, **common)
+
+
+def _ended(event: events.SessionEnded, common: dict[str, Any]) -> Event:
+    session_id = strawberry.ID(encode(Kind.SESSION, event.session_id))
+    return SessionEnded(session_id=session_id, **common)
+
+
+_PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Event]] = {
+    events.SessionStarted: _started,
+    events.SessionEnded: _ended,
+    events.ProfileChanged: lambda event, common: ProfileChanged(user=User.of(event.user), **common),
+    events.SettingsChanged: lambda _, common: SettingsChanged(**common),
+}
 
 
 def shown(delivery: events.Delivery, cursor: Cursor) -> Event:
@@ -238,18 +118,9 @@ def shown(delivery: events.Delivery, cursor: Cursor) -> Event:
                 **{**nowhere, "chat": Chat.of(receipt.chat), "actor": user},
                 occurred_at=receipt.occurred_at,
             )
-        case events.SessionStarted() as started:
-            user = User.of(started.user)
-            session = Session.of(started.session, user) if started.session else None
-            return SessionStarted(session=session, occurred_at=started.occurred_at, **nowhere)
-        case events.SessionEnded() as ended:
-            session_id = strawberry.ID(encode(Kind.SESSION, ended.session_id))
-            return SessionEnded(session_id=session_id, occurred_at=ended.occurred_at, **nowhere)
-        case events.ProfileChanged() as changed:
-            user = User.of(changed.user)
-            return ProfileChanged(user=user, occurred_at=changed.occurred_at, **nowhere)
-        case events.SettingsChanged() as set_:
-            return SettingsChanged(occurred_at=set_.occurred_at, **nowhere)
+        case events.PersonalEvent() as personal:
+            common = {**nowhere, "occurred_at": personal.occurred_at}
+            return _PERSONAL[type(personal)](personal, common)
         case events.ResyncRequired(reason=reason):
             known = ResyncReason[reason.name]
             return ResyncRequired(reason=known, occurred_at=utc_now(), **nowhere)

@@ -41,6 +41,10 @@ LazyChat = Annotated["Chat", strawberry.lazy("schema.chats")]
 @strawberry.enum(description="What a message is.")
 class MessageKind(Enum):
     TEXT = strawberry.enum_value("text", description="What somebody wrote.")
+    POLL = strawberry.enum_value("poll", description="A question with answers to choose from.")
+    SYSTEM = strawberry.enum_value(
+        "system", description="What happened in the chat; its sender is who did it."
+    )
 
 
 async def _chats(objects: Sequence["Message"], info: Info) -> "list[chat_types.Chat | NotFound]":
@@ -134,7 +138,7 @@ class Message(Node):
         return cls(
             id=strawberry.ID(encode_message((row.chat_id, row.seq))),
             seq=row.seq,
-            kind=MessageKind.TEXT,
+            kind=MessageKind(row.kind),
             text=row.text,
             client_message_id=row.client_message_id,
             created_at=row.created_at,

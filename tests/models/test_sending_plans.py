@@ -17,6 +17,7 @@ TYPES = {
     "ids": "uuid[]",
     "hashes": "bytea[]",
     "texts": "text[]",
+    "extras": "jsonb[]",
     "replies": "bigint[]",
     "delivered": "bigint[]",
     "read": "bigint[]",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import realtime.events
+import realtime.loading
 from models import events
 from models.events import EventKind
 from realtime import log
@@ -147,7 +147,7 @@ async def test_who_leaves_while_a_batch_is_loaded_is_told_nothing_from_after_tha
 ):
     ana, ben = await server.registered("ana"), await server.registered("ben")
     chat_id = await ana.group("Talk", ben)
-    load = realtime.events.load
+    load = realtime.loading.load
     loop = asyncio.get_running_loop()
 
     async with ben.listening() as socket:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from models import events as log_table
 from models import log_state
 from models.database import Database
-from realtime.events import load
+from realtime.loading import load
 
 QUERY = """
 query($first: Int!) { viewer {

@@ -25,7 +25,7 @@ from models.members import FIRST_EVENT_SEQ, Member
 from models.messages import Message
 from models.receipts import Receipt
 from models.users import User
-from realtime.events import Rows
+from realtime.loading import Rows
 from tests.simulation.chances import Kind
 
 FAR = 2**62

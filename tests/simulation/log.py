@@ -14,7 +14,8 @@ from models.events import Batch, LoggedEvent
 from models.log_state import Present
 from models.receipts import Receipt
 from realtime.cursor import Cursor
-from realtime.events import Event, ReceiptsAdvanced, ResyncReason, Rows, assembled
+from realtime.events import Event, ReceiptsAdvanced, ResyncReason
+from realtime.loading import Rows, assembled
 from realtime.log import Lost, News, compare
 from realtime.past_stays import needs_changes, of_past_stays, with_veils
 from tests.simulation.chances import Chances

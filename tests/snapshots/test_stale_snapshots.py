@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schema.events import EVENT_TYPES
+from schema.event_types import EVENT_TYPES
 from tests.parts.people import Person
 from tests.snapshots.doings import DOINGS, Doing, Scene
 from tests.snapshots.mirror import EVENTS, KINDS, NO_CHANGE, SNAPSHOT, Mirror, state_of

@@ -1,0 +1,38 @@
+"""What can be done about chats and who is in them: a part of `Mutation`."""
+
+import strawberry
+
+from schema import chats as chat_fields
+from schema import guests as guest_fields
+from schema import members as member_fields
+
+
+@strawberry.type
+class ChatMutations:
+    create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
+        resolver=chat_fields.create_chat,
+        description="Start a chat, or find the direct chat with somebody.",
+    )
+    update_chat: chat_fields.UpdateChatPayload = strawberry.mutation(
+        resolver=chat_fields.update_chat,
+        description="Give a group another title or description.",
+    )
+    add_members: member_fields.AddMembersPayload = strawberry.mutation(
+        resolver=member_fields.add_members, description="Add people to a group."
+    )
+    remove_member: member_fields.RemoveMemberPayload = strawberry.mutation(
+        resolver=member_fields.remove_member, description="Take somebody out of a group."
+    )
+    leave_chat: member_fields.LeaveChatPayload = strawberry.mutation(
+        resolver=member_fields.leave_chat,
+        description="Leave a group. If its owner leaves, the longest-standing admin, or else "
+        "member, owns it.",
+    )
+    create_guest_link: guest_fields.CreateGuestLinkPayload = strawberry.mutation(
+        resolver=guest_fields.create_guest_link,
+        description="Open a way into a group for people without an account.",
+    )
+    revoke_guest_link: guest_fields.RevokeGuestLinkPayload = strawberry.mutation(
+        resolver=guest_fields.revoke_guest_link,
+        description="Close a guest link, and take out who came by it.",
+    )

@@ -91,13 +91,8 @@ class Outgoing:
             created_at=created_at,
             edited_at=None,
             deleted_at=None,
-            **self.extras_by_name,
+            **by_name(self.extras),
         )
-
-    @property
-    def extras_by_name(self) -> dict[str, Any]:
-        """What of it few messages have."""
-        return {name: getattr(self.extras, name) for name in EXTRAS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +210,11 @@ def in_order(
     outcomes = {Outgoing: iter(sent), Mark: iter(marked), Reaction: iter(reacted)}
     for change in changes:
         yield next(outcomes[type(change)])
+
+
+def by_name(extras: Extras) -> dict[str, Any]:
+    """Return what few messages have, by the names of the columns."""
+    return {name: getattr(extras, name) for name in EXTRAS}
 
 
 def as_json(extras: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ from models.sending import (
     Verdict,
     as_json,
     by_kind,
+    by_name,
     in_order,
 )
 
@@ -297,7 +298,7 @@ async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list
             "texts": [message.text for message in batch],
             "replies": [message.reply_to_seq for message in batch],
             "extras": [
-                None if message.extras is PLAIN else as_json(message.extras_by_name)
+                None if message.extras is PLAIN else as_json(by_name(message.extras))
                 for message in batch
             ],
         },

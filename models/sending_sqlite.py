@@ -29,6 +29,7 @@ from models.sending import (
     Verdict,
     as_json,
     by_kind,
+    by_name,
     in_order,
 )
 
@@ -264,7 +265,7 @@ def _extras(message: Outgoing) -> Sequence[object]:
     """Return what few messages have, as the driver by itself stores it."""
     if message.extras is PLAIN:
         return _NO_EXTRAS
-    return [_stored(value) for value in message.extras_by_name.values()]
+    return [_stored(value) for value in by_name(message.extras).values()]
 
 
 def _stored(value: object) -> object:

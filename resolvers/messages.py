@@ -12,7 +12,7 @@ from models import messages, reactions
 from models.errors import Conflict, Forbidden, NotFound
 from models.events import EventKind
 from models.messages import Message, MessageKey
-from models.sending import Outgoing, Verdict
+from models.sending import PLAIN, Extras, Outgoing, Verdict, as_json, by_name
 from models.viewer import Viewer
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, allows
@@ -30,10 +30,11 @@ async def send(
     text: str,
     client_message_id: UUID,
     reply_to: MessageKey | None = None,
+    extras: Extras = PLAIN,
 ) -> Message:
     """Send a message and return it once it is stored for good.
 
-    The client's id makes a retry safe: the same id with the same content returns the first
+    `extras` is what few messages have, checked by whoever gives it. The client's id makes a retry safe: the same id with the same content returns the first
     result, with other content raises `Conflict`. Raises `NotFound` or `InvalidInput` besides.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
@@ -44,7 +45,8 @@ async def send(
             client_message_id=client_message_id,
             text=text,
             reply_to=reply_to,
-            content_hash=content_hash(services, chat_id, text, reply_to),
+            content_hash=content_hash(services, chat_id, text, reply_to, extras),
+            extras=extras,
         )
     )
     if outcome.message is not None:
@@ -104,9 +106,16 @@ async def _visible(locked: LockedChat, key: MessageKey) -> Message:
 
 
 def content_hash(
-    services: Services, chat_id: UUID, text: str, reply_to: MessageKey | None
+    services: Services,
+    chat_id: UUID,
+    text: str,
+    reply_to: MessageKey | None,
+    extras: Extras = PLAIN,
 ) -> bytes:
     """Return what tells a retry from a misuse of its id, also when the text is long gone."""
     reply = f"{reply_to[0].hex}/{reply_to[1]}" if reply_to else ""
-    content = "\x00".join((chat_id.hex, reply, text))
-    return hmac.digest(services.credentials.content_key, content.encode(), "sha256")
+    parts = [chat_id.hex, reply, text]
+    if extras is not PLAIN:
+        # Without the moment when it expires, which is another one with every retry.
+        parts.append(as_json({**by_name(extras), "expires_at": None}))
+    return hmac.digest(services.credentials.content_key, "\x00".join(parts).encode(), "sha256")

@@ -34,8 +34,9 @@ async def send(
 ) -> Message:
     """Send a message and return it once it is stored for good.
 
-    `extras` is what few messages have, checked by whoever gives it. The client's id makes a retry safe: the same id with the same content returns the first
-    result, with other content raises `Conflict`. Raises `NotFound` or `InvalidInput` besides.
+    `extras` is what few messages have, checked by whoever gives it. The client's id makes a retry
+    safe: the same id with the same content returns the first result, with other content raises
+    `Conflict`. Raises `NotFound` or `InvalidInput` besides.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
     outcome = await services.sending.submit(

@@ -13,7 +13,8 @@
     ├── NotFound               absent, or not for this viewer: the two look the same
     ├── Forbidden              seen, but this viewer may not do that to it
     ├── Conflict               contradicts what is stored
-    │   └── HandleTaken
+    │   ├── HandleTaken
+    │   └── ChatFull           no more people fit into it
     ├── BadFactor              the code or the passkey is not the person's, or was used before
     ├── SecondFactorRequired   a password alone proves too little for this account
     ├── ChallengeOver          it was met, has expired, or was tried too often: begin anew
@@ -140,6 +141,14 @@ class HandleTaken(Conflict):
 
     def __init__(self, handle: str) -> None:
         super().__init__(f"The handle “{handle}” is taken.", path=["handle"])
+
+
+class ChatFull(Conflict):
+    code = "CHAT_FULL"
+
+    def __init__(self, *, maximum: int) -> None:
+        super().__init__(f"A chat of this kind has {maximum} members at most.")
+        self.maximum = maximum
 
 
 class Overloaded(Refusal):

@@ -46,6 +46,9 @@ class EventKind(StrEnum):
     # Addressed to one person, who is the subject too.
     PROFILE_CHANGED = "profile_changed"
     SETTINGS_CHANGED = "settings_changed"
+    FOLDERS_CHANGED = "folders_changed"
+    # Addressed to one person; the subject is the chat that they keep in another way.
+    VIEWER_MEMBERSHIP_CHANGED = "viewer_membership_changed"
 
 
 events = sa.Table(

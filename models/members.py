@@ -31,6 +31,9 @@ class Role(StrEnum):
     GUEST = "guest"
 
 
+# As a text, so that an index and the queries for which it is agree to the letter.
+STAFF = "role IN ('owner', 'admin') AND left_seq IS NULL"
+
 members = sa.Table(
     "members",
     metadata,
@@ -55,7 +58,9 @@ members = sa.Table(
     sa.Column("last_sent_at", UtcDateTime),
     # How they keep the chat for themselves.
     sa.Column("muted_until", UtcDateTime),
-    sa.Column("archived_at", UtcDateTime),
+    # The last message that was there when they put it into their archive: a later one takes it
+    # out again, unless they have muted the chat. See `models/keeping.py`.
+    sa.Column("archived_seq", sa.BigInteger),
     sa.Column("pin_position", sa.Integer),
     sa.Index(
         "uq_members_present",
@@ -71,6 +76,13 @@ members = sa.Table(
         "user_id",
         postgresql_where=sa.text("left_seq IS NOT NULL"),
         sqlite_where=sa.text("left_seq IS NOT NULL"),
+    ),
+    # Of ten thousand members a handful.
+    sa.Index(
+        "ix_members_chat_id_staff",
+        "chat_id",
+        postgresql_where=sa.text(STAFF),
+        sqlite_where=sa.text(STAFF),
     ),
     # Keys are UUIDv7, so this lists a chat's members in the order in which they came.
     sa.Index("ix_members_chat_id_id", "chat_id", "id"),
@@ -97,7 +109,7 @@ class Member:
     silenced_until: datetime | None = None
     last_sent_at: datetime | None = None
     muted_until: datetime | None = None
-    archived_at: datetime | None = None
+    archived_seq: int | None = None
     pin_position: int | None = None
 
 
@@ -226,6 +238,13 @@ async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Me
     return Member(*row) if row else None
 
 
+async def staff(connection: Connection, chat_id: UUID, *, limit: int) -> list[Member]:
+    """Return a chat's owner and admins, those who came first first."""
+    query = sa.select(*_COLUMNS).where(members.c.chat_id == chat_id, sa.text(STAFF))
+    rows = await connection.execute(query.order_by(members.c.id).limit(limit))
+    return [Member(*row) for row in rows]
+
+
 async def unread_total(connection: Connection, user_id: UUID) -> int:
     """Return how many messages a person has not read, over all their chats, counting no rows."""
     total = sa.func.coalesce(sa.func.sum(_CHATS.c.last_message_seq - members.c.read_seq), 0)
@@ -300,10 +319,10 @@ async def change_role(connection: Connection, member_id: UUID, role: Role) -> No
 
 
 async def advance(connection: Connection, member_id: UUID, seq: int) -> None:
-    """Move a member's pointers to a message that they have sent."""
+    """Move a member's pointers to a message that they have sent, unless they have just left."""
     await connection.execute(
         members.update()
-        .where(members.c.id == member_id, members.c.read_seq < seq)
+        .where(members.c.id == member_id, members.c.left_seq.is_(None), members.c.read_seq < seq)
         .values(delivered_seq=seq, read_seq=seq)
     )
 

@@ -13,6 +13,7 @@ from models.chats import chats
 from models.deletions import account_deletions
 from models.exports import exports
 from models.external_identities import external_identities
+from models.folders import folders
 from models.guests import guests
 from models.members import members
 from models.messages import messages
@@ -79,6 +80,7 @@ REACTIONS = personal.holding(
 BLOCKS = personal.holding(
     blocks.c.user_id, [blocks.c.user_id, blocks.c.blocked_id], withheld={"user_id"}
 )
+FOLDERS = personal.holding(folders.c.user_id, [folders.c.id], withheld={"user_id"})
 PASSKEYS = personal.holding(
     passkeys.c.user_id,
     [passkeys.c.id],
@@ -144,6 +146,7 @@ ERASED = [
     verified_emails.c.user_id,
     blocks.c.user_id,
     blocks.c.blocked_id,
+    folders.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {

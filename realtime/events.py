@@ -86,6 +86,8 @@ class MessageEvent(ChatEvent):
     message: Message
     sender: User
     reactions: Sequence[ReactionGroup]
+    # Whom a system message is about.
+    subject: User | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,18 @@ class ProfileChanged(PersonalEvent):
 @dataclass(frozen=True, slots=True)
 class SettingsChanged(PersonalEvent):
     """Somebody has other settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldersChanged(PersonalEvent):
+    """Somebody has other folders, or others in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerMembershipChanged(PersonalEvent):
+    """Somebody keeps a chat in another way, which they may have left since."""
+
+    chat_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from realtime.events import (
     ChatChanged,
     ChatCreated,
     Event,
+    FoldersChanged,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
@@ -33,6 +34,7 @@ from realtime.events import (
     SessionEnded,
     SessionStarted,
     SettingsChanged,
+    ViewerMembershipChanged,
 )
 
 log = structlog.get_logger(__name__)
@@ -80,6 +82,7 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
         user_id for event in logged for user_id in (event.user_id, event.actor_id, event.subject_id)
     }
     people |= {message.sender_id for message in message_rows.values()}
+    people |= {message.subject_id for message in message_rows.values()}
     rows = Rows(
         chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
         messages=message_rows,
@@ -157,6 +160,7 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
         message=message,
         sender=rows.people[message.sender_id],
         reactions=rows.reactions[key],
+        subject=rows.people.get(message.subject_id) if message.subject_id else None,
     )
 
 
@@ -179,6 +183,10 @@ _PERSONAL: dict[EventKind, Callable[[UUID, PersonalPart, Rows], Event]] = {
         *part, user=rows.people[part[3]]
     ),
     EventKind.SETTINGS_CHANGED: lambda _, part, __: SettingsChanged(*part),
+    EventKind.FOLDERS_CHANGED: lambda _, part, __: FoldersChanged(*part),
+    EventKind.VIEWER_MEMBERSHIP_CHANGED: lambda chat_id, part, _: ViewerMembershipChanged(
+        *part, chat_id=chat_id
+    ),
 }
 
 

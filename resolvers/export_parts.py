@@ -76,6 +76,7 @@ PARTS: list[Part] = [
     ),
     part("reactions", "Your reactions, by the message's chat_id and seq.", own_data.REACTIONS),
     part("blocks", "Whom you block.", own_data.BLOCKS),
+    part("folders", "Your folders.", own_data.FOLDERS),
     part("acts", "What you did that bears on security, and from where.", own_data.ACTS),
     part(
         "acts_of_others",

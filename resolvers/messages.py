@@ -11,7 +11,7 @@ from uuid import UUID
 from models import messages, reactions
 from models.errors import Conflict, Forbidden, NotFound
 from models.events import EventKind
-from models.messages import Message, MessageKey
+from models.messages import Message, MessageKey, MessageKind
 from models.sending import PLAIN, Extras, Outgoing, Verdict, as_json, by_name
 from models.viewer import Viewer
 from resolvers.locked_chat import LockedChat, changing
@@ -69,7 +69,7 @@ async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str
     now = utc_now()
     async with changing(services, viewer, key[0]) as locked:
         message = await _visible(locked, key)
-        if message.sender_id != viewer.user_id:
+        if message.sender_id != viewer.user_id or message.kind == MessageKind.SYSTEM:
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
         if message.text != text:
             await messages.edit(locked.connection, *key, text=text, now=now)
@@ -87,6 +87,8 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
         own = message.sender_id == viewer.user_id
         if not own and not allows(locked.chat, locked.me, Act.DELETE_OTHERS_MESSAGES):
             raise Forbidden("You may delete your own messages only.", path=["messageId"])
+        if message.kind == MessageKind.SYSTEM:
+            raise Forbidden("What happened in a chat stays in it.", path=["messageId"])
         if message.deleted_at is None:
             await messages.delete(locked.connection, *key, now=now)
             await reactions.clear(locked.connection, key)

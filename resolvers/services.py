@@ -48,6 +48,14 @@ class AccountRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatRules:
+    """What the operator decided about chats."""
+
+    max_group_members: int = 10_000
+    max_channel_members: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """Mail: what it says, in whose name, how it is sealed while it waits, and what carries it."""
 
@@ -72,6 +80,7 @@ class Services:
     sign_up: SignUpPolicy  # unless an administrator has decided otherwise
     post: Post
     rules: AccountRules = AccountRules()
+    chat_rules: ChatRules = ChatRules()
 
 
 def utc_now() -> datetime:

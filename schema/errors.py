@@ -75,6 +75,9 @@ class ErrorCode(Enum):
     CONFLICT = strawberry.enum_value(
         "CONFLICT", description="It contradicts what is stored, such as a reused client id."
     )
+    CHAT_FULL = strawberry.enum_value(
+        "CHAT_FULL", description="The chat has as many members as it may have."
+    )
     BAD_FACTOR = strawberry.enum_value(
         "BAD_FACTOR", description="The code or passkey is wrong, or was used before."
     )

@@ -16,6 +16,7 @@ from schema.event_types import (
     ChatCreated,
     CursorAdvanced,
     Event,
+    FoldersChanged,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
@@ -30,6 +31,7 @@ from schema.event_types import (
     SessionEnded,
     SessionStarted,
     SettingsChanged,
+    ViewerMembershipChanged,
 )
 from schema.ids import Kind, decode, encode, encode_message
 from schema.members import Membership
@@ -52,6 +54,7 @@ def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]]
             sender=User.of(event.sender),
             chat=common["chat"],
             reactions=event.reactions,
+            subject=User.of(event.subject) if event.subject else None,
         ),
         **common,
     )
@@ -88,11 +91,18 @@ def _ended(event: events.SessionEnded, common: dict[str, Any]) -> Event:
     return SessionEnded(session_id=session_id, **common)
 
 
+def _kept(event: events.ViewerMembershipChanged, common: dict[str, Any]) -> Event:
+    del common["chat"]  # asked for by the viewer: they may have left it
+    return ViewerMembershipChanged(chat_id=event.chat_id, **common)
+
+
 _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Event]] = {
     events.SessionStarted: _started,
     events.SessionEnded: _ended,
     events.ProfileChanged: lambda event, common: ProfileChanged(user=User.of(event.user), **common),
     events.SettingsChanged: lambda _, common: SettingsChanged(**common),
+    events.FoldersChanged: lambda _, common: FoldersChanged(**common),
+    events.ViewerMembershipChanged: _kept,
 }
 
 

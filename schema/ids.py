@@ -29,6 +29,7 @@ class Kind(Enum):
     REPORT = b"r"
     AUDIT_ENTRY = b"a"
     EXPORT = b"x"
+    FOLDER = b"f"
 
 
 class InvalidId(InvalidInput):

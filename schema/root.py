@@ -21,6 +21,7 @@ from schema.context import Info
 from schema.event_types import Event
 from schema.events import subscribe_events
 from schema.ids import Kind, decode, decode_message, kind_of
+from schema.keeping_root import KeepingMutations
 from schema.message_root import MessageMutations
 from schema.moderation_root import ModerationMutations
 from schema.node import Node
@@ -109,6 +110,7 @@ class Mutation(
     ModerationMutations,
     MessageMutations,
     BotMutations,
+    KeepingMutations,
     ChatMutations,
     AccountMutations,
 ):

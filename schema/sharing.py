@@ -55,6 +55,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "ProfileChanged": _EVENT | {"user"},
     # `settings` belong to the viewer, so they are asked for by each.
     "SettingsChanged": _EVENT,
+    "FoldersChanged": _EVENT,
+    "ViewerMembershipChanged": _EVENT - {"chat"},
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
@@ -67,6 +69,10 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "memberCount",
             "createdAt",
             "lastActivityAt",
+            "historyVisibility",
+            "messageTtl",
+            "slowMode",
+            "reactionSet",
         }
     ),
     "Membership": frozenset(
@@ -85,8 +91,10 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "chat",
             "sender",
             "reactions",
+            "system",
         }
     ),
+    "SystemMessage": frozenset({"what", "count", "text", "seconds", "subject"}),
     "ReactionGroup": frozenset({"emoji", "count"}),
     "Session": frozenset(
         {

@@ -11,13 +11,15 @@ from models.sessions import SHOWN
 from resolvers import second_factors
 from resolvers import sessions as session_use_cases
 from schema.bots import Bot, viewer_bots
-from schema.chats import ChatConnection, ChatFilter, viewer_chats
+from schema.chat_lists import ChatFilter, viewer_chats
+from schema.chats import Chat, ChatConnection, viewer_self_chat
 from schema.connections import DEFAULT_PAGE, After, First
 from schema.context import Info
 from schema.cursor import Cursor
 from schema.deletions import deletion_due_at
 from schema.emails import email_verified
 from schema.exports import DataExport, viewer_exports
+from schema.folders import Folder, viewer_folders
 from schema.second_factors import SecondFactors
 from schema.sessions import Session
 from schema.settings import Settings, viewer_settings
@@ -91,7 +93,18 @@ class Viewer:
         "fetches: nothing is missed in between.",
     )
     chats: ChatConnection = strawberry.field(
-        resolver=_chats, description="The chats they are in, the latest activity first."
+        resolver=_chats,
+        description="The chats they are in, the latest activity first, or with `pinned: true` in "
+        "the order of the pins. A direct chat that somebody else made comes with its first "
+        "message.",
+    )
+    self_chat: Chat | None = strawberry.field(
+        resolver=viewer_self_chat,
+        description="Their own chat, with nobody else in it; null until `createChat` makes it, or "
+        "a message to themselves.",
+    )
+    folders: list[Folder] = strawberry.field(
+        resolver=viewer_folders, description="Their folders, in their order."
     )
     bots: list[Bot] = strawberry.field(
         resolver=viewer_bots, description="The bots they have made, the oldest first."

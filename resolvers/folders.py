@@ -90,10 +90,15 @@ async def delete(services: Services, viewer: Viewer, *, folder_id: UUID) -> None
 
 
 async def order(services: Services, viewer: Viewer, *, folder_ids: Sequence[UUID]) -> list[Folder]:
-    """Put the viewer's folders into this order; raises `InvalidInput` unless each is named once."""
+    """Put the viewer's folders into this order.
+
+    Raises `NotFound` for one that is not theirs, `InvalidInput` unless each is named once.
+    """
     async with services.db.writing() as connection:
         await users.lock(connection, viewer.user_id)
         before = [folder.id for folder in await folders.of_user(connection, viewer.user_id)]
+        if not set(folder_ids) <= set(before):
+            raise NotFound("One of the folders", path=["folderIds"])
         if len(folder_ids) != len(before) or set(folder_ids) != set(before):
             raise InvalidInput("Name each folder once.", path=["folderIds"])
         if list(folder_ids) != before:
@@ -105,10 +110,9 @@ async def order(services: Services, viewer: Viewer, *, folder_ids: Sequence[UUID
 
 
 async def chats_in(services: Services, viewer: Viewer, folder_id: UUID) -> list[UUID]:
-    """Return which chats are in a folder; none for one that is not the viewer's."""
+    """Return which chats are in a folder of the viewer's; raises `NotFound`."""
     async with services.db.reading() as connection:
-        folder = await folders.owned(connection, viewer.user_id, folder_id)
-    return folder.chats if folder else []
+        return (await _owned(connection, viewer, folder_id)).chats
 
 
 async def _owned(connection: Connection, viewer: Viewer, folder_id: UUID) -> Folder:

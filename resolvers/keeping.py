@@ -9,7 +9,7 @@ from uuid import UUID
 from models import chats, events, keeping, members, users
 from models.chats import Chat
 from models.database import Connection
-from models.errors import Conflict, InvalidInput
+from models.errors import Conflict, InvalidInput, NotFound
 from models.events import EventKind
 from models.members import FOR_EVER, Member
 from models.viewer import Viewer
@@ -62,12 +62,16 @@ async def order_pinned(
 ) -> list[Chat]:
     """Put the chats that the viewer has pinned into this order, and return them in it.
 
-    Raises `InvalidInput` unless each of them is named once, and nothing else: whoever orders them
-    on one device has seen what was pinned on another.
+    Raises `NotFound` for one that the viewer is not in, and `InvalidInput` unless each one that is
+    pinned is named once, and nothing else: whoever orders them on one device has seen what was
+    pinned on another.
     """
     now = utc_now()
     async with services.db.writing() as connection:
         await users.lock(connection, viewer.user_id)
+        found = await chats.readable_many(connection, viewer.user_id, chat_ids)
+        if len(found) != len(set(chat_ids)):
+            raise NotFound("One of the chats", path=["chatIds"])
         pinned = await keeping.pinned(connection, viewer.user_id)
         if len(chat_ids) != len(pinned) or set(chat_ids) != set(pinned):
             raise InvalidInput("Name each chat that is pinned, once.", path=["chatIds"])
@@ -75,7 +79,6 @@ async def order_pinned(
             await keeping.pin(connection, [pinned[chat_id] for chat_id in chat_ids])
             for chat_id in chat_ids:
                 await _tell(connection, viewer, chat_id, now)
-        found = await chats.readable_many(connection, viewer.user_id, chat_ids)
     services.node.announce_log()
     return [found[chat_id] for chat_id in chat_ids]
 

@@ -41,7 +41,7 @@ class ChatFilter:
         default=None, description="Only those with messages not read, or only the others."
     )
     folder_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only those in this folder; none if it is not the viewer's."
+        default=None, description="Only those in this folder of the viewer's."
     )
 
 

@@ -78,6 +78,7 @@ async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
     place = await owner.ask(MEMBERSHIP_OF_VIEWER, id=chat_id)
     session = await owner.ask("{ viewer { session { id } } }")
     link_id, _ = await guest_link(owner, chat_id)
+    folder = await owner.done("createFolder", "folder { id }", name="Mine", chatIds=[chat_id])
     bot_id, token_id = await _bot(owner)
     return {
         Thing.USER: friend.user_id,
@@ -86,6 +87,7 @@ async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
         Thing.MEMBERSHIP: place["chat"]["viewerMembership"]["id"],
         Thing.SESSION: session["viewer"]["session"]["id"],
         Thing.GUEST_LINK: link_id,
+        Thing.FOLDER: folder["folder"]["id"],
         Thing.BOT: bot_id,
         Thing.BOT_TOKEN: token_id,
         **await _rows(server, owner),

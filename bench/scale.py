@@ -107,8 +107,8 @@ def questions(cast: Cast, size: Size) -> list[Question]:
             a_page,
         ),
         Question("history, last page", _HISTORY, page(last=50), a_page),
-        # Question("search, a rare word", _SEARCH, seldom, found),
-        # Question("search, a word of every second", _SEARCH, often, found),
+        Question("search, a rare word", _SEARCH, seldom, found),
+        Question("search, a word of every second", _SEARCH, often, found),
         Question("unread total", _UNREAD, dict, lambda data: data["viewer"]["unreadCount"] > 0),
         Question("send", _SEND, message, lambda data: not data["sendMessage"]["errors"]),
     ]

@@ -106,10 +106,6 @@ _COLUMNS = columns(members, Member)
 _USERS = sa.table("users", sa.column("id", sa.Uuid), sa.column("kind", sa.String))
 _CHATS = sa.table("chats", sa.column("id", sa.Uuid), sa.column("last_message_seq", sa.BigInteger))
 _PRESENT = sa.select(*_COLUMNS).where(members.c.left_seq.is_(None))
-_OF_CHATS = _PRESENT.where(
-    members.c.user_id == sa.bindparam("user_id"),
-    members.c.chat_id.in_(sa.bindparam("chat_ids", expanding=True)),
-)
 _OF_USER = sa.select(members.c.chat_id, members.c.joined_seq).where(
     members.c.user_id == sa.bindparam("user_id"), members.c.left_seq.is_(None)
 )
@@ -137,6 +133,36 @@ def _stays(dialect: str) -> sa.TextualSelect:
 
 
 _STAYS = {dialect: _stays(dialect) for dialect in ("sqlite", "postgresql")}
+# Not `chat_id IN (…)`: with a plan made for whoever asks, PostgreSQL may read all the chats of
+# somebody who is in thousands.
+_OF_CHATS = {
+    dialect: sa.text(
+        pairs.by_pairs(
+            dialect, _COLUMNS, members.c.chat_id, members.c.user_id, where="left_seq IS NULL"
+        )
+    ).columns(*_COLUMNS)
+    for dialect in ("sqlite", "postgresql")
+}
+
+
+# For statements that begin with chats of which one has the ids, `:chat_ids` by `pairs.listed`, and
+# go on with those that `:user_id` is in: from these chats, not from all that the person is in.
+THEIR_CHATS = {
+    "postgresql": """
+        unnest(CAST(:chat_ids AS uuid[])) AS wanted (id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM members
+            WHERE user_id = :user_id AND chat_id = wanted.id AND left_seq IS NULL OFFSET 0
+        ) AS members
+        CROSS JOIN LATERAL (SELECT * FROM chats WHERE id = members.chat_id OFFSET 0) AS chats
+    """,
+    "sqlite": """
+        json_each(:chat_ids) AS wanted
+        CROSS JOIN members ON members.user_id = :user_id AND members.chat_id = wanted.value
+            AND members.left_seq IS NULL
+        CROSS JOIN chats ON chats.id = members.chat_id
+    """,
+}
 
 
 async def add(connection: Connection, rows: Sequence[Member]) -> None:
@@ -151,10 +177,11 @@ async def of_chats(
     connection: Connection, user_id: UUID, chat_ids: Iterable[UUID]
 ) -> dict[UUID, Member]:
     """Return a person's present memberships of these chats, by chat id."""
-    wanted = list(set(chat_ids))
+    wanted = [(chat_id, user_id) for chat_id in chat_ids]
     if not wanted:
         return {}
-    rows = await connection.execute(_OF_CHATS, {"user_id": user_id, "chat_ids": wanted})
+    dialect = connection.dialect.name
+    rows = await connection.execute(_OF_CHATS[dialect], pairs.parameters(dialect, wanted))
     return {row.chat_id: Member(*row) for row in rows}
 
 

@@ -64,6 +64,30 @@ async def create(
     return chat
 
 
+async def page_of_viewer(
+    services: Services,
+    viewer: Viewer,
+    *,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+    kind: ChatKind | None,
+) -> Sequence[Chat]:
+    """Return the viewer's chats, the latest activity first, after a place in that order."""
+    listed = await services.inboxes.page(
+        viewer.user_id,
+        after=after,
+        limit=limit,
+        wanted=lambda entry: kind is None or entry.kind == kind,
+    )
+    async with services.db.reading() as connection:
+        if listed is None:
+            return await chats.page_of_viewer(
+                connection, viewer.user_id, after=after, limit=limit, kind=kind
+            )
+        found = await chats.readable_many(connection, viewer.user_id, listed)
+    return [found[chat_id] for chat_id in listed if chat_id in found]
+
+
 async def update(
     services: Services,
     viewer: Viewer,

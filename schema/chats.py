@@ -222,14 +222,13 @@ async def viewer_chats(
             position = (_in_utc(datetime.fromisoformat(moment)), UUID(hex=hex_id))
         except (ValueError, OverflowError) as error:
             raise invalid_cursor("after") from error
-    async with info.context.db.reading() as db:
-        rows = await chats.page_of_viewer(
-            db,
-            info.context.signed_in.user_id,
-            after=position,
-            limit=shown.fetch,
-            kind=_stored(filter.kind) if filter and filter.kind else None,
-        )
+    rows = await use_cases.page_of_viewer(
+        info.context.services,
+        info.context.signed_in,
+        after=position,
+        limit=shown.fetch,
+        kind=_stored(filter.kind) if filter and filter.kind else None,
+    )
     listed: ChatConnection = connection(
         ChatConnection,
         rows,

@@ -9,10 +9,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from models import pairs
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 from models.errors import NotFound, Raced
-from models.members import members
+from models.members import THEIR_CHATS, members
 
 
 class ChatKind(StrEnum):
@@ -105,7 +106,13 @@ _READABLE = (
     .join(members, members.c.chat_id == chats.c.id)
     .where(members.c.user_id == sa.bindparam("viewer_id"), members.c.left_seq.is_(None))
 )
-_READABLE_BY_ID = _READABLE.where(chats.c.id.in_(sa.bindparam("ids", expanding=True)))
+_NAMES = ", ".join(f"chats.{column.name}" for column in _COLUMNS)
+_READABLE_BY_ID = {
+    dialect: sa.text(f"SELECT {_NAMES} FROM {theirs}")  # noqa: S608 - of constants
+    .bindparams(sa.bindparam("user_id", type_=sa.Uuid))
+    .columns(*_COLUMNS)
+    for dialect, theirs in THEIR_CHATS.items()
+}
 _BY_DIRECT_KEY = sa.select(*_COLUMNS).where(chats.c.direct_key == sa.bindparam("direct_key"))
 _NEXT_EVENT = (
     chats.update()
@@ -205,7 +212,11 @@ async def readable_many(
     wanted = list(set(ids))
     if not wanted:
         return {}
-    rows = await connection.execute(_READABLE_BY_ID, {"viewer_id": viewer_id, "ids": wanted})
+    dialect = connection.dialect.name
+    rows = await connection.execute(
+        _READABLE_BY_ID[dialect],
+        {"user_id": viewer_id, "chat_ids": pairs.listed(dialect, wanted)},
+    )
     return {row.id: Chat(*row) for row in rows}
 
 

@@ -31,9 +31,6 @@ class Role(StrEnum):
     GUEST = "guest"
 
 
-# As a text, so that an index and the queries for which it is agree to the letter.
-STAFF = "role IN ('owner', 'admin') AND left_seq IS NULL"
-
 members = sa.Table(
     "members",
     metadata,
@@ -77,12 +74,12 @@ members = sa.Table(
         postgresql_where=sa.text("left_seq IS NOT NULL"),
         sqlite_where=sa.text("left_seq IS NOT NULL"),
     ),
-    # Of ten thousand members a handful.
+    # Of a person's thousands of chats a handful.
     sa.Index(
-        "ix_members_chat_id_staff",
-        "chat_id",
-        postgresql_where=sa.text(STAFF),
-        sqlite_where=sa.text(STAFF),
+        "ix_members_user_id_pinned",
+        "user_id",
+        postgresql_where=sa.text("pin_position IS NOT NULL"),
+        sqlite_where=sa.text("pin_position IS NOT NULL"),
     ),
     # Keys are UUIDv7, so this lists a chat's members in the order in which they came.
     sa.Index("ix_members_chat_id_id", "chat_id", "id"),
@@ -118,10 +115,6 @@ _COLUMNS = columns(members, Member)
 _USERS = sa.table("users", sa.column("id", sa.Uuid), sa.column("kind", sa.String))
 _CHATS = sa.table("chats", sa.column("id", sa.Uuid), sa.column("last_message_seq", sa.BigInteger))
 _PRESENT = sa.select(*_COLUMNS).where(members.c.left_seq.is_(None))
-_OF_CHATS = _PRESENT.where(
-    members.c.user_id == sa.bindparam("user_id"),
-    members.c.chat_id.in_(sa.bindparam("chat_ids", expanding=True)),
-)
 _OF_USER = sa.select(members.c.chat_id, members.c.joined_seq).where(
     members.c.user_id == sa.bindparam("user_id"), members.c.left_seq.is_(None)
 )
@@ -149,6 +142,36 @@ def _stays(dialect: str) -> sa.TextualSelect:
 
 
 _STAYS = {dialect: _stays(dialect) for dialect in ("sqlite", "postgresql")}
+# Not `chat_id IN (…)`: with a plan made for whoever asks, PostgreSQL may read all the chats of
+# somebody who is in thousands.
+_OF_CHATS = {
+    dialect: sa.text(
+        pairs.by_pairs(
+            dialect, _COLUMNS, members.c.chat_id, members.c.user_id, where="left_seq IS NULL"
+        )
+    ).columns(*_COLUMNS)
+    for dialect in ("sqlite", "postgresql")
+}
+
+
+# For statements that begin with chats of which one has the ids, `:chat_ids` by `pairs.listed`, and
+# go on with those that `:user_id` is in: from these chats, not from all that the person is in.
+THEIR_CHATS = {
+    "postgresql": """
+        unnest(CAST(:chat_ids AS uuid[])) AS wanted (id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM members
+            WHERE user_id = :user_id AND chat_id = wanted.id AND left_seq IS NULL OFFSET 0
+        ) AS members
+        CROSS JOIN LATERAL (SELECT * FROM chats WHERE id = members.chat_id OFFSET 0) AS chats
+    """,
+    "sqlite": """
+        json_each(:chat_ids) AS wanted
+        CROSS JOIN members ON members.user_id = :user_id AND members.chat_id = wanted.value
+            AND members.left_seq IS NULL
+        CROSS JOIN chats ON chats.id = members.chat_id
+    """,
+}
 
 
 async def add(connection: Connection, rows: Sequence[Member]) -> None:
@@ -163,10 +186,11 @@ async def of_chats(
     connection: Connection, user_id: UUID, chat_ids: Iterable[UUID]
 ) -> dict[UUID, Member]:
     """Return a person's present memberships of these chats, by chat id."""
-    wanted = list(set(chat_ids))
+    wanted = [(chat_id, user_id) for chat_id in chat_ids]
     if not wanted:
         return {}
-    rows = await connection.execute(_OF_CHATS, {"user_id": user_id, "chat_ids": wanted})
+    dialect = connection.dialect.name
+    rows = await connection.execute(_OF_CHATS[dialect], pairs.parameters(dialect, wanted))
     return {row.chat_id: Member(*row) for row in rows}
 
 
@@ -240,7 +264,11 @@ async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Me
 
 async def staff(connection: Connection, chat_id: UUID, *, limit: int) -> list[Member]:
     """Return a chat's owner and admins, those who came first first."""
-    query = sa.select(*_COLUMNS).where(members.c.chat_id == chat_id, sa.text(STAFF))
+    query = sa.select(*_COLUMNS).where(
+        members.c.chat_id == chat_id,
+        members.c.left_seq.is_(None),
+        sa.text("members.role IN ('owner', 'admin')"),
+    )
     rows = await connection.execute(query.order_by(members.c.id).limit(limit))
     return [Member(*row) for row in rows]
 

@@ -16,6 +16,7 @@ from notify.letters import Letters
 from notify.mail import Sender, Transport
 from realtime.cursor import Cursors
 from realtime.node import Node
+from resolvers.inboxes import Inboxes
 from resolvers.rates import Rates
 from resolvers.sending import Sending
 from resolvers.signing_keys import SigningKeys
@@ -79,6 +80,7 @@ class Services:
     rates: Rates
     sign_up: SignUpPolicy  # unless an administrator has decided otherwise
     post: Post
+    inboxes: Inboxes
     rules: AccountRules = AccountRules()
     chat_rules: ChatRules = ChatRules()
 

@@ -5,11 +5,9 @@ from uuid import UUID
 
 import strawberry
 
-from models import chat_lists
 from models.chat_lists import Listed, Wanted
 from models.chats import ChatKind as StoredKind
-from resolvers import folders
-from resolvers.services import utc_now
+from resolvers import chat_lists, folders
 from schema.chats import Chat, ChatConnection, ChatKind
 from schema.connections import (
     DEFAULT_PAGE,
@@ -54,15 +52,13 @@ async def viewer_chats(
     by_pin = bool(filter.pinned)
     position = _position(after, by_pin=by_pin) if after is not None else None
     wanted = await _wanted(info, filter)
-    async with info.context.db.reading() as db:
-        rows = await chat_lists.page(
-            db,
-            info.context.signed_in.user_id,
-            wanted,
-            now=utc_now(),
-            after=position,
-            limit=shown.fetch,
-        )
+    rows = await chat_lists.page(
+        info.context.services,
+        info.context.signed_in,
+        wanted,
+        after=position,
+        limit=shown.fetch,
+    )
 
     def cursor(row: Listed) -> str:
         place = str(row.pin_position) if by_pin else row.chat.last_activity_at.isoformat()

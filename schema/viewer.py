@@ -39,8 +39,12 @@ async def _sessions(root: "Viewer", info: Info) -> list[Session]:
 
 
 async def _unread_count(info: Info) -> int:
+    viewer = info.context.signed_in
+    total = await info.context.services.inboxes.unread_total(viewer.user_id)
+    if total is not None:
+        return total
     async with info.context.db.reading() as db:
-        return await members.unread_total(db, info.context.signed_in.user_id)
+        return await members.unread_total(db, viewer.user_id)
 
 
 def _cursor(info: Info) -> Cursor:

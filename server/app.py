@@ -30,6 +30,7 @@ from notify.smtp import Smtp, SmtpServer
 from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
+from resolvers.inboxes import Inboxes
 from resolvers.rates import rates
 from resolvers.sending import sending
 from resolvers.services import AccountRules, ChatRules, Credentials, Post, Services
@@ -107,6 +108,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ),
             sign_up=settings.sign_up,
             post=_post(settings),
+            inboxes=Inboxes(db, node.tailer),
             rules=AccountRules(
                 passwords=settings.passwords,
                 issuer=settings.oidc_issuer or None,

@@ -1,4 +1,4 @@
-"""How people keep their chats, and who leads a chat.
+"""How people keep their chats: in the archive, pinned, in folders.
 
 Revision: 0016, after 0014
 """
@@ -13,18 +13,18 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-_STAFF = "role IN ('owner', 'admin') AND left_seq IS NULL"
+_PINNED = "pin_position IS NOT NULL"
 
 
 def upgrade() -> None:
     op.drop_column("members", "archived_at")
     op.add_column("members", sa.Column("archived_seq", sa.BigInteger))
     op.create_index(
-        "ix_members_chat_id_staff",
+        "ix_members_user_id_pinned",
         "members",
-        ["chat_id"],
-        postgresql_where=sa.text(_STAFF),
-        sqlite_where=sa.text(_STAFF),
+        ["user_id"],
+        postgresql_where=sa.text(_PINNED),
+        sqlite_where=sa.text(_PINNED),
     )
     op.create_table(
         "folders",
@@ -44,6 +44,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("folders")
-    op.drop_index("ix_members_chat_id_staff", "members")
+    op.drop_index("ix_members_user_id_pinned", "members")
     op.drop_column("members", "archived_seq")
     op.add_column("members", sa.Column("archived_at", UtcDateTime))

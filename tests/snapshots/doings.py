@@ -112,8 +112,8 @@ async def set_up_chat(scene: Scene, who: Person, each: Doing) -> None:
 @doing
 async def keep_chat(scene: Scene, who: Person, each: Doing) -> None:
     name, value = ["muted", "archived", "pinned"][each.second % 3], bool(each.second // 3 % 2)
-    chat_id = _of(scene.chats, each.first)
-    await scene.try_(who, "updateViewerMembership", chatId=chat_id, **{name: value})
+    given: dict[str, Any] = {"chatId": _of(scene.chats, each.first), name: value}
+    await scene.try_(who, "updateViewerMembership", **given)
 
 
 @doing

@@ -25,7 +25,7 @@ FREE_TYPES = {
     # Told to who may listen to `events` and `typing`, which takes messages:read.
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
     "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
-    "ProfileChanged", "SettingsChanged",
+    "ProfileChanged", "SettingsChanged", "FoldersChanged", "ViewerMembershipChanged",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",
 }  # fmt: skip
 

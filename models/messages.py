@@ -275,5 +275,5 @@ async def delete(connection: Connection, chat_id: UUID, seq: int, *, now: dateti
     await connection.execute(
         messages.update()
         .where(messages.c.chat_id == chat_id, messages.c.seq == seq)
-        .values(text="", reply_to_seq=None, mentions_all=False, deleted_at=now)
+        .values(text="", reply_to_seq=None, deleted_at=now)
     )

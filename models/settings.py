@@ -59,6 +59,9 @@ class Settings:
 
 _COLUMNS = columns(settings, Settings)
 _OF = sa.select(*_COLUMNS).where(settings.c.user_id == sa.bindparam("user_id"))
+_HIDING = sa.select(settings.c.user_id).where(
+    settings.c.user_id.in_(sa.bindparam("user_ids", expanding=True)), settings.c.hides_receipts
+)
 
 
 async def of(connection: Connection, user_id: UUID) -> Settings:
@@ -73,6 +76,12 @@ async def of_many(connection: Connection, user_ids: Iterable[UUID]) -> dict[UUID
         sa.select(settings.c.user_id, *_COLUMNS).where(settings.c.user_id.in_(set(user_ids)))
     )
     return {row.user_id: Settings(*row[1:]) for row in rows}
+
+
+async def hiding(connection: Connection, user_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the people who show nobody how far they have read."""
+    rows = await connection.execute(_HIDING, {"user_ids": list(set(user_ids))})
+    return set(rows.scalars())
 
 
 async def store(connection: Connection, user_id: UUID, new: Settings) -> None:

@@ -86,6 +86,7 @@ class MessageEvent(ChatEvent):
     message: Message
     sender: User
     reactions: Sequence[ReactionGroup]
+    mentioned: Sequence[User] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,9 @@ class ProfileChanged(PersonalEvent):
 
 @dataclass(frozen=True, slots=True)
 class SettingsChanged(PersonalEvent):
-    """Somebody has other settings."""
+    """Somebody has other settings; with what of them says who hears what."""
+
+    hides_receipts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +154,12 @@ class ReceiptsAdvanced:
     delivered_seq: int
     read_seq: int
     occurred_at: datetime
+    hidden: bool = False  # by whom it is about
 
     @property
     def shown(self) -> bool:
-        """Whether the chat is small enough for others to hear of it."""
-        return self.chat.member_count <= SHOWN_UP_TO
+        """Whether others hear of it: in a chat that is small enough, if it is not hidden."""
+        return self.chat.member_count <= SHOWN_UP_TO and not self.hidden
 
 
 # What a batch of the log consists of: events, then receipts.

@@ -6,14 +6,16 @@ decided by what only several statements find out.
 """
 
 import hmac
+from dataclasses import replace
 from uuid import UUID
 
-from models import messages, reactions
+from models import mentions, messages, reactions
 from models.errors import Conflict, Forbidden, NotFound, RateLimited, Refusal
 from models.events import EventKind
 from models.messages import Message, MessageKey
 from models.sending import PLAIN, Extras, Outcome, Outgoing, Verdict, as_json, given
 from models.viewer import Viewer
+from resolvers import mentions as mention_cases
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, allows
 from resolvers.services import Services, utc_now
@@ -39,6 +41,9 @@ async def send(
     `Conflict`. Raises `NotFound`, `Forbidden`, `RateLimited` or `InvalidInput` besides.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
+    whom = mention_cases.named(text)
+    if whom.everybody:
+        extras = replace(extras, mentions_all=True)
     outcome = await services.sending.submit(
         Outgoing(
             chat_id=chat_id,
@@ -48,6 +53,7 @@ async def send(
             reply_to=reply_to,
             content_hash=content_hash(services, chat_id, text, reply_to, extras),
             extras=extras,
+            mentioned=await mention_cases.in_chat(services, viewer, chat_id, whom),
         )
     )
     if outcome.message is not None:
@@ -85,8 +91,11 @@ async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str
         message = await _visible(locked, key)
         if message.sender_id != viewer.user_id:
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
+        if locked.me.silenced_until is not None and locked.me.silenced_until > now:
+            raise Forbidden("You may not write in this chat at present.", path=["messageId"])
         if message.text != text:
             await messages.edit(locked.connection, *key, text=text, now=now)
+            await mention_cases.renew(locked, key, before=message.text, after=text)
             await locked.record(EventKind.MESSAGE_EDITED, message_seq=key[1], now=now)
         return await _visible(locked, key)
 
@@ -104,6 +113,7 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
         if message.deleted_at is None:
             await messages.delete(locked.connection, *key, now=now)
             await reactions.clear(locked.connection, key)
+            await mentions.forget(locked.connection, key)
             await locked.record(EventKind.MESSAGE_DELETED, message_seq=key[1], now=now)
     return key
 

@@ -52,6 +52,7 @@ def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]]
             sender=User.of(event.sender),
             chat=common["chat"],
             reactions=event.reactions,
+            mentions=[User.of(user) for user in event.mentioned],
         ),
         **common,
     )

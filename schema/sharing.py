@@ -85,6 +85,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "chat",
             "sender",
             "reactions",
+            "mentions",
+            "mentionsAll",
         }
     ),
     "ReactionGroup": frozenset({"emoji", "count"}),

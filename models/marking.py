@@ -15,7 +15,8 @@ _COLUMNS = columns(chats, Chat)
 _CHAT = ", ".join(f"chats.{column.name}" for column in _COLUMNS)
 _chat = sqlite_reader(_COLUMNS)
 
-# Several marks of one person in one chat move the pointers once, to the furthest.
+# Several marks of one person in one chat move the pointers once, to the furthest. What is counted
+# are mentions that the pointer passes, if there are any; those that stay are not looked at.
 _ON_POSTGRESQL = sa.text(
     f"""
     WITH batch AS MATERIALIZED (
@@ -34,10 +35,17 @@ _ON_POSTGRESQL = sa.text(
     ),
     moved AS (
         UPDATE members SET delivered_seq = greatest(members.delivered_seq, furthest.delivered),
-                           read_seq = greatest(members.read_seq, furthest.read)
+                           read_seq = greatest(members.read_seq, furthest.read),
+                           unread_mentions = CASE
+            WHEN members.unread_mentions = 0 OR furthest.read >= furthest.newest THEN 0
+            ELSE members.unread_mentions - (
+                SELECT count(*) FROM mentions
+                WHERE mentions.user_id = members.user_id AND mentions.chat_id = members.chat_id
+                  AND message_seq > members.read_seq AND message_seq <= furthest.read AND counted
+            ) END
         FROM (
             SELECT stay_id, max(least(delivered, last_message_seq)) AS delivered,
-                   max(least(read, last_message_seq)) AS read
+                   max(least(read, last_message_seq)) AS read, max(last_message_seq) AS newest
             FROM stay GROUP BY stay_id
         ) AS furthest
         WHERE members.id = furthest.stay_id
@@ -80,8 +88,17 @@ FROM members JOIN chats ON chats.id = members.chat_id
 WHERE members.user_id = ? AND members.chat_id = ? AND members.left_seq IS NULL
 """  # noqa: S608 - what is put in are names of columns
 _MARK = """
-UPDATE members SET delivered_seq = max(delivered_seq, ?), read_seq = max(read_seq, ?)
-WHERE user_id = ? AND chat_id = ? AND left_seq IS NULL AND (delivered_seq < ? OR read_seq < ?)
+UPDATE members SET
+    delivered_seq = max(delivered_seq, :delivered), read_seq = max(read_seq, :read),
+    unread_mentions = CASE
+        WHEN unread_mentions = 0 OR :read >= :newest THEN 0
+        ELSE unread_mentions - (
+            SELECT count(*) FROM mentions
+            WHERE mentions.user_id = members.user_id AND mentions.chat_id = members.chat_id
+              AND message_seq > members.read_seq AND message_seq <= :read AND counted
+        ) END
+WHERE user_id = :user_id AND chat_id = :chat_id AND left_seq IS NULL
+  AND (delivered_seq < :delivered OR read_seq < :read)
 RETURNING id, chat_id, user_id, delivered_seq, read_seq
 """
 _BATCH_OF_RECEIPTS = "UPDATE log_state SET receipts = receipts + 1 RETURNING receipts"
@@ -105,8 +122,15 @@ def mark_on_sqlite(connection: sqlite3.Connection, marks: Sequence[Mark]) -> lis
             outcomes.append(Outcome(Verdict.NO_CHAT))
             continue
         chat = Chat(*_chat(row))
-        to = [min(seq, chat.last_message_seq) for seq in (mark.delivered_seq, mark.read_seq)]
-        stay = connection.execute(_MARK, (*to, *who, *to)).fetchone()
+        newest = chat.last_message_seq
+        values = {
+            "delivered": min(mark.delivered_seq, newest),
+            "read": min(mark.read_seq, newest),
+            "newest": newest,
+            "user_id": who[0],
+            "chat_id": who[1],
+        }
+        stay = connection.execute(_MARK, values).fetchone()
         if stay is not None:
             moved[stay[0]] = stay
         outcomes.append(Outcome(Verdict.MARKED, chat=chat))

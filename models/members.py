@@ -113,7 +113,12 @@ class Member:
 _COLUMNS = columns(members, Member)
 # These modules import this one, so their tables are named here instead of imported.
 _USERS = sa.table("users", sa.column("id", sa.Uuid), sa.column("kind", sa.String))
-_CHATS = sa.table("chats", sa.column("id", sa.Uuid), sa.column("last_message_seq", sa.BigInteger))
+_CHATS = sa.table(
+    "chats",
+    sa.column("id", sa.Uuid),
+    sa.column("last_message_seq", sa.BigInteger),
+    sa.column("expired_seq", sa.BigInteger),
+)
 _PRESENT = sa.select(*_COLUMNS).where(members.c.left_seq.is_(None))
 _OF_USER = sa.select(members.c.chat_id, members.c.joined_seq).where(
     members.c.user_id == sa.bindparam("user_id"), members.c.left_seq.is_(None)
@@ -273,18 +278,31 @@ async def staff(connection: Connection, chat_id: UUID, *, limit: int) -> list[Me
     return [Member(*row) for row in rows]
 
 
+# What has expired is not there to be read.
+_UNREAD = _CHATS.c.last_message_seq - sa.case(
+    (members.c.read_seq < _CHATS.c.expired_seq, _CHATS.c.expired_seq), else_=members.c.read_seq
+)
+_UNREAD_TOTAL = (
+    sa.select(sa.func.coalesce(sa.func.sum(_UNREAD), 0))
+    .select_from(members.join(_CHATS, _CHATS.c.id == members.c.chat_id))
+    .where(members.c.user_id == sa.bindparam("user_id"), members.c.left_seq.is_(None))
+)
+_UNREAD_CHATS = _UNREAD_TOTAL.with_only_columns(sa.func.count()).where(
+    _UNREAD > 0,
+    members.c.archived_at.is_(None),
+    members.c.muted_until.is_(None) | (members.c.muted_until <= sa.bindparam("now")),
+)
+
+
 async def unread_total(connection: Connection, user_id: UUID) -> int:
     """Return how many messages a person has not read, over all their chats, counting no rows."""
-    total = sa.func.coalesce(sa.func.sum(_CHATS.c.last_message_seq - members.c.read_seq), 0)
-    return int(
-        (
-            await connection.execute(
-                sa.select(total)
-                .select_from(members.join(_CHATS, _CHATS.c.id == members.c.chat_id))
-                .where(members.c.user_id == user_id, members.c.left_seq.is_(None))
-            )
-        ).scalar_one()
-    )
+    return int((await connection.execute(_UNREAD_TOTAL, {"user_id": user_id})).scalar_one())
+
+
+async def unread_chats(connection: Connection, user_id: UUID, now: datetime) -> int:
+    """Return in how many chats that are neither muted nor archived somebody has not read all."""
+    rows = await connection.execute(_UNREAD_CHATS, {"user_id": user_id, "now": now})
+    return int(rows.scalar_one())
 
 
 async def pages(
@@ -351,7 +369,7 @@ async def advance(connection: Connection, member_id: UUID, seq: int) -> None:
     await connection.execute(
         members.update()
         .where(members.c.id == member_id, members.c.left_seq.is_(None), members.c.read_seq < seq)
-        .values(delivered_seq=seq, read_seq=seq)
+        .values(delivered_seq=seq, read_seq=seq, unread_mentions=0)
     )
 
 

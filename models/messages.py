@@ -57,6 +57,8 @@ messages = sa.Table(
     sa.Column("quote", sa.String(MAX_QUOTE)),
     # The message that started the thread it is in.
     sa.Column("thread_root_seq", sa.BigInteger),
+    # Its number among the replies there: from 1, without gaps, never reused.
+    sa.Column("thread_number", sa.Integer),
     # Where it was first written, if it was forwarded from there. Without foreign keys, which SQLite
     # would make the table anew for.
     sa.Column("forward_sender_id", sa.Uuid),
@@ -115,6 +117,7 @@ class Message:
     expires_at: datetime | None = None
     details: dict[str, Any] | None = None
     subject_id: UUID | None = None
+    thread_number: int | None = None
 
 
 MessageKey = tuple[UUID, int]

@@ -16,6 +16,7 @@ from models.external_identities import external_identities
 from models.folders import folders
 from models.guests import guests
 from models.members import members
+from models.mentions import mentions
 from models.messages import messages
 from models.passkeys import passkeys
 from models.reactions import reactions
@@ -24,6 +25,7 @@ from models.reports import reports
 from models.sessions import sessions
 from models.settings import settings
 from models.suspensions import suspensions
+from models.threads import thread_follows
 from models.tickets import tickets
 from models.totp import totp
 from models.users import users
@@ -75,6 +77,11 @@ MESSAGES = personal.holding(
 REACTIONS = personal.holding(
     reactions.c.user_id,
     [reactions.c.chat_id, reactions.c.message_seq, reactions.c.emoji],
+    withheld={"user_id"},
+)
+THREADS = personal.holding(
+    thread_follows.c.user_id,
+    [thread_follows.c.chat_id, thread_follows.c.root_seq],
     withheld={"user_id"},
 )
 BLOCKS = personal.holding(
@@ -147,6 +154,8 @@ ERASED = [
     blocks.c.user_id,
     blocks.c.blocked_id,
     folders.c.user_id,
+    mentions.c.user_id,
+    thread_follows.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {
@@ -177,6 +186,7 @@ NOT_EXPORTED = {
     "events.subject_id": "as above",
     "events.user_id": "as above",
     "blocks.blocked_id": "who blocks somebody is not told to them",
+    "mentions.user_id": "what others say to one, told in the chat",
     "messages.forward_sender_id": "what others say of what one has said",
     "messages.subject_id": "told in the chat, by others",
     "bots.user_id": "told with its owner's bots",

@@ -57,6 +57,13 @@ _STAY_ON_POSTGRESQL = """
         SELECT id FROM members WHERE id = r.member_id AND left_seq IS NULL OFFSET 0
     ) AS m
 """
+# Neither of whom nor to whom.
+_UNHIDDEN = """
+    NOT EXISTS (
+        SELECT 1 FROM settings
+        WHERE settings.user_id IN (r.user_id, mine.user_id) AND settings.hides_receipts
+    )
+"""
 _ALL_ON_POSTGRESQL = """
     SELECT {names}
     FROM (
@@ -87,7 +94,7 @@ _THEIRS_ON_POSTGRESQL = """
           AND xid = ANY (ARRAY(SELECT pg_snapshot_xip(CAST(:since AS text)::pg_snapshot)))
     ) AS r
     {stay}
-    WHERE (c.member_count <= :shown_up_to OR r.user_id = mine.user_id)
+    WHERE ((c.member_count <= :shown_up_to AND {unhidden}) OR r.user_id = mine.user_id)
       AND pg_visible_in_snapshot(r.xid, CAST(:until AS text)::pg_snapshot)
     ORDER BY r.xid::text::bigint, r.member_id
 """
@@ -103,13 +110,13 @@ _THEIRS_ON_SQLITE = """
     JOIN receipts AS r ON r.chat_id = mine.chat_id AND r.xid > :since AND r.xid <= :until
     JOIN members AS m ON m.id = r.member_id AND m.left_seq IS NULL
     WHERE mine.user_id = :user_id AND mine.left_seq IS NULL
-      AND (c.member_count <= :shown_up_to OR r.user_id = mine.user_id)
+      AND ((c.member_count <= :shown_up_to AND {unhidden}) OR r.user_id = mine.user_id)
     ORDER BY r.xid, r.member_id
 """
 
 
 def _statement(sql: str) -> sa.TextualSelect:
-    statement = sa.text(sql.format(names=_NAMES, stay=_STAY_ON_POSTGRESQL))
+    statement = sa.text(sql.format(names=_NAMES, stay=_STAY_ON_POSTGRESQL, unhidden=_UNHIDDEN))
     if ":user_id" in sql:
         statement = statement.bindparams(sa.bindparam("user_id", type_=sa.Uuid))
     return statement.columns(*_COLUMNS)

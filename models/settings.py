@@ -34,6 +34,14 @@ settings = sa.Table(
     _audience("who_may_add"),
     _audience("who_sees_last_seen"),
     sa.Column("hides", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("hides_receipts", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Few do, and it is looked up for everybody whose pointers are shown.
+    sa.Index(
+        "ix_settings_hides_receipts",
+        "user_id",
+        postgresql_where=sa.text("hides_receipts"),
+        sqlite_where=sa.text("hides_receipts"),
+    ),
 )
 
 
@@ -46,10 +54,14 @@ class Settings:
     who_may_add: str = Audience.EVERYBODY
     who_sees_last_seen: str = Audience.EVERYBODY
     hides: bool = False
+    hides_receipts: bool = False
 
 
 _COLUMNS = columns(settings, Settings)
 _OF = sa.select(*_COLUMNS).where(settings.c.user_id == sa.bindparam("user_id"))
+_HIDING = sa.select(settings.c.user_id).where(
+    settings.c.user_id.in_(sa.bindparam("user_ids", expanding=True)), settings.c.hides_receipts
+)
 
 
 async def of(connection: Connection, user_id: UUID) -> Settings:
@@ -64,6 +76,12 @@ async def of_many(connection: Connection, user_ids: Iterable[UUID]) -> dict[UUID
         sa.select(settings.c.user_id, *_COLUMNS).where(settings.c.user_id.in_(set(user_ids)))
     )
     return {row.user_id: Settings(*row[1:]) for row in rows}
+
+
+async def hiding(connection: Connection, user_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the people who show nobody how far they have read."""
+    rows = await connection.execute(_HIDING, {"user_ids": list(set(user_ids))})
+    return set(rows.scalars())
 
 
 async def store(connection: Connection, user_id: UUID, new: Settings) -> None:

@@ -88,6 +88,7 @@ class MessageEvent(ChatEvent):
     reactions: Sequence[ReactionGroup]
     # Whom a system message is about.
     subject: User | None = None
+    mentioned: Sequence[User] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ class ProfileChanged(PersonalEvent):
 
 @dataclass(frozen=True, slots=True)
 class SettingsChanged(PersonalEvent):
-    """Somebody has other settings."""
+    """Somebody has other settings; with what of them says who hears what."""
+
+    hides_receipts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +168,12 @@ class ReceiptsAdvanced:
     delivered_seq: int
     read_seq: int
     occurred_at: datetime
+    hidden: bool = False  # by whom it is about
 
     @property
     def shown(self) -> bool:
-        """Whether the chat is small enough for others to hear of it."""
-        return self.chat.member_count <= SHOWN_UP_TO
+        """Whether others hear of it: in a chat that is small enough, if it is not hidden."""
+        return self.chat.member_count <= SHOWN_UP_TO and not self.hidden
 
 
 # What a batch of the log consists of: events, then receipts.

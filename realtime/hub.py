@@ -25,6 +25,7 @@ from realtime.events import (
     MessageEvent,
     PersonalEvent,
     ReceiptsAdvanced,
+    SettingsChanged,
 )
 from realtime.log import Log
 from realtime.mailbox import Mailbox, SlowConsumer
@@ -42,7 +43,17 @@ class EventSubscription:
     """One person's place in the hub, and the chats that they hear."""
 
     # There is one for every socket.
-    __slots__ = ("joined", "left", "live", "mailbox", "meanwhile", "quiet", "user_id", "wanted")
+    __slots__ = (
+        "hides_receipts",
+        "joined",
+        "left",
+        "live",
+        "mailbox",
+        "meanwhile",
+        "quiet",
+        "user_id",
+        "wanted",
+    )
 
     def __init__(self, user_id: UUID, chat_ids: Collection[UUID] | None) -> None:
         self.user_id = user_id
@@ -53,6 +64,8 @@ class EventSubscription:
         # number from which they are in one, None once they left it.
         self.meanwhile: dict[UUID, int | None] = {}
         self.live = False
+        # Whether they hear of nobody else's receipts; None until that is known.
+        self.hides_receipts: bool | None = None
         self.left = False  # for good
         self.quiet = False  # nothing was delivered since the last look for idle ones
 
@@ -117,7 +130,10 @@ class Hub:
         match delivery.event:
             case ChatEvent() as event:
                 self._deliver_to_chat(delivery, event)
-            case PersonalEvent(user_id=user_id):
+            case PersonalEvent(user_id=user_id) as event:
+                if isinstance(event, SettingsChanged):
+                    for subscription in self._by_user.get(user_id, ()):
+                        subscription.hides_receipts = event.hides_receipts
                 for subscription in self._by_user.get(user_id, ()):
                     if subscription.live and subscription.wanted is None:
                         self._put(subscription, delivery)
@@ -156,7 +172,8 @@ class Hub:
         chat_id = receipt.chat.id
         if receipt.shown:
             for subscription in self._by_chat.get(chat_id, ()):
-                self._put(subscription, delivery)
+                if not subscription.hides_receipts or subscription.user_id == receipt.user.id:
+                    self._put(subscription, delivery)
             return
         for subscription in self._by_user.get(receipt.user.id, ()):
             if chat_id in subscription.joined:
@@ -188,6 +205,7 @@ class Hub:
         cannot be read.
         """
         memberships = await self._log.memberships(subscription.user_id)
+        hides_receipts = await self._log.hides_receipts(subscription.user_id)
         if subscription.wanted is not None and not subscription.wanted <= set(memberships):
             raise NotFound("One of the chats", path=["chatIds"])
         live: asyncio.Future[Cursor] = asyncio.get_running_loop().create_future()
@@ -199,6 +217,8 @@ class Hub:
                 live.cancel()  # … and whoever waits has not noticed
                 return
             subscription.live = True
+            if subscription.hides_receipts is None:  # or the log has told of a change meanwhile
+                subscription.hides_receipts = hides_receipts
             for chat_id, joined_seq in {**memberships, **subscription.meanwhile}.items():
                 if joined_seq is not None:
                     self._enter(subscription, chat_id, joined_seq)

@@ -1,13 +1,13 @@
 """Making events of the log's rows: all that a batch refers to is loaded in a few statements."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 
-from models import chats, members, messages, reactions, sessions, users
+from models import chats, members, mentions, messages, reactions, sessions, settings, users
 from models.chats import Chat
 from models.database import Connection
 from models.events import EventKind, LoggedEvent
@@ -66,6 +66,9 @@ class Rows:
     stays: Sequence[Member]
     founder_ids: dict[UUID, list[UUID]]
     sessions: dict[UUID, Session]
+    mentions: dict[MessageKey, list[UUID]] = field(default_factory=dict)
+    # Who hides how far they have read, of those whose settings changed.
+    hiding: set[UUID] = field(default_factory=set)
 
 
 async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Event]:
@@ -83,6 +86,15 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
     }
     people |= {message.sender_id for message in message_rows.values()}
     people |= {message.subject_id for message in message_rows.values()}
+    # Most messages name nobody, which their text tells.
+    naming = {key for key, message in message_rows.items() if "@" in message.text}
+    mentioned = await mentions.of(connection, naming) if naming else {}
+    people |= {user_id for named in mentioned.values() for user_id in named}
+    changed = {
+        event.user_id
+        for event in logged
+        if event.kind == EventKind.SETTINGS_CHANGED and event.user_id
+    }
     rows = Rows(
         chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
         messages=message_rows,
@@ -112,6 +124,8 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
                 if event.kind == EventKind.SESSION_STARTED and event.subject_id
             },
         ),
+        mentions=mentioned,
+        hiding=await settings.hiding(connection, changed) if changed else set(),
     )
     return assembled(logged, rows)
 
@@ -161,6 +175,7 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
         sender=rows.people[message.sender_id],
         reactions=rows.reactions[key],
         subject=rows.people.get(message.subject_id) if message.subject_id else None,
+        mentioned=[rows.people[user_id] for user_id in rows.mentions.get(key, ())],
     )
 
 
@@ -182,10 +197,12 @@ _PERSONAL: dict[EventKind, Callable[[UUID, PersonalPart, Rows], Event]] = {
     EventKind.PROFILE_CHANGED: lambda _, part, rows: ProfileChanged(
         *part, user=rows.people[part[3]]
     ),
-    EventKind.SETTINGS_CHANGED: lambda _, part, __: SettingsChanged(*part),
     EventKind.FOLDERS_CHANGED: lambda _, part, __: FoldersChanged(*part),
     EventKind.VIEWER_MEMBERSHIP_CHANGED: lambda chat_id, part, _: ViewerMembershipChanged(
         *part, chat_id=chat_id
+    ),
+    EventKind.SETTINGS_CHANGED: lambda user_id, part, rows: SettingsChanged(
+        *part, hides_receipts=user_id in rows.hiding
     ),
 }
 
@@ -204,7 +221,9 @@ async def load_receipts(connection: Connection, moved: Sequence[Receipt]) -> lis
     if not moved:
         return []
     chats_ = await chats.by_ids(connection, {receipt.chat_id for receipt in moved})
-    people = await users.by_ids(connection, {receipt.user_id for receipt in moved})
+    whose = {receipt.user_id for receipt in moved}
+    people = await users.by_ids(connection, whose)
+    hiding = await settings.hiding(connection, whose)
     return [
         ReceiptsAdvanced(
             chats_[receipt.chat_id],
@@ -212,6 +231,7 @@ async def load_receipts(connection: Connection, moved: Sequence[Receipt]) -> lis
             receipt.delivered_seq,
             receipt.read_seq,
             receipt.moved_at,
+            hidden=receipt.user_id in hiding,
         )
         for receipt in moved
         if receipt.chat_id in chats_

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from models import catch_up, events, log_state, members, receipts
+from models import catch_up, events, log_state, members, receipts, settings
 from models.catch_up import Missed
 from models.database import Connection, Database
 from models.log_state import Present
@@ -98,6 +98,9 @@ class Log(Protocol):
 
     async def memberships(self, user_id: UUID) -> dict[UUID, int]:
         """Return every chat a person is in, with the event number from which they are in it."""
+
+    async def hides_receipts(self, user_id: UUID) -> bool:
+        """Return whether a person shows nobody how far they have read, and is shown nobody's."""
 
     async def is_member(self, user_id: UUID, chat_id: UUID) -> bool:
         """Whether a person is in a chat."""
@@ -205,6 +208,11 @@ class DatabaseLog:
         """See `Log.memberships`."""
         async with self._db.reading() as connection:
             return await members.of_user(connection, user_id)
+
+    async def hides_receipts(self, user_id: UUID) -> bool:
+        """See `Log.hides_receipts`."""
+        async with self._db.reading() as connection:
+            return bool(await settings.hiding(connection, [user_id]))
 
     async def is_member(self, user_id: UUID, chat_id: UUID) -> bool:
         """See `Log.is_member`."""

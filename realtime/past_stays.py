@@ -108,7 +108,8 @@ def veil(
     if isinstance(event, MessageEvent):
         seq, message = event.message.seq, event.message
         if message.edited_at is not None and (changes is None or seq in changes.edited_seqs):
-            event = replace(event, message=replace(message, text="", edited_at=None))
+            hidden = replace(message, text="", edited_at=None, mentions_all=False)
+            event = replace(event, message=hidden, mentioned=())
         if changes is None or seq in changes.reacted_seqs:
             event = replace(event, reactions=())
     if not gone:

@@ -75,6 +75,12 @@ PARTS: list[Part] = [
         own_data.MESSAGES,
     ),
     part("reactions", "Your reactions, by the message's chat_id and seq.", own_data.REACTIONS),
+    part(
+        "threads",
+        "The threads you follow, or chose not to, by their first message's chat_id and number, and "
+        "how many replies you have read.",
+        own_data.THREADS,
+    ),
     part("blocks", "Whom you block.", own_data.BLOCKS),
     part("folders", "Your folders.", own_data.FOLDERS),
     part("acts", "What you did that bears on security, and from where.", own_data.ACTS),

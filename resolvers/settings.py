@@ -27,6 +27,7 @@ class Changes(TypedDict, total=False):
     who_may_add: Audience
     who_sees_last_seen: Audience
     hides: bool
+    hides_receipts: bool
 
 
 class Way(StrEnum):

@@ -53,8 +53,10 @@ LISTS = {
     "AdminUser.sessions": 5,
     "AuditEntry.details": 2,
     "Chat.guestLinks": 2,  # most chats have none
+    "Message.mentions": 2,  # most messages name nobody
     "Message.reactions": 2,  # most messages have none
     "TransferOwnershipPayload.memberships": 2,
+    "ReceiptSummary.readBy": 20,  # most chats have fewer people, none shows more than 100
     "Viewer.sessions": 20,
 }
 LIST = 10

@@ -55,6 +55,7 @@ def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]]
             chat=common["chat"],
             reactions=event.reactions,
             subject=User.of(event.subject) if event.subject else None,
+            mentions=[User.of(user) for user in event.mentioned],
         ),
         **common,
     )

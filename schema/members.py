@@ -9,7 +9,7 @@ from uuid import UUID
 
 import strawberry
 
-from models import chats, keeping, members
+from models import chats, keeping, members, mentions, settings
 from models.receipts import SHOWN_UP_TO
 from resolvers import members as use_cases
 from resolvers.services import utc_now
@@ -50,6 +50,41 @@ class Role(Enum):
     )
 
 
+async def _delivered_seqs(objects: Sequence["Membership"], info: Info) -> list[int | None]:
+    shown = await _with_pointers(objects, info)
+    return [each.row.delivered_seq if each.row.id in shown else None for each in objects]
+
+
+async def _read_seqs(objects: Sequence["Membership"], info: Info) -> list[int | None]:
+    shown = await _with_pointers(objects, info)
+    return [each.row.read_seq if each.row.id in shown else None for each in objects]
+
+
+async def _with_pointers(objects: Sequence["Membership"], info: Info) -> set[UUID]:
+    """Return those whose pointers the viewer sees: who hides theirs sees nobody's."""
+    viewer_id = info.context.signed_in.user_id
+    own = {each.row.id for each in objects if each.own_row}
+    others = [each for each in objects if each.pointers and not each.own_row]
+    if not others:
+        return own
+    async with info.context.db.reading() as db:
+        hiding = await settings.hiding(db, {viewer_id, *(each.row.user_id for each in others)})
+    return own | {
+        each.row.id
+        for each in others
+        if each.row.user_id == viewer_id or not {viewer_id, each.row.user_id} & hiding
+    }
+
+
+async def _mention_counts(objects: Sequence["Membership"], info: Info) -> list[int | None]:
+    own = {each.row.chat_id for each in objects if each.own_row}
+    if not own:
+        return [None] * len(objects)
+    async with info.context.db.reading() as db:
+        counts = await mentions.unread(db, info.context.signed_in.user_id, own)
+    return [counts.get(each.row.chat_id, 0) if each.own_row else None for each in objects]
+
+
 async def _users(objects: Sequence["Membership"], info: Info) -> list[User | None]:
     return await users_by_ids(info.context, [each.row.user_id for each in objects])
 
@@ -58,13 +93,15 @@ async def _users(objects: Sequence["Membership"], info: Info) -> list[User | Non
 class Membership(Node):
     role: Role = strawberry.field(description="What they may do.")
     joined_at: datetime = strawberry.field(description="Since when they are in it.")
-    delivered_seq: int | None = strawberry.field(
+    delivered_seq: int | None = batched(
+        _delivered_seqs,
         description="The last message that reached a device of theirs, 0 for none. Of others null "
-        f"in chats of more than {SHOWN_UP_TO} people."
+        f"in chats of more than {SHOWN_UP_TO} people, and where they or the viewer hide receipts.",
     )
-    read_seq: int | None = strawberry.field(
+    read_seq: int | None = batched(
+        _read_seqs,
         description="The last message they have read, 0 for none. Of others null in chats of more "
-        f"than {SHOWN_UP_TO} people."
+        f"than {SHOWN_UP_TO} people, and where they or the viewer hide receipts.",
     )
     unread_count: int | None = strawberry.field(
         description="How many messages the viewer has not read; told through `viewerMembership` "
@@ -83,11 +120,19 @@ class Membership(Node):
     pinned: bool | None = strawberry.field(
         description="Whether the viewer has it among the pinned ones. As above."
     )
+    mention_count: int | None = batched(
+        _mention_counts,
+        description="How many of these mention the viewer, by name or with everybody; told through "
+        "`viewerMembership` only, else null.",
+    )
     permissions: list[ChatPermission] = strawberry.field(
         description="What their role covers in this kind of chat. None of it for who has left."
     )
     user: User = batched(_users, known="known_user", description="Who it is.")
     row: strawberry.Private[members.Member]
+    # Whether the chat is small enough for its members to see each other's pointers.
+    pointers: strawberry.Private[bool]
+    own_row: strawberry.Private[bool] = False
     # With an event the person comes along, loaded once for everybody who hears of it.
     known_user: strawberry.Private[User | None] = None
 
@@ -98,7 +143,7 @@ class Membership(Node):
         Nobody is counted in a chat that one is not in any more: see `realtime/past_stays.py`.
         """
         pointers = 0 < chat.member_count <= SHOWN_UP_TO
-        shown = cls._of(row, chat, pointers=pointers)
+        shown = cls._of(row, chat, pointers=pointers, unread_count=None)
         shown.known_user = user
         return shown
 
@@ -106,8 +151,9 @@ class Membership(Node):
     def own(cls, row: members.Member, chat: chats.Chat) -> Self:
         """Return the viewer's own membership, with its counts."""
         now = utc_now()
-        shown = cls._of(row, chat, pointers=True)
-        shown.unread_count = max(0, chat.last_message_seq - row.read_seq)
+        unread_count = max(0, chat.last_message_seq - max(row.read_seq, chat.expired_seq))
+        shown = cls._of(row, chat, pointers=True, unread_count=unread_count)
+        shown.own_row = True
         shown.muted = keeping.is_muted(row, now)
         shown.muted_until = row.muted_until if shown.muted else None
         if shown.muted_until == members.FOR_EVER:
@@ -117,14 +163,15 @@ class Membership(Node):
         return shown
 
     @classmethod
-    def _of(cls, row: members.Member, chat: chats.Chat, *, pointers: bool) -> Self:
+    def _of(
+        cls, row: members.Member, chat: chats.Chat, *, pointers: bool, unread_count: int | None
+    ) -> Self:
         return cls(
             id=strawberry.ID(encode(Kind.MEMBERSHIP, row.id)),
             role=Role(row.role),
             joined_at=row.joined_at,
-            delivered_seq=row.delivered_seq if pointers else None,
-            read_seq=row.read_seq if pointers else None,
-            unread_count=None,
+            pointers=pointers,
+            unread_count=unread_count,
             muted=None,
             muted_until=None,
             archived=None,

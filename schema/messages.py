@@ -8,12 +8,13 @@ from uuid import UUID
 
 import strawberry
 
-from models import messages
+from models import mentions, messages
 from models import reactions as reaction_rows
 from models.errors import InvalidInput, NotFound
 from models.messages import MessageKey
 from resolvers import direct
 from resolvers import messages as use_cases
+from resolvers.mentions import MAX_MENTIONS
 from schema import chats as chat_types
 from schema.batching import batched
 from schema.connections import (
@@ -29,6 +30,7 @@ from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, decode_message, encode_message
 from schema.node import Node
 from schema.reaction_groups import ReactionGroup
+from schema.receipt_summary import ReceiptSummary, receipts
 from schema.system_messages import SystemMessage
 from schema.users import User, users_by_ids
 
@@ -77,6 +79,20 @@ async def _reactions(objects: Sequence["Message"], info: Info) -> list[list[Reac
     return [[ReactionGroup.of(group) for group in found[message.key]] for message in objects]
 
 
+async def _mentions(objects: Sequence["Message"], info: Info) -> list[list[User]]:
+    naming = {message.key for message in objects if "@" in message.text}
+    if not naming:
+        return [[] for _ in objects]
+    async with info.context.db.reading() as db:
+        found = await mentions.of(db, naming)
+    ids = list({user_id for named in found.values() for user_id in named})
+    people = dict(zip(ids, await users_by_ids(info.context, ids), strict=True))
+    return [
+        [user for user_id in found.get(message.key, ()) if (user := people[user_id])]
+        for message in objects
+    ]
+
+
 async def _viewer_reactions(objects: Sequence["Message"], info: Info) -> list[list[str]]:
     async with info.context.db.reading() as db:
         found = await reaction_rows.of_user(
@@ -116,6 +132,18 @@ class Message(Node):
     system: SystemMessage | None = strawberry.field(
         description="What a system message tells; null for any other."
     )
+    mentions: list[User] = batched(
+        _mentions,
+        known="known_mentions",
+        description=f"Who is named in it, `@handle`, of those who were in the chat then; "
+        f"{MAX_MENTIONS} at most.",
+    )
+    mentions_all: bool = strawberry.field(
+        description="Whether it mentions everybody, `@all`, from who may do that."
+    )
+    receipts: ReceiptSummary = batched(
+        receipts, description="How far it has come: how many have received and read it."
+    )
     viewer_reactions: list[str] = batched(
         _viewer_reactions, description="How the viewer reacted, in the order in which they did."
     )
@@ -124,6 +152,7 @@ class Message(Node):
     known_sender: strawberry.Private[User | None] = None
     known_chat: strawberry.Private[Any] = None
     known_reactions: strawberry.Private[list[ReactionGroup] | None] = None
+    known_mentions: strawberry.Private[list[User] | None] = None
 
     @property
     def key(self) -> MessageKey:
@@ -139,6 +168,7 @@ class Message(Node):
         chat: "chat_types.Chat | None" = None,
         reactions: Sequence[reaction_rows.ReactionGroup] | None = None,
         subject: User | None = None,
+        mentions: list[User] | None = None,
     ) -> Self:
         """Return a message as the schema shows it, with what of it is loaded already."""
         return cls(
@@ -151,12 +181,14 @@ class Message(Node):
             edited_at=row.edited_at,
             deleted_at=row.deleted_at,
             system=SystemMessage.of(row, subject=subject),
+            mentions_all=row.mentions_all and row.deleted_at is None,
             row=row,
             known_sender=None if sender is not None and sender.is_deleted else sender,
             known_chat=chat,
             known_reactions=None
             if reactions is None
             else [ReactionGroup.of(group) for group in reactions],
+            known_mentions=mentions,
         )
 
 

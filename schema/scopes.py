@@ -41,6 +41,7 @@ TYPES: dict[str, BotScope] = {
     "MessageEdge": BotScope.MESSAGES_READ,
     "ReactionGroup": BotScope.MESSAGES_READ,
     "SystemMessage": BotScope.MESSAGES_READ,
+    "ReceiptSummary": BotScope.MEMBERS_READ,
     "Membership": BotScope.MEMBERS_READ,
     "MemberConnection": BotScope.MEMBERS_READ,
     "MembershipEdge": BotScope.MEMBERS_READ,

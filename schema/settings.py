@@ -39,6 +39,10 @@ class Settings:
         description="Whether they are found by nobody, neither by `users` nor by their handle, "
         "but by those who are or were in a chat with them."
     )
+    hides_receipts: bool = strawberry.field(
+        description="Whether nobody sees how far they have received and read, and they see it of "
+        "nobody."
+    )
 
     @classmethod
     def of(cls, row: rows.Settings) -> Self:
@@ -49,6 +53,7 @@ class Settings:
             who_may_add=Audience(row.who_may_add),
             who_sees_last_seen=Audience(row.who_sees_last_seen),
             hides=row.hides,
+            hides_receipts=row.hides_receipts,
         )
 
 
@@ -79,6 +84,11 @@ class UpdateSettingsInput:
     hides: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Whether strangers find the viewer by no means."
     )
+    hides_receipts: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Whether the viewer shows nobody how far they have received and read, and sees "
+        "it of nobody.",
+    )
 
 
 @strawberry.type(description="The settings as they are now.")
@@ -106,6 +116,8 @@ async def update_settings(
         changes["who_sees_last_seen"] = _audience(input.who_sees_last_seen, "whoSeesLastSeen")
     if input.hides is not strawberry.UNSET:
         changes["hides"] = _given(input.hides, "hides")
+    if input.hides_receipts is not strawberry.UNSET:
+        changes["hides_receipts"] = _given(input.hides_receipts, "hidesReceipts")
     row = await use_cases.update(
         info.context.services,
         info.context.signed_in,

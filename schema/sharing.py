@@ -92,6 +92,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "sender",
             "reactions",
             "system",
+            "mentions",
+            "mentionsAll",
         }
     ),
     "SystemMessage": frozenset({"what", "count", "text", "seconds", "subject"}),

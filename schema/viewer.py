@@ -5,11 +5,12 @@ from typing import Annotated
 
 import strawberry
 
-from models import members, users
+from models import members, mentions, users
 from models.errors import Unauthenticated
 from models.sessions import SHOWN
 from resolvers import second_factors
 from resolvers import sessions as session_use_cases
+from resolvers.services import utc_now
 from schema.bots import Bot, viewer_bots
 from schema.chat_lists import ChatFilter, viewer_chats
 from schema.chats import Chat, ChatConnection, viewer_self_chat
@@ -45,6 +46,16 @@ async def _unread_count(info: Info) -> int:
         return total
     async with info.context.db.reading() as db:
         return await members.unread_total(db, viewer.user_id)
+
+
+async def _unread_chats(info: Info) -> int:
+    async with info.context.db.reading() as db:
+        return await members.unread_chats(db, info.context.signed_in.user_id, utc_now())
+
+
+async def _mention_count(info: Info) -> int:
+    async with info.context.db.reading() as db:
+        return await mentions.unread_total(db, info.context.signed_in.user_id)
 
 
 def _cursor(info: Info) -> Cursor:
@@ -122,7 +133,18 @@ class Viewer:
         description="The exports of their data, the newest first, 20 at most.",
     )
     unread_count: int = strawberry.field(
-        resolver=_unread_count, description="How many messages they have not read, in all chats."
+        resolver=_unread_count,
+        description="How many messages they have not read, in all chats, muted ones too.",
+    )
+    unread_chats: int = strawberry.field(
+        resolver=_unread_chats,
+        description="In how many chats they have not read everything, without muted and archived "
+        "ones: for the badge on an app's icon.",
+    )
+    mention_count: int = strawberry.field(
+        resolver=_mention_count,
+        description="How many messages that they have not read mention them, in all chats, muted "
+        "ones too.",
     )
 
 

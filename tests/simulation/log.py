@@ -206,3 +206,7 @@ class MemoryLog:
     async def is_member(self, user_id: UUID, chat_id: UUID) -> bool:
         async with self._reading():
             return await self._ask(lambda: chat_id in self._db.memberships(user_id))
+
+    async def hides_receipts(self, user_id: UUID) -> bool:
+        async with self._reading():
+            return False  # nobody does here

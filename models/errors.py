@@ -14,6 +14,7 @@
     ├── Forbidden              seen, but this viewer may not do that to it
     ├── Conflict               contradicts what is stored
     │   └── HandleTaken
+    ├── Filtered               a word filter does not let the text through
     ├── BadFactor              the code or the passkey is not the person's, or was used before
     ├── SecondFactorRequired   a password alone proves too little for this account
     ├── ChallengeOver          it was met, has expired, or was tried too often: begin anew
@@ -140,6 +141,15 @@ class HandleTaken(Conflict):
 
     def __init__(self, handle: str) -> None:
         super().__init__(f"The handle “{handle}” is taken.", path=["handle"])
+
+
+class Filtered(Refusal):
+    """Which filter it was is not said: who is told what is looked for writes around it."""
+
+    code = "FILTERED"
+
+    def __init__(self, *, path: Sequence[str]) -> None:
+        super().__init__("A word filter does not let this text through.", path=path)
 
 
 class Overloaded(Refusal):

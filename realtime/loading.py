@@ -18,12 +18,16 @@ from models.receipts import Receipt
 from models.sessions import Session
 from models.users import User
 from realtime.events import (
+    BlocksChanged,
     ChatChanged,
     ChatCreated,
     Event,
+    JoinRequestAnswered,
+    JoinRequestsChanged,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
+    MemberSilenced,
     MessageDeleted,
     MessageEdited,
     MessageSent,
@@ -41,6 +45,7 @@ _ABOUT_MEMBER = {
     EventKind.MEMBER_JOINED: MemberJoined,
     EventKind.MEMBER_LEFT: MemberLeft,
     EventKind.MEMBER_ROLE_CHANGED: MemberRoleChanged,
+    EventKind.MEMBER_SILENCED: MemberSilenced,
 }
 _ABOUT_MESSAGE = {
     EventKind.MESSAGE_SENT: MessageSent,
@@ -179,6 +184,18 @@ _PERSONAL: dict[EventKind, Callable[[UUID, PersonalPart, Rows], Event]] = {
         *part, user=rows.people[part[3]]
     ),
     EventKind.SETTINGS_CHANGED: lambda _, part, __: SettingsChanged(*part),
+    EventKind.BLOCKS_CHANGED: lambda user_id, part, rows: BlocksChanged(
+        *part, user=rows.people[user_id]
+    ),
+    EventKind.JOIN_REQUESTS_CHANGED: lambda chat_id, part, _: JoinRequestsChanged(
+        *part, chat_id=chat_id
+    ),
+    EventKind.JOIN_REQUEST_APPROVED: lambda request_id, part, _: JoinRequestAnswered(
+        *part, request_id=request_id, approved=True
+    ),
+    EventKind.JOIN_REQUEST_DECLINED: lambda request_id, part, _: JoinRequestAnswered(
+        *part, request_id=request_id, approved=False
+    ),
 }
 
 

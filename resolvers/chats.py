@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
-from models import chats, events, members
+from models import blocks, chats, events, members
 from models.base import new_key
+from models.chat_acts import ChatAct
 from models.chats import Chat, ChatKind
 from models.database import Connection
 from models.errors import InvalidInput, Raced
 from models.events import EventKind
 from models.members import FIRST_EVENT_SEQ, Member, Role
 from models.viewer import Viewer
+from resolvers.chat_acts import note
 from resolvers.locked_chat import changing
 from resolvers.permissions import Act, require
 from resolvers.services import Services, utc_now
@@ -84,7 +86,11 @@ async def update(
         changed = replace(locked.chat, **details)
         if changed != locked.chat:
             await chats.change_details(locked.connection, changed)
-            await locked.record(EventKind.CHAT_CHANGED, now=utc_now())
+            now = utc_now()
+            await locked.record(EventKind.CHAT_CHANGED, now=now)
+            await note(
+                locked, ChatAct.DETAILS_CHANGED, now=now, details={"changed": sorted(details)}
+            )
         return await chats.readable_by(locked.connection, viewer.user_id, chat_id)
 
 
@@ -125,6 +131,8 @@ async def _direct(
     chat = _new_chat(viewer, ChatKind.DIRECT, utc_now())
     try:
         async with services.db.writing() as connection:
+            # Of a chat and a block in the same moment, the later one finds the earlier.
+            await blocks.hold(connection, viewer.user_id, others[0])
             await require_reachable(connection, viewer, others, Way.MESSAGE, path=["memberIds"])
             roles = dict.fromkeys([viewer.user_id, *others], Role.MEMBER)
             chat = await _store(connection, chat, roles, pair=pair)

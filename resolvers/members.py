@@ -5,14 +5,17 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
-from models import chats, guests, members
+from models import chats, guests, join_requests, members
 from models.base import new_key
+from models.chat_acts import ChatAct
 from models.chats import Chat
 from models.errors import InvalidInput, NotFound
 from models.events import EventKind
 from models.members import Member, Role
 from models.viewer import Viewer
+from resolvers.chat_acts import note
 from resolvers.chats import MAX_ADDED_AT_ONCE
+from resolvers.joining import require_not_banned
 from resolvers.locked_chat import LockedChat, changing, changing_as
 from resolvers.permissions import Act, require, require_above
 from resolvers.services import Services, utc_now
@@ -38,6 +41,7 @@ async def add(
         present = await members.among(connection, chat_id, wanted)
         new = [user_id for user_id in wanted if user_id not in present]
         await require_reachable(connection, viewer, new, Way.ADD, path=["userIds"])
+        await require_not_banned(connection, chat_id, new, now, path=["userIds"])
         added = []
         for user_id in new:
             seq = await locked.record(EventKind.MEMBER_JOINED, subject_id=user_id, now=now)
@@ -58,6 +62,7 @@ async def add(
         if added:
             await members.add(connection, added)
             await chats.change_member_count(connection, chat_id, len(added))
+            await join_requests.drop_of_many(connection, chat_id, new)
         chat = await chats.readable_by(connection, viewer.user_id, chat_id)
     by_user = {**present, **{member.user_id: member for member in added}}
     return chat, [by_user[user_id] for user_id in wanted]
@@ -73,7 +78,9 @@ async def remove(services: Services, viewer: Viewer, *, chat_id: UUID, user_id: 
         if subject is None:
             raise NotFound("The member", path=["userId"])
         require_above(locked.me, subject, path=["userId"])
-        ended = await end_stay(locked, subject, now=utc_now())
+        now = utc_now()
+        ended = await end_stay(locked, subject, now=now)
+        await note(locked, ChatAct.MEMBER_REMOVED, now=now, subject_id=user_id)
         chat = await chats.readable_by(locked.connection, viewer.user_id, chat_id)
     await tell_ended(services, ended)
     return chat

@@ -8,16 +8,19 @@ decided by what only several statements find out.
 import hmac
 from uuid import UUID
 
-from models import messages, reactions
-from models.errors import Conflict, Forbidden, NotFound
+from models import members, messages, reactions
+from models.chat_acts import ChatAct
+from models.errors import Conflict, Filtered, Forbidden, NotFound
 from models.events import EventKind
 from models.messages import Message, MessageKey
 from models.sending import PLAIN, Extras, Outgoing, Verdict, as_json, by_name
 from models.viewer import Viewer
+from resolvers.chat_acts import note
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, allows
 from resolvers.services import Services, utc_now
 from resolvers.text import checked
+from resolvers.word_filters import checked as filtered
 
 MAX_TEXT = 10_000  # characters
 
@@ -36,15 +39,16 @@ async def send(
 
     `extras` is what few messages have, checked by whoever gives it. The client's id makes a retry
     safe: the same id with the same content returns the first result, with other content raises
-    `Conflict`. Raises `NotFound` or `InvalidInput` besides.
+    `Conflict`. Raises `NotFound`, `InvalidInput` or `Filtered` besides.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
+    shown = await _let_through(services, viewer, chat_id, text, client_message_id)
     outcome = await services.sending.submit(
         Outgoing(
             chat_id=chat_id,
             sender_id=viewer.user_id,
             client_message_id=client_message_id,
-            text=text,
+            text=shown,
             reply_to=reply_to,
             content_hash=content_hash(services, chat_id, text, reply_to, extras),
             extras=extras,
@@ -64,13 +68,24 @@ async def send(
 
 
 async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str) -> Message:
-    """Give one's own message another text; raises `NotFound`, `Forbidden` or `InvalidInput`."""
+    """Give one's own message another text.
+
+    Raises `NotFound`, `Forbidden`, `InvalidInput` or `Filtered`.
+    """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
     now = utc_now()
+    # Before the lock, since it may look something up; who may not edit is told that first.
+    refused: Filtered | None = None
+    try:
+        text = await filtered(services, key[0], text, path=["text"])
+    except Filtered as refusal:
+        refused = refusal
     async with changing(services, viewer, key[0]) as locked:
         message = await _visible(locked, key)
         if message.sender_id != viewer.user_id:
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
+        if refused is not None:
+            raise refused
         if message.text != text:
             await messages.edit(locked.connection, *key, text=text, now=now)
             await locked.record(EventKind.MESSAGE_EDITED, message_seq=key[1], now=now)
@@ -91,7 +106,33 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
             await messages.delete(locked.connection, *key, now=now)
             await reactions.clear(locked.connection, key)
             await locked.record(EventKind.MESSAGE_DELETED, message_seq=key[1], now=now)
+            if not own:
+                await note(
+                    locked,
+                    ChatAct.MESSAGE_DELETED,
+                    now=now,
+                    subject_id=message.sender_id,
+                    message_seq=key[1],
+                )
     return key
+
+
+async def _let_through(
+    services: Services, viewer: Viewer, chat_id: UUID, text: str, client_message_id: UUID
+) -> str:
+    """Return a text as the word filters let it through; raises `Filtered`.
+
+    What was stored before a filter was set is answered as it was: its retry stores nothing. And who
+    is not in the chat goes on to be told no more than that.
+    """
+    try:
+        return await filtered(services, chat_id, text, path=["text"])
+    except Filtered:
+        async with services.db.reading() as connection:
+            inside = await members.of_chats(connection, viewer.user_id, [chat_id])
+            if inside and not await messages.is_sent(connection, viewer.user_id, client_message_id):
+                raise
+        return text
 
 
 async def _visible(locked: LockedChat, key: MessageKey) -> Message:

@@ -53,8 +53,15 @@ LISTS = {
     "AdminUser.sessions": 5,
     "AuditEntry.details": 2,
     "Chat.guestLinks": 2,  # most chats have none
+    "Chat.joinLinks": 2,
+    "Chat.wordFilters": 2,
+    "Admin.wordFilters": MAX_PAGE,
+    "AdminSetWordFiltersPayload.wordFilters": MAX_PAGE,
+    "ChatActEntry.details": 2,
+    "ReportEvidence.messages": 6,
     "Message.reactions": 2,  # most messages have none
     "Viewer.sessions": 20,
+    "Viewer.joinRequests": 5,
 }
 LIST = 10
 # Fields with which the schema tells of itself, which cost as much as one that reads what is stored:

@@ -12,6 +12,7 @@ import strawberry
 from models import chats, members
 from models.receipts import SHOWN_UP_TO
 from resolvers import members as use_cases
+from resolvers.services import utc_now
 from schema import chats as chat_types
 from schema.batching import batched
 from schema.connections import (
@@ -72,6 +73,10 @@ class Membership(Node):
     permissions: list[ChatPermission] = strawberry.field(
         description="What their role covers in this kind of chat. None of it for who has left."
     )
+    silenced_until: datetime | None = strawberry.field(
+        description="Until when they only read; null if they may write as their role may. In the "
+        "year 9999 for until somebody lets them write again."
+    )
     user: User = batched(_users, known="known_user", description="Who it is.")
     row: strawberry.Private[members.Member]
     # With an event the person comes along, loaded once for everybody who hears of it.
@@ -105,9 +110,21 @@ class Membership(Node):
             delivered_seq=row.delivered_seq if pointers else None,
             read_seq=row.read_seq if pointers else None,
             unread_count=unread_count,
+            silenced_until=_silenced_until(row, chat),
             permissions=permissions_of(chat, row) if row.left_seq is None else [],
             row=row,
         )
+
+
+def _silenced_until(row: members.Member, chat: chats.Chat) -> datetime | None:
+    """Return until when a member only reads.
+
+    Of a direct chat never: there it comes of a block, of which nobody is told.
+    """
+    until = row.silenced_until
+    if until is None or chat.kind == chats.ChatKind.DIRECT or until <= utc_now():
+        return None
+    return until
 
 
 @strawberry.type(description="A page of a chat's members, in the order in which they came.")

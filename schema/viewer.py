@@ -10,6 +10,8 @@ from models.errors import Unauthenticated
 from models.sessions import SHOWN
 from resolvers import second_factors
 from resolvers import sessions as session_use_cases
+from resolvers.join_links import MAX_ASKED
+from schema.blocks import viewer_blocks
 from schema.bots import Bot, viewer_bots
 from schema.chats import ChatConnection, ChatFilter, viewer_chats
 from schema.connections import DEFAULT_PAGE, After, First
@@ -18,10 +20,11 @@ from schema.cursor import Cursor
 from schema.deletions import deletion_due_at
 from schema.emails import email_verified
 from schema.exports import DataExport, viewer_exports
+from schema.joining import JoinRequest, viewer_join_requests
 from schema.second_factors import SecondFactors
 from schema.sessions import Session
 from schema.settings import Settings, viewer_settings
-from schema.users import User
+from schema.users import User, UserConnection
 
 _FILTER = strawberry.argument(description="Which chats to list.")
 
@@ -92,6 +95,15 @@ class Viewer:
     )
     chats: ChatConnection = strawberry.field(
         resolver=_chats, description="The chats they are in, the latest activity first."
+    )
+    blocks: UserConnection = strawberry.field(
+        resolver=viewer_blocks,
+        description="Whom they block; they are not told. Who registered first comes first.",
+    )
+    join_requests: list[JoinRequest] = strawberry.field(
+        resolver=viewer_join_requests,
+        description=f"The chats they have asked to be let into, the newest first, {MAX_ASKED} at "
+        "most.",
     )
     bots: list[Bot] = strawberry.field(
         resolver=viewer_bots, description="The bots they have made, the oldest first."

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from models import bans as stored
 from models import chat_acts
+from models.base import new_key
 from models.database import Database
 from models.events import events
 from models.members import members
@@ -242,7 +243,7 @@ async def test_what_is_on_record_stays_there(migrated_database_url, change):
                 connection,
                 chat_acts.ChatAct.MEMBER_BANNED,
                 now=datetime.now(UTC),
-                chat_id=chat_acts.new_key(),
+                chat_id=new_key(),
                 actor_id=None,
             )
         with pytest.raises(sa.exc.DBAPIError, match="append-only"):

@@ -169,7 +169,7 @@ async def test_who_was_declined_asks_again_after_a_while(group):
     async with server.program.services.db.writing() as connection:
         long_ago = datetime.now(UTC) - join_links.DECLINED_FOR
         await connection.execute(join_requests.join_requests.update().values(declined_at=long_ago))
-    await worker.prune_join_requests(server.program.services, None)
+    await worker.prune_join_requests(server.program.services, server.settings)
     assert await join_request(dan, token) != request_id
 
 

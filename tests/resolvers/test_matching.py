@@ -75,7 +75,7 @@ SLOW_ELSEWHERE = [r"(a+)+$", r"(a|aa)+$", r"(x+x+)+y", r"(.*a){10}", r"^(\w+\s?)
 def test_patterns_that_take_others_for_ever_are_found_or_refused(pattern):
     """A thread, so that a test that hangs is one that fails; ten thousand characters each."""
     texts = ["a" * 9_999 + "!", "x" * 10_000, "ab" * 5_000, "aя" * 5_000]
-    done = []
+    done: list[int | str] = []
 
     def look():
         try:

@@ -85,7 +85,8 @@ BLOCKS = personal.holding(
 BANS = personal.holding(
     bans.c.user_id,
     [bans.c.id],
-    withheld={"id", "user_id", "banned_by"},
+    # Why is for those who may ban.
+    withheld={"id", "user_id", "banned_by", "reason"},
 )
 JOIN_REQUESTS = personal.holding(
     join_requests.c.user_id, [join_requests.c.id], withheld={"user_id", "link_id"}

@@ -58,5 +58,8 @@ def _kept(message: Message, *, whole: bool) -> dict[str, Any]:
         "sender_id": str(message.sender_id),
         "text": message.text if whole else message.text[:MAX_AROUND],
         "sent_at": message.created_at.isoformat(),
+        # What a poll asks, and whatever else a message has beside its text.
+        "kind": message.kind,
+        "details": message.details,
         "edited_at": message.edited_at.isoformat() if message.edited_at else None,
     }

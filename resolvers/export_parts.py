@@ -76,7 +76,7 @@ PARTS: list[Part] = [
     ),
     part("reactions", "Your reactions, by the message's chat_id and seq.", own_data.REACTIONS),
     part("blocks", "Whom you block.", own_data.BLOCKS),
-    part("bans", "The chats you are kept out of, and why.", own_data.BANS),
+    part("bans", "The chats you are kept out of.", own_data.BANS),
     part("join_requests", "The chats you have asked to be let into.", own_data.JOIN_REQUESTS),
     part("acts", "What you did that bears on security, and from where.", own_data.ACTS),
     part(

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from models import audit, chats, events, members, messages, reactions, reports, users
+from models import audit, chat_acts, chats, events, members, messages, reactions, reports, users
 from models.audit import Act
 from models.base import new_key
+from models.chat_acts import ChatAct
 from models.chats import ChatKind
 from models.client import NOWHERE, Client
 from models.database import Connection
@@ -250,14 +251,23 @@ async def _act(
     if chat.kind == ChatKind.DIRECT and not deleting:
         raise InvalidInput("Nobody is removed from a direct chat.", path=["action"])
     ended: list[UUID] = []
-    act = Act.MEMBER_REMOVED_BY_ADMINISTRATOR
+    act, noted = Act.MEMBER_REMOVED_BY_ADMINISTRATOR, ChatAct.MEMBER_REMOVED
     if deleting:
-        act = Act.MESSAGE_DELETED_BY_ADMINISTRATOR
+        act, noted = Act.MESSAGE_DELETED_BY_ADMINISTRATOR, ChatAct.MESSAGE_DELETED
         await _delete(connection, closed, now)
     else:
         stays = await members.among(connection, chat.id, [closed.subject_id])
         if closed.subject_id in stays:
             ended = await go(LockedChat(connection, chat, stays[closed.subject_id]), now=now)
+    await chat_acts.record(
+        connection,
+        noted,
+        now=now,
+        chat_id=chat.id,
+        actor_id=None,
+        subject_id=closed.subject_id,
+        message_seq=closed.message_seq if deleting else None,
+    )
     await audit.record(
         connection,
         act,

@@ -61,7 +61,9 @@ async def _people(info: Info, ids: Sequence["UUID | None"]) -> list[User | None]
 class ChatActEntry:
     at: datetime = strawberry.field(description="When it was done.")
     act: ChatAct = strawberry.field(description="What was done.")
-    actor: User | None = batched(_actors, description="Who did it.")
+    actor: User | None = batched(
+        _actors, description="Who did it; null for an administrator of the server."
+    )
     subject: User | None = batched(_subjects, description="Whom it was done to.")
     message_id: strawberry.ID | None = strawberry.field(description="The message it is about.")
     details: list[ChatActDetail] = strawberry.field(description="What else there is to say.")

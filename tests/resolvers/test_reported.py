@@ -11,6 +11,7 @@ from models.audit import Act, audit_log
 from resolvers import evidence, reports
 from server import worker
 from tests.parts.roles import administrator, guest, guest_link
+from tests.resolvers.test_bans import LOG
 
 REPORTS = """{ admin { reports { nodes { id kind reason text action messageId
   subject { handle } reporter { handle }
@@ -166,6 +167,12 @@ async def test_an_administrator_takes_somebody_out_of_a_chat_and_an_owner_has_an
         "viewerMembership": {"role": "OWNER"},
     }
     assert Act.MEMBER_REMOVED_BY_ADMINISTRATOR in await acts(server)
+    (entry,) = (await bob.ask(LOG, id=chat_id))["chat"]["auditLog"]["nodes"]
+    assert (entry["act"], entry["actor"], entry["subject"]) == (
+        "MEMBER_REMOVED",
+        None,
+        {"handle": "ana"},
+    )
     assert await root.refused("adminResolveReport", "", **given) == "NOT_FOUND"
 
 

@@ -9,6 +9,7 @@ import models.deletions
 import models.events
 import models.exports
 import models.external_identities
+import models.folders
 import models.guests
 import models.handles
 import models.leases

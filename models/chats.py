@@ -1,6 +1,6 @@
 """Chats: what they are, who may see them, and the lock under which they change."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -9,10 +9,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from models import pairs
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 from models.errors import NotFound, Raced
-from models.members import members
+from models.members import THEIR_CHATS, members
 
 
 class ChatKind(StrEnum):
@@ -38,7 +39,8 @@ chats = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("title", sa.String(128)),
     sa.Column("description", sa.String(1024)),
-    # For a direct chat the pair of people, so that there is one chat per pair.
+    # For a direct chat the pair of people, so that there is one chat per pair; for somebody's own
+    # the pair of them and themselves.
     sa.Column("direct_key", sa.String(80), unique=True),
     sa.Column("created_by", sa.Uuid, sa.ForeignKey("users.id"), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
@@ -91,6 +93,7 @@ class Chat:
 
 
 _COLUMNS = columns(chats, Chat)
+_DETAILS = ("title", "description", "history", "message_ttl", "slow_mode", "reaction_set")
 _LOCK = (
     sa.select(chats.c.id)
     .where(chats.c.id.in_(sa.bindparam("ids", expanding=True)))
@@ -103,7 +106,13 @@ _READABLE = (
     .join(members, members.c.chat_id == chats.c.id)
     .where(members.c.user_id == sa.bindparam("viewer_id"), members.c.left_seq.is_(None))
 )
-_READABLE_BY_ID = _READABLE.where(chats.c.id.in_(sa.bindparam("ids", expanding=True)))
+_NAMES = ", ".join(f"chats.{column.name}" for column in _COLUMNS)
+_READABLE_BY_ID = {
+    dialect: sa.text(f"SELECT {_NAMES} FROM {theirs}")  # noqa: S608 - of constants
+    .bindparams(sa.bindparam("user_id", type_=sa.Uuid))
+    .columns(*_COLUMNS)
+    for dialect, theirs in THEIR_CHATS.items()
+}
 _BY_DIRECT_KEY = sa.select(*_COLUMNS).where(chats.c.direct_key == sa.bindparam("direct_key"))
 _NEXT_EVENT = (
     chats.update()
@@ -165,11 +174,11 @@ async def next_message(connection: Connection, chat_id: UUID, now: datetime) -> 
 
 
 async def change_details(connection: Connection, chat: Chat) -> None:
-    """Store the title and the description of a locked chat."""
+    """Store what a locked chat is called and how it is used."""
     await connection.execute(
         chats.update()
         .where(chats.c.id == chat.id)
-        .values(title=chat.title, description=chat.description)
+        .values({name: getattr(chat, name) for name in _DETAILS})
     )
 
 
@@ -203,7 +212,11 @@ async def readable_many(
     wanted = list(set(ids))
     if not wanted:
         return {}
-    rows = await connection.execute(_READABLE_BY_ID, {"viewer_id": viewer_id, "ids": wanted})
+    dialect = connection.dialect.name
+    rows = await connection.execute(
+        _READABLE_BY_ID[dialect],
+        {"user_id": viewer_id, "chat_ids": pairs.listed(dialect, wanted)},
+    )
     return {row.id: Chat(*row) for row in rows}
 
 
@@ -211,24 +224,3 @@ async def direct(connection: Connection, pair: str) -> Chat | None:
     """Return the direct chat of a pair of people."""
     row = (await connection.execute(_BY_DIRECT_KEY, {"direct_key": pair})).one_or_none()
     return Chat(*row) if row else None
-
-
-async def page_of_viewer(
-    connection: Connection,
-    viewer_id: UUID,
-    *,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
-    kind: ChatKind | None = None,
-) -> Sequence[Chat]:
-    """Return the viewer's chats, the latest activity first, after a keyset position."""
-    query = _READABLE.order_by(chats.c.last_activity_at.desc(), chats.c.id.desc()).limit(limit)
-    if kind is not None:
-        query = query.where(chats.c.kind == kind.value)
-    if after is not None:
-        moment, chat_id = after
-        query = query.where(
-            (chats.c.last_activity_at < moment)
-            | ((chats.c.last_activity_at == moment) & (chats.c.id < chat_id))
-        )
-    return [Chat(*row) for row in await connection.execute(query, {"viewer_id": viewer_id})]

@@ -13,7 +13,8 @@
     ├── NotFound               absent, or not for this viewer: the two look the same
     ├── Forbidden              seen, but this viewer may not do that to it
     ├── Conflict               contradicts what is stored
-    │   └── HandleTaken
+    │   ├── HandleTaken
+    │   └── ChatFull           no more people fit into it
     ├── Filtered               a word filter does not let the text through
     ├── BadFactor              the code or the passkey is not the person's, or was used before
     ├── SecondFactorRequired   a password alone proves too little for this account
@@ -150,6 +151,14 @@ class Filtered(Refusal):
 
     def __init__(self, *, path: Sequence[str]) -> None:
         super().__init__("A word filter does not let this text through.", path=path)
+
+
+class ChatFull(Conflict):
+    code = "CHAT_FULL"
+
+    def __init__(self, *, maximum: int) -> None:
+        super().__init__(f"A chat of this kind has {maximum} members at most.")
+        self.maximum = maximum
 
 
 class Overloaded(Refusal):

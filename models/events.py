@@ -54,6 +54,9 @@ class EventKind(StrEnum):
     # Addressed to who asked; the subject is the request.
     JOIN_REQUEST_APPROVED = "join_request_approved"
     JOIN_REQUEST_DECLINED = "join_request_declined"
+    FOLDERS_CHANGED = "folders_changed"
+    # Addressed to one person; the subject is the chat that they keep in another way.
+    VIEWER_MEMBERSHIP_CHANGED = "viewer_membership_changed"
 
 
 events = sa.Table(

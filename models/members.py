@@ -55,7 +55,9 @@ members = sa.Table(
     sa.Column("last_sent_at", UtcDateTime),
     # How they keep the chat for themselves.
     sa.Column("muted_until", UtcDateTime),
-    sa.Column("archived_at", UtcDateTime),
+    # The last message that was there when they put it into their archive: a later one takes it
+    # out again, unless they have muted the chat. See `models/keeping.py`.
+    sa.Column("archived_seq", sa.BigInteger),
     sa.Column("pin_position", sa.Integer),
     sa.Index(
         "uq_members_present",
@@ -78,6 +80,13 @@ members = sa.Table(
         "chat_id",
         postgresql_where=sa.text("role IN ('owner', 'admin') AND left_seq IS NULL"),
         sqlite_where=sa.text("role IN ('owner', 'admin') AND left_seq IS NULL"),
+    ),
+    # Of a person's thousands of chats a handful.
+    sa.Index(
+        "ix_members_user_id_pinned",
+        "user_id",
+        postgresql_where=sa.text("pin_position IS NOT NULL"),
+        sqlite_where=sa.text("pin_position IS NOT NULL"),
     ),
     # Keys are UUIDv7, so this lists a chat's members in the order in which they came.
     sa.Index("ix_members_chat_id_id", "chat_id", "id"),
@@ -104,7 +113,7 @@ class Member:
     silenced_until: datetime | None = None
     last_sent_at: datetime | None = None
     muted_until: datetime | None = None
-    archived_at: datetime | None = None
+    archived_seq: int | None = None
     pin_position: int | None = None
 
 
@@ -113,10 +122,6 @@ _COLUMNS = columns(members, Member)
 _USERS = sa.table("users", sa.column("id", sa.Uuid), sa.column("kind", sa.String))
 _CHATS = sa.table("chats", sa.column("id", sa.Uuid), sa.column("last_message_seq", sa.BigInteger))
 _PRESENT = sa.select(*_COLUMNS).where(members.c.left_seq.is_(None))
-_OF_CHATS = _PRESENT.where(
-    members.c.user_id == sa.bindparam("user_id"),
-    members.c.chat_id.in_(sa.bindparam("chat_ids", expanding=True)),
-)
 _OF_USER = sa.select(members.c.chat_id, members.c.joined_seq).where(
     members.c.user_id == sa.bindparam("user_id"), members.c.left_seq.is_(None)
 )
@@ -144,6 +149,36 @@ def _stays(dialect: str) -> sa.TextualSelect:
 
 
 _STAYS = {dialect: _stays(dialect) for dialect in ("sqlite", "postgresql")}
+# Not `chat_id IN (…)`: with a plan made for whoever asks, PostgreSQL may read all the chats of
+# somebody who is in thousands.
+_OF_CHATS = {
+    dialect: sa.text(
+        pairs.by_pairs(
+            dialect, _COLUMNS, members.c.chat_id, members.c.user_id, where="left_seq IS NULL"
+        )
+    ).columns(*_COLUMNS)
+    for dialect in ("sqlite", "postgresql")
+}
+
+
+# For statements that begin with chats of which one has the ids, `:chat_ids` by `pairs.listed`, and
+# go on with those that `:user_id` is in: from these chats, not from all that the person is in.
+THEIR_CHATS = {
+    "postgresql": """
+        unnest(CAST(:chat_ids AS uuid[])) AS wanted (id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM members
+            WHERE user_id = :user_id AND chat_id = wanted.id AND left_seq IS NULL OFFSET 0
+        ) AS members
+        CROSS JOIN LATERAL (SELECT * FROM chats WHERE id = members.chat_id OFFSET 0) AS chats
+    """,
+    "sqlite": """
+        json_each(:chat_ids) AS wanted
+        CROSS JOIN members ON members.user_id = :user_id AND members.chat_id = wanted.value
+            AND members.left_seq IS NULL
+        CROSS JOIN chats ON chats.id = members.chat_id
+    """,
+}
 
 
 async def add(connection: Connection, rows: Sequence[Member]) -> None:
@@ -158,10 +193,11 @@ async def of_chats(
     connection: Connection, user_id: UUID, chat_ids: Iterable[UUID]
 ) -> dict[UUID, Member]:
     """Return a person's present memberships of these chats, by chat id."""
-    wanted = list(set(chat_ids))
+    wanted = [(chat_id, user_id) for chat_id in chat_ids]
     if not wanted:
         return {}
-    rows = await connection.execute(_OF_CHATS, {"user_id": user_id, "chat_ids": wanted})
+    dialect = connection.dialect.name
+    rows = await connection.execute(_OF_CHATS[dialect], pairs.parameters(dialect, wanted))
     return {row.chat_id: Member(*row) for row in rows}
 
 
@@ -231,6 +267,17 @@ async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Me
         )
     ).one_or_none()
     return Member(*row) if row else None
+
+
+async def staff(connection: Connection, chat_id: UUID, *, limit: int) -> list[Member]:
+    """Return a chat's owner and admins, those who came first first."""
+    query = sa.select(*_COLUMNS).where(
+        members.c.chat_id == chat_id,
+        members.c.left_seq.is_(None),
+        sa.text("members.role IN ('owner', 'admin')"),
+    )
+    rows = await connection.execute(query.order_by(members.c.id).limit(limit))
+    return [Member(*row) for row in rows]
 
 
 async def unread_total(connection: Connection, user_id: UUID) -> int:
@@ -350,10 +397,10 @@ async def owner(connection: Connection, chat_id: UUID) -> UUID | None:
 
 
 async def advance(connection: Connection, member_id: UUID, seq: int) -> None:
-    """Move a member's pointers to a message that they have sent."""
+    """Move a member's pointers to a message that they have sent, unless they have just left."""
     await connection.execute(
         members.update()
-        .where(members.c.id == member_id, members.c.read_seq < seq)
+        .where(members.c.id == member_id, members.c.left_seq.is_(None), members.c.read_seq < seq)
         .values(delivered_seq=seq, read_seq=seq)
     )
 

@@ -14,6 +14,7 @@ from models.chats import chats
 from models.deletions import account_deletions
 from models.exports import exports
 from models.external_identities import external_identities
+from models.folders import folders
 from models.guests import guests
 from models.join_requests import join_requests
 from models.members import members
@@ -91,6 +92,7 @@ BANS = personal.holding(
 JOIN_REQUESTS = personal.holding(
     join_requests.c.user_id, [join_requests.c.id], withheld={"user_id", "link_id"}
 )
+FOLDERS = personal.holding(folders.c.user_id, [folders.c.id], withheld={"user_id"})
 PASSKEYS = personal.holding(
     passkeys.c.user_id,
     [passkeys.c.id],
@@ -164,6 +166,7 @@ ERASED = [
     blocks.c.blocked_id,
     bans.c.user_id,
     join_requests.c.user_id,
+    folders.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {

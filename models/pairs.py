@@ -67,3 +67,9 @@ def parameters(dialect: str, pairs: Iterable[tuple[UUID, UUID | int]]) -> dict[s
         "firsts": [first for first, _ in unique],
         "seconds": [second for _, second in unique],
     }
+
+
+def listed(dialect: str, ids: Iterable[UUID]) -> object:
+    """Return ids as one parameter, for a query that looks up each of them."""
+    unique = set(ids)
+    return json.dumps([each.hex for each in unique]) if dialect == "sqlite" else list(unique)

@@ -94,6 +94,8 @@ class MessageEvent(ChatEvent):
     message: Message
     sender: User
     reactions: Sequence[ReactionGroup]
+    # Whom a system message is about.
+    subject: User | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,18 @@ class BlocksChanged(PersonalEvent):
 @dataclass(frozen=True, slots=True)
 class JoinRequestsChanged(PersonalEvent):
     """There are others than before who wait to be let into a chat."""
+
+    chat_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class FoldersChanged(PersonalEvent):
+    """Somebody has other folders, or others in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerMembershipChanged(PersonalEvent):
+    """Somebody keeps a chat in another way, which they may have left since."""
 
     chat_id: UUID
 

@@ -22,6 +22,7 @@ from realtime.events import (
     ChatChanged,
     ChatCreated,
     Event,
+    FoldersChanged,
     JoinRequestAnswered,
     JoinRequestsChanged,
     MemberJoined,
@@ -37,6 +38,7 @@ from realtime.events import (
     SessionEnded,
     SessionStarted,
     SettingsChanged,
+    ViewerMembershipChanged,
 )
 
 log = structlog.get_logger(__name__)
@@ -85,6 +87,7 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
         user_id for event in logged for user_id in (event.user_id, event.actor_id, event.subject_id)
     }
     people |= {message.sender_id for message in message_rows.values()}
+    people |= {message.subject_id for message in message_rows.values()}
     rows = Rows(
         chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
         messages=message_rows,
@@ -162,6 +165,7 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
         message=message,
         sender=rows.people[message.sender_id],
         reactions=rows.reactions[key],
+        subject=rows.people.get(message.subject_id) if message.subject_id else None,
     )
 
 
@@ -195,6 +199,10 @@ _PERSONAL: dict[EventKind, Callable[[UUID, PersonalPart, Rows], Event]] = {
     ),
     EventKind.JOIN_REQUEST_DECLINED: lambda request_id, part, _: JoinRequestAnswered(
         *part, request_id=request_id, approved=False
+    ),
+    EventKind.FOLDERS_CHANGED: lambda _, part, __: FoldersChanged(*part),
+    EventKind.VIEWER_MEMBERSHIP_CHANGED: lambda chat_id, part, _: ViewerMembershipChanged(
+        *part, chat_id=chat_id
     ),
 }
 

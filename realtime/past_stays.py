@@ -11,6 +11,7 @@ from uuid import UUID
 
 from models import events as logged
 from models import members
+from models.chats import HistoryVisibility
 from models.database import Connection
 from models.events import Changes
 from models.members import Member, Role
@@ -126,5 +127,9 @@ def veil(
         description=None,
         member_count=0,
         last_activity_at=event.occurred_at,
+        history=HistoryVisibility.SINCE_JOINING.value,
+        message_ttl=None,
+        slow_mode=None,
+        reaction_set=None,
     )
     return replace(event, chat=chat)

@@ -31,6 +31,11 @@ class Tailer:
         self._working = False
 
     @property
+    def started(self) -> bool:
+        """Whether it has a place."""
+        return self._place is not None
+
+    @property
     def place(self) -> Cursor:
         """Up to where everything has been delivered."""
         if self._place is None:

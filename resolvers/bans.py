@@ -11,8 +11,10 @@ from models.chats import Chat
 from models.errors import Conflict, InvalidInput, NotFound
 from models.events import EventKind
 from models.members import FOR_EVER, Member
+from models.messages import SystemKind
 from models.viewer import Viewer
 from resolvers.chat_acts import note
+from resolvers.comings import tell
 from resolvers.guests import remove_ended
 from resolvers.joining import tell_keepers
 from resolvers.locked_chat import LockedChat, changing
@@ -65,6 +67,7 @@ async def ban(
         )
         if subject is not None:
             ended = await end_stay(locked, subject, now=now)
+            await tell(locked, SystemKind.MEMBER_REMOVED, [user_id], now=now)
         if await join_requests.of_pair(connection, chat_id, user_id):
             await join_requests.drop(connection, chat_id, user_id)
             await tell_keepers(connection, chat_id, now)

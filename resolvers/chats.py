@@ -1,37 +1,28 @@
-"""Starting chats, and changing what they are called."""
+"""Starting chats, and changing what they are called and how they are used."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import TypedDict
 from uuid import UUID
 
-from models import blocks, chats, events, members
-from models.base import new_key
+from models import chats
 from models.chat_acts import ChatAct
-from models.chats import Chat, ChatKind
-from models.database import Connection
-from models.errors import InvalidInput, Raced
+from models.chats import Chat, ChatKind, HistoryVisibility
+from models.errors import InvalidInput
 from models.events import EventKind
-from models.members import FIRST_EVENT_SEQ, Member, Role
+from models.members import Role
+from models.messages import SystemKind
 from models.viewer import Viewer
+from resolvers import direct
 from resolvers.chat_acts import note
+from resolvers.chat_details import Details, acts_for, checked_details
+from resolvers.entering import require_room
+from resolvers.founding import found, new_chat
 from resolvers.locked_chat import changing
-from resolvers.permissions import Act, require
+from resolvers.permissions import require
 from resolvers.services import Services, utc_now
 from resolvers.settings import Way, require_reachable
-from resolvers.text import checked, line
 
-MAX_TITLE = 128
-MAX_DESCRIPTION = 1024
 MAX_ADDED_AT_ONCE = 200
-
-
-class Details(TypedDict, total=False):
-    """What of a chat is to be another: what is absent stays, None takes away."""
-
-    title: str | None
-    description: str | None
 
 
 async def create(
@@ -42,163 +33,87 @@ async def create(
     title: str | None,
     description: str | None,
     member_ids: Sequence[UUID],
+    history: HistoryVisibility | None = None,
 ) -> Chat:
-    """Start a chat with these people; a direct one that exists already is returned as it is.
+    """Start a chat with these people; a direct one, or one's own, is returned if it exists already.
 
-    Raises `InvalidInput`, `NotFound` when one of the people is not there for the viewer, or
-    `Forbidden` when one does not want it.
+    Raises `InvalidInput`, `NotFound` when one of the people is not there for the viewer,
+    `Forbidden` when one does not want it, or `ChatFull`.
     """
     others = list(dict.fromkeys(user_id for user_id in member_ids if user_id != viewer.user_id))
     if len(others) > MAX_ADDED_AT_ONCE:
         raise InvalidInput(
             f"At most {MAX_ADDED_AT_ONCE} people can be added at once.", path=["memberIds"]
         )
-    if kind is ChatKind.DIRECT:
-        return await _direct(services, viewer, title, description, others)
-    title, description = _title(title), _description(description)
-    now = utc_now()
-    chat = _new_chat(viewer, kind, now, title=title, description=description)
+    if kind in (ChatKind.DIRECT, ChatKind.SELF):
+        return await _only_one(services, viewer, kind, (title, description, history), others)
+    named = checked_details(kind, {"title": title, "description": description})
+    if history is None:
+        # A channel is read like a journal: who subscribes finds what was in it.
+        reads_on = kind is ChatKind.CHANNEL
+        history = HistoryVisibility.FROM_START if reads_on else HistoryVisibility.SINCE_JOINING
+    chat = new_chat(
+        viewer,
+        kind,
+        utc_now(),
+        title=named["title"],
+        description=named["description"],
+        history=history,
+    )
+    require_room(services.chat_rules, kind, present=1, coming=len(others))
     async with services.db.writing() as connection:
         roles = {viewer.user_id: Role.OWNER, **dict.fromkeys(others, Role.MEMBER)}
         await require_reachable(connection, viewer, others, Way.ADD, path=["memberIds"])
-        chat = await _store(connection, chat, roles, pair=None)
+        chat = await found(connection, chat, roles)
     services.node.announce_log()
     return chat
 
 
-async def update(
+async def _only_one(
     services: Services,
     viewer: Viewer,
-    *,
-    chat_id: UUID,
-    details: Details,
+    kind: ChatKind,
+    details: tuple[object, ...],
+    others: list[UUID],
 ) -> Chat:
-    """Give a group another title or description; what is the same already is no news to anybody.
+    if any(each is not None for each in details):
+        raise InvalidInput(
+            f"A {kind} chat has no title, no description and nobody who joins later.",
+            path=["title"],
+        )
+    if kind is ChatKind.SELF:
+        if others:
+            raise InvalidInput("Nobody else is in one's own chat.", path=["memberIds"])
+        return await direct.with_user(services, viewer, viewer.user_id, path=["memberIds"])
+    if len(others) != 1:
+        raise InvalidInput("A direct chat has one other person.", path=["memberIds"])
+    return await direct.with_user(services, viewer, others[0], path=["memberIds"])
+
+
+async def update(services: Services, viewer: Viewer, *, chat_id: UUID, details: Details) -> Chat:
+    """Change what a chat is called or how it is used; what is the same already is no news.
 
     Raises `NotFound`, `Forbidden` or `InvalidInput`.
     """
-    if "title" in details:
-        details["title"] = _title(details["title"])
-    if "description" in details:
-        details["description"] = _description(details["description"])
+    now = utc_now()
     async with changing(services, viewer, chat_id) as locked:
-        require(locked.chat, locked.me, Act.CHANGE_DETAILS)
-        changed = replace(locked.chat, **details)
+        for act in acts_for(details):
+            require(locked.chat, locked.me, act)
+        checked = checked_details(ChatKind(locked.chat.kind), details)
+        changed = replace(locked.chat, **checked)
         if changed != locked.chat:
             await chats.change_details(locked.connection, changed)
-            now = utc_now()
             await locked.record(EventKind.CHAT_CHANGED, now=now)
+            named = details.keys() & {"title", "description"}
             await note(
-                locked, ChatAct.DETAILS_CHANGED, now=now, details={"changed": sorted(details)}
+                locked,
+                ChatAct.DETAILS_CHANGED if named else ChatAct.SETTINGS_CHANGED,
+                now=now,
+                details={"changed": ", ".join(sorted(details))},
             )
+        if changed.title != locked.chat.title:
+            await locked.say(SystemKind.TITLE_CHANGED, now=now, details={"text": changed.title})
+        if changed.message_ttl != locked.chat.message_ttl:
+            seconds = {"seconds": changed.message_ttl}
+            await locked.say(SystemKind.MESSAGE_TTL_CHANGED, now=now, details=seconds)
         return await chats.readable_by(locked.connection, viewer.user_id, chat_id)
-
-
-def _title(title: str | None) -> str:
-    if title is None:
-        raise InvalidInput("A group needs a title.", path=["title"])
-    return line(title, what="The title", maximum=MAX_TITLE, path=["title"])
-
-
-def _description(description: str | None) -> str | None:
-    if description is None:
-        return None
-    return checked(
-        description,
-        what="The description",
-        maximum=MAX_DESCRIPTION,
-        path=["description"],
-        empty_ok=True,
-    )
-
-
-async def _direct(
-    services: Services,
-    viewer: Viewer,
-    title: str | None,
-    description: str | None,
-    others: list[UUID],
-) -> Chat:
-    if len(others) != 1:
-        raise InvalidInput("A direct chat has one other person.", path=["memberIds"])
-    if title is not None or description is not None:
-        raise InvalidInput("A direct chat has no title and no description.", path=["title"])
-    pair = chats.direct_key(viewer.user_id, others[0])
-    async with services.db.reading() as connection:
-        existing = await chats.direct(connection, pair)
-    if existing:
-        return existing
-    chat = _new_chat(viewer, ChatKind.DIRECT, utc_now())
-    try:
-        async with services.db.writing() as connection:
-            # Of a chat and a block in the same moment, the later one finds the earlier.
-            await blocks.hold(connection, viewer.user_id, others[0])
-            await require_reachable(connection, viewer, others, Way.MESSAGE, path=["memberIds"])
-            roles = dict.fromkeys([viewer.user_id, *others], Role.MEMBER)
-            chat = await _store(connection, chat, roles, pair=pair)
-    except Raced:
-        # The other one started it at the same moment.
-        async with services.db.reading() as connection:
-            existing = await chats.direct(connection, pair)
-        if existing is None:
-            raise
-        return existing
-    services.node.announce_log()
-    return chat
-
-
-def _new_chat(
-    viewer: Viewer,
-    kind: ChatKind,
-    now: datetime,
-    *,
-    title: str | None = None,
-    description: str | None = None,
-) -> Chat:
-    return Chat(
-        id=new_key(),
-        kind=kind.value,
-        title=title,
-        description=description,
-        created_by=viewer.user_id,
-        created_at=now,
-        last_message_seq=0,
-        last_event_seq=FIRST_EVENT_SEQ,
-        last_activity_at=now,
-        member_count=0,
-    )
-
-
-async def _store(
-    connection: Connection, chat: Chat, roles: dict[UUID, Role], *, pair: str | None
-) -> Chat:
-    """Store a chat with its founders and its first event."""
-    chat = replace(chat, member_count=len(roles))
-    await chats.create(connection, chat, pair=pair)
-    await members.add(
-        connection,
-        [
-            Member(
-                id=new_key(),
-                chat_id=chat.id,
-                user_id=user_id,
-                role=role.value,
-                joined_at=chat.created_at,
-                joined_seq=FIRST_EVENT_SEQ,
-                first_message_seq=1,
-                left_seq=None,
-                delivered_seq=0,
-                read_seq=0,
-            )
-            for user_id, role in roles.items()
-        ],
-    )
-    await events.record(
-        connection,
-        EventKind.CHAT_CREATED,
-        now=chat.created_at,
-        chat_id=chat.id,
-        seq=FIRST_EVENT_SEQ,
-        actor_id=chat.created_by,
-    )
-    return chat

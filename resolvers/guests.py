@@ -6,23 +6,25 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from accounts import tickets
-from models import audit, chats, events, guests, members, users
+from models import audit, chats, guests, members, users
 from models.audit import Act as Done
 from models.base import new_key
 from models.client import NOWHERE, Client
 from models.database import Connection
 from models.errors import Conflict, InvalidInput, NotFound
-from models.events import EventKind
 from models.guests import Guest, GuestLink
-from models.members import Member, Role
+from models.members import Role
+from models.messages import SystemKind
 from models.users import User, UserKind
 from models.viewer import Viewer
 from resolvers import names
+from resolvers.comings import tell
+from resolvers.entering import enter
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.members import end_stay
 from resolvers.permissions import Act, allows, require
 from resolvers.rates import Rate
-from resolvers.services import Services, utc_now
+from resolvers.services import ChatRules, Services, utc_now
 from resolvers.sessions import SignedIn, device, end_all, open_session, signed_in, tell_ended
 
 LINK_LIFETIME = timedelta(hours=24)  # unless another is asked for
@@ -163,7 +165,7 @@ async def join(
         if not inviting.may_sign_in or not await guests.use_link(connection, link.id, now):
             raise closed
         await users.create(connection, user, None)
-        await _enter(connection, link, user, now)
+        await _enter(services.chat_rules, connection, link, user, now)
         opened = await open_session(
             services,
             connection,
@@ -186,33 +188,16 @@ async def join(
     return signed_in(services, opened)
 
 
-async def _enter(connection: Connection, link: GuestLink, user: User, now: datetime) -> None:
-    """Make somebody a guest of a locked chat, who sees it from now on."""
+async def _enter(
+    rules: ChatRules, connection: Connection, link: GuestLink, user: User, now: datetime
+) -> None:
+    """Make somebody a guest of a locked chat, who sees it from now on; raises `ChatFull`."""
     chat = (await chats.by_ids(connection, [link.chat_id]))[link.chat_id]
-    seq = await chats.next_event_seq(connection, chat.id)
-    await events.record(
-        connection,
-        EventKind.MEMBER_JOINED,
-        now=now,
-        chat_id=chat.id,
-        seq=seq,
-        actor_id=user.id,
-        subject_id=user.id,
+    (stay,) = await enter(
+        connection, rules, chat, [user.id], actor_id=user.id, now=now, role=Role.GUEST
     )
-    stay = Member(
-        id=new_key(),
-        chat_id=chat.id,
-        user_id=user.id,
-        role=Role.GUEST.value,
-        joined_at=now,
-        joined_seq=seq,
-        first_message_seq=chat.last_message_seq + 1,
-        left_seq=None,
-        delivered_seq=chat.last_message_seq,
-        read_seq=chat.last_message_seq,
-    )
-    await members.add(connection, [stay])
-    await chats.change_member_count(connection, chat.id, 1)
+    locked = LockedChat(connection, chat, stay)
+    await tell(locked, SystemKind.MEMBER_JOINED, [user.id], now=now)
     await guests.add(connection, Guest(user.id, link.id, chat.id, link.expires_at, None))
 
 
@@ -242,7 +227,9 @@ async def _remove(services: Services, guest: Guest) -> None:
         if stay is None:
             ended = await end_all(connection, guest.user_id)
         else:
-            ended = await end_stay(LockedChat(connection, chat, stay), stay, now=now)
+            locked = LockedChat(connection, chat, stay)
+            ended = await end_stay(locked, stay, now=now)
+            await tell(locked, SystemKind.MEMBER_LEFT, [guest.user_id], now=now)
         await audit.record(
             connection, Done.GUEST_REMOVED, now=now, actor_id=None, subject_id=guest.user_id
         )

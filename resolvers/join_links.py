@@ -14,10 +14,13 @@ from models.database import Connection
 from models.errors import Conflict, InvalidInput, NotFound, RateLimited
 from models.join_links import MAX_NAME, JoinLink
 from models.join_requests import JoinRequest
+from models.messages import SystemKind
 from models.viewer import Viewer
 from resolvers.chat_acts import note
-from resolvers.joining import at_the_door, enter, tell_keepers
-from resolvers.locked_chat import changing
+from resolvers.comings import tell
+from resolvers.entering import enter
+from resolvers.joining import at_the_door, tell_keepers
+from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, allows, require
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
@@ -161,7 +164,16 @@ async def join(services: Services, viewer: Viewer, *, token: str) -> Joined:
             return Joined(request=await _ask(connection, link, viewer, now))
         if not await join_links.use(connection, link.id, now):
             raise closed
-        await enter(connection, chat, viewer.user_id, actor_id=viewer.user_id, now=now)
+        (stay,) = await enter(
+            connection,
+            services.chat_rules,
+            chat,
+            [viewer.user_id],
+            actor_id=viewer.user_id,
+            now=now,
+        )
+        locked = LockedChat(connection, chat, stay)
+        await tell(locked, SystemKind.MEMBER_JOINED, [viewer.user_id], now=now)
         return Joined(chat=await chats.readable_by(connection, viewer.user_id, chat.id))
 
 

@@ -9,10 +9,13 @@ from models.chats import Chat
 from models.errors import Forbidden, NotFound
 from models.events import EventKind
 from models.join_requests import JoinRequest
+from models.messages import SystemKind
 from models.viewer import Viewer
 from resolvers.chat_acts import note
+from resolvers.comings import tell
+from resolvers.entering import enter
 from resolvers.join_links import MAX_ASKED
-from resolvers.joining import at_the_door, enter, tell_keepers
+from resolvers.joining import at_the_door, tell_keepers
 from resolvers.locked_chat import changing
 from resolvers.permissions import Act, allows
 from resolvers.services import Services, utc_now
@@ -22,7 +25,7 @@ async def answer(services: Services, viewer: Viewer, *, request_id: UUID, approv
     """Let somebody in who asked, or decline; returns the chat.
 
     Raises `NotFound`, also for who may not answer, and when it was answered or withdrawn already;
-    `Forbidden` when they are banned or have no account any more.
+    `Forbidden` when they are banned or have no account any more, `ChatFull`.
     """
     gone = NotFound("The request", path=["requestId"])
     now = utc_now()
@@ -43,8 +46,14 @@ async def answer(services: Services, viewer: Viewer, *, request_id: UUID, approv
                 if banned or not asking.may_sign_in:
                     raise Forbidden("They cannot be let in any more.", path=["requestId"])
                 await enter(
-                    connection, locked.chat, request.user_id, actor_id=viewer.user_id, now=now
+                    connection,
+                    services.chat_rules,
+                    locked.chat,
+                    [request.user_id],
+                    actor_id=viewer.user_id,
+                    now=now,
                 )
+                await tell(locked, SystemKind.MEMBER_ADDED, [request.user_id], now=now)
             else:
                 await join_requests.decline(connection, request_id, now)
             await events.record(

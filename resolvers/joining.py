@@ -10,13 +10,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from models import bans, chats, events, join_requests, members
-from models.base import new_key
-from models.chats import Chat, HistoryVisibility
+from models import bans, chats, events, members
+from models.chats import Chat
 from models.database import Connection
 from models.errors import Forbidden, NotFound
 from models.events import EventKind
-from models.members import Member, Role
 from resolvers.services import Services
 
 KEEPERS_TOLD = 50  # of who asks to come in; each is a row in the log
@@ -35,40 +33,6 @@ async def at_the_door(services: Services, chat_id: UUID) -> AsyncIterator[tuple[
             raise NotFound("The chat")
         yield connection, chat
     services.node.announce_log()
-
-
-async def enter(
-    connection: Connection, chat: Chat, user_id: UUID, *, actor_id: UUID, now: datetime
-) -> Member:
-    """Make somebody, who is neither in it nor banned, a member of a locked chat."""
-    seq = await chats.next_event_seq(connection, chat.id)
-    await events.record(
-        connection,
-        EventKind.MEMBER_JOINED,
-        now=now,
-        chat_id=chat.id,
-        seq=seq,
-        actor_id=actor_id,
-        subject_id=user_id,
-    )
-    from_start = chat.history == HistoryVisibility.FROM_START
-    stay = Member(
-        id=new_key(),
-        chat_id=chat.id,
-        user_id=user_id,
-        role=Role.MEMBER.value,
-        joined_at=now,
-        joined_seq=seq,
-        first_message_seq=1 if from_start else chat.last_message_seq + 1,
-        left_seq=None,
-        delivered_seq=chat.last_message_seq,
-        read_seq=chat.last_message_seq,
-        all_mentions_read=chat.all_mentions,
-    )
-    await members.add(connection, [stay])
-    await chats.change_member_count(connection, chat.id, 1)
-    await join_requests.drop(connection, chat.id, user_id)
-    return stay
 
 
 async def require_not_banned(

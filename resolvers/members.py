@@ -5,16 +5,18 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
-from models import chats, guests, join_requests, members
-from models.base import new_key
+from models import chats, guests, members
 from models.chat_acts import ChatAct
 from models.chats import Chat
 from models.errors import InvalidInput, NotFound
 from models.events import EventKind
 from models.members import Member, Role
+from models.messages import SystemKind
 from models.viewer import Viewer
 from resolvers.chat_acts import note
 from resolvers.chats import MAX_ADDED_AT_ONCE
+from resolvers.comings import tell
+from resolvers.entering import enter
 from resolvers.joining import require_not_banned
 from resolvers.locked_chat import LockedChat, changing, changing_as
 from resolvers.permissions import Act, require, require_above
@@ -28,8 +30,8 @@ async def add(
 ) -> tuple[Chat, list[Member]]:
     """Add people to a group; who is in it already stays as they are.
 
-    Returns the chat and the memberships of all the people named. Raises `NotFound`, `Forbidden`
-    or `InvalidInput`.
+    Returns the chat and the memberships of all the people named. Raises `NotFound`, `Forbidden`,
+    `InvalidInput` or `ChatFull`.
     """
     wanted = list(dict.fromkeys(user_ids))
     if not 1 <= len(wanted) <= MAX_ADDED_AT_ONCE:
@@ -42,27 +44,10 @@ async def add(
         new = [user_id for user_id in wanted if user_id not in present]
         await require_reachable(connection, viewer, new, Way.ADD, path=["userIds"])
         await require_not_banned(connection, chat_id, new, now, path=["userIds"])
-        added = []
-        for user_id in new:
-            seq = await locked.record(EventKind.MEMBER_JOINED, subject_id=user_id, now=now)
-            added.append(
-                Member(
-                    id=new_key(),
-                    chat_id=chat_id,
-                    user_id=user_id,
-                    role=Role.MEMBER.value,
-                    joined_at=now,
-                    joined_seq=seq,
-                    first_message_seq=chat.last_message_seq + 1,
-                    left_seq=None,
-                    delivered_seq=chat.last_message_seq,
-                    read_seq=chat.last_message_seq,
-                )
-            )
-        if added:
-            await members.add(connection, added)
-            await chats.change_member_count(connection, chat_id, len(added))
-            await join_requests.drop_of_many(connection, chat_id, new)
+        added = await enter(
+            connection, services.chat_rules, chat, new, actor_id=viewer.user_id, now=now
+        )
+        await tell(locked, SystemKind.MEMBER_ADDED, new, now=now)
         chat = await chats.readable_by(connection, viewer.user_id, chat_id)
     by_user = {**present, **{member.user_id: member for member in added}}
     return chat, [by_user[user_id] for user_id in wanted]
@@ -81,13 +66,17 @@ async def remove(services: Services, viewer: Viewer, *, chat_id: UUID, user_id: 
         now = utc_now()
         ended = await end_stay(locked, subject, now=now)
         await note(locked, ChatAct.MEMBER_REMOVED, now=now, subject_id=user_id)
+        await tell(locked, SystemKind.MEMBER_REMOVED, [user_id], now=now)
         chat = await chats.readable_by(locked.connection, viewer.user_id, chat_id)
     await tell_ended(services, ended)
     return chat
 
 
 async def leave(services: Services, viewer: Viewer, *, chat_id: UUID) -> None:
-    """Leave a group; an owner hands it to the longest-standing admin, or else member."""
+    """Leave a group or a channel; an owner hands it to the longest-standing admin, or else member.
+
+    Raises `NotFound` or `Forbidden`.
+    """
     now = utc_now()
     async with changing(services, viewer, chat_id) as locked:
         require(locked.chat, locked.me, Act.LEAVE)
@@ -122,7 +111,10 @@ async def go(locked: LockedChat, *, now: datetime) -> list[UUID]:
         if heir is not None:
             await members.change_role(locked.connection, heir.id, Role.OWNER)
             await locked.record(EventKind.MEMBER_ROLE_CHANGED, subject_id=heir.user_id, now=now)
-    return await end_stay(locked, me, now=now)
+    ended = await end_stay(locked, me, now=now)
+    if locked.chat.member_count > 1:  # else nobody is told
+        await tell(locked, SystemKind.MEMBER_LEFT, [me.user_id], now=now)
+    return ended
 
 
 async def end_stay(locked: LockedChat, member: Member, *, now: datetime) -> list[UUID]:

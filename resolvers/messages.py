@@ -12,7 +12,7 @@ from models import members, messages, reactions
 from models.chat_acts import ChatAct
 from models.errors import Conflict, Filtered, Forbidden, NotFound
 from models.events import EventKind
-from models.messages import Message, MessageKey
+from models.messages import Message, MessageKey, MessageKind
 from models.sending import PLAIN, Extras, Outgoing, Verdict, as_json, by_name
 from models.viewer import Viewer
 from resolvers.chat_acts import note
@@ -82,7 +82,7 @@ async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str
         refused = refusal
     async with changing(services, viewer, key[0]) as locked:
         message = await _visible(locked, key)
-        if message.sender_id != viewer.user_id:
+        if message.sender_id != viewer.user_id or message.kind == MessageKind.SYSTEM:
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
         if refused is not None:
             raise refused
@@ -102,6 +102,8 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
         own = message.sender_id == viewer.user_id
         if not own and not allows(locked.chat, locked.me, Act.DELETE_OTHERS_MESSAGES):
             raise Forbidden("You may delete your own messages only.", path=["messageId"])
+        if message.kind == MessageKind.SYSTEM:
+            raise Forbidden("What happened in a chat stays in it.", path=["messageId"])
         if message.deleted_at is None:
             await messages.delete(locked.connection, *key, now=now)
             await reactions.clear(locked.connection, key)

@@ -11,6 +11,14 @@ from resolvers.text import checked
 MAX_EMOJI = 32  # characters; joined emoji have up to ten
 
 
+def checked_emoji(emoji: str, *, path: str) -> str:
+    """Return a reaction as it is stored; raises `InvalidInput` or `TooLong`."""
+    emoji = checked(emoji, what="The reaction", maximum=MAX_EMOJI, path=[path])
+    if any(character.isspace() for character in emoji):
+        raise InvalidInput("A reaction is one emoji or one word, without space.", path=[path])
+    return emoji
+
+
 async def react(
     services: Services, viewer: Viewer, *, key: MessageKey, emoji: str, wanted: bool
 ) -> Message:
@@ -18,9 +26,7 @@ async def react(
 
     Returns the message. Raises `NotFound` or `InvalidInput`.
     """
-    emoji = checked(emoji, what="The reaction", maximum=MAX_EMOJI, path=["emoji"])
-    if any(character.isspace() for character in emoji):
-        raise InvalidInput("A reaction is one emoji or one word, without space.", path=["emoji"])
+    emoji = checked_emoji(emoji, path="emoji")
     chat_id, seq = key
     outcome = await services.sending.submit(
         Reaction(chat_id, seq, viewer.user_id, emoji, wanted=wanted)

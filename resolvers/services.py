@@ -17,6 +17,7 @@ from notify.mail import Sender, Transport
 from realtime.cursor import Cursors
 from realtime.node import Node
 from resolvers.filter_cache import FilterCache
+from resolvers.inboxes import Inboxes
 from resolvers.rates import Rates
 from resolvers.sending import Sending
 from resolvers.signing_keys import SigningKeys
@@ -49,6 +50,14 @@ class AccountRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatRules:
+    """What the operator decided about chats."""
+
+    max_group_members: int = 10_000
+    max_channel_members: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """Mail: what it says, in whose name, how it is sealed while it waits, and what carries it."""
 
@@ -72,8 +81,10 @@ class Services:
     rates: Rates
     sign_up: SignUpPolicy  # unless an administrator has decided otherwise
     post: Post
+    inboxes: Inboxes
     rules: AccountRules = AccountRules()
     word_filters: FilterCache = field(default_factory=FilterCache)
+    chat_rules: ChatRules = ChatRules()
 
 
 def utc_now() -> datetime:

@@ -5,17 +5,18 @@ import strawberry
 from schema import chats as chat_fields
 from schema import guests as guest_fields
 from schema import members as member_fields
+from schema import roles as role_fields
 
 
 @strawberry.type
 class ChatMutations:
     create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
         resolver=chat_fields.create_chat,
-        description="Start a chat, or find the direct chat with somebody.",
+        description="Start a chat, or find the direct chat with somebody, or one's own.",
     )
     update_chat: chat_fields.UpdateChatPayload = strawberry.mutation(
         resolver=chat_fields.update_chat,
-        description="Give a group another title or description.",
+        description="Give a chat another title or description, or other settings.",
     )
     add_members: member_fields.AddMembersPayload = strawberry.mutation(
         resolver=member_fields.add_members, description="Add people to a group."
@@ -23,10 +24,18 @@ class ChatMutations:
     remove_member: member_fields.RemoveMemberPayload = strawberry.mutation(
         resolver=member_fields.remove_member, description="Take somebody out of a group."
     )
+    change_member_role: role_fields.ChangeMemberRolePayload = strawberry.mutation(
+        resolver=role_fields.change_member_role,
+        description="Make a member an admin, or an admin a member.",
+    )
+    transfer_ownership: role_fields.TransferOwnershipPayload = strawberry.mutation(
+        resolver=role_fields.transfer_ownership,
+        description="Make somebody else the owner of one's chat, and be an admin of it.",
+    )
     leave_chat: member_fields.LeaveChatPayload = strawberry.mutation(
         resolver=member_fields.leave_chat,
-        description="Leave a group. If its owner leaves, the longest-standing admin, or else "
-        "member, owns it.",
+        description="Leave a group or channel. If its owner leaves, the longest-standing admin, "
+        "or else member, owns it.",
     )
     create_guest_link: guest_fields.CreateGuestLinkPayload = strawberry.mutation(
         resolver=guest_fields.create_guest_link,

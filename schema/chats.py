@@ -1,7 +1,7 @@
 """Chats, and the mutation that starts one."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Self
 from uuid import UUID
@@ -10,6 +10,9 @@ import strawberry
 
 from models import chats, members
 from models.chats import ChatKind as StoredKind
+from models.chats import HistoryVisibility as StoredHistory
+from models.errors import InvalidInput
+from resolvers import chat_details, direct
 from resolvers import chats as use_cases
 from schema import bans as ban_types
 from schema import chat_acts as chat_act_types
@@ -26,12 +29,6 @@ from schema.connections import (
     Connection,
     First,
     Last,
-    Page,
-    connection,
-    decode_cursor,
-    encode_cursor,
-    invalid_cursor,
-    page_size,
 )
 from schema.context import Context, Info
 from schema.errors import UserError, errors_field, refusals_into
@@ -70,6 +67,16 @@ class ChatKind(Enum):
     GROUP = strawberry.enum_value("group", description="People who come and go, under a title.")
     CHANNEL = strawberry.enum_value(
         "channel", description="As a group, but owner and admins write, and the others read."
+    )
+
+
+@strawberry.enum(description="What of the history somebody may read who joins.")
+class HistoryVisibility(Enum):
+    SINCE_JOINING = strawberry.enum_value(
+        "since_joining", description="What was said since they joined."
+    )
+    FROM_START = strawberry.enum_value(
+        "from_start", description="Everything that was ever said; of guests, as above."
     )
 
 
@@ -186,6 +193,18 @@ class Chat(Node):
     last_activity_at: datetime = strawberry.field(
         description="When the last message was sent; chats are listed by this."
     )
+    history_visibility: HistoryVisibility = strawberry.field(
+        description="What those may read who join from now on."
+    )
+    message_ttl: int | None = strawberry.field(
+        description="After how many seconds a message sent from now on goes; null for never."
+    )
+    slow_mode: int | None = strawberry.field(
+        description="How many seconds members wait between two messages; null for none."
+    )
+    reaction_set: list[str] | None = strawberry.field(
+        description="Which reactions it takes; null for any."
+    )
     members: LazyMemberConnection = batched(
         _members, description="Who is in it, in the order in which they came."
     )
@@ -242,6 +261,10 @@ class Chat(Node):
             member_count=row.member_count,
             created_at=row.created_at,
             last_activity_at=row.last_activity_at,
+            history_visibility=HistoryVisibility(row.history),
+            message_ttl=row.message_ttl,
+            slow_mode=row.slow_mode,
+            reaction_set=row.reaction_set,
             row=row,
         )
 
@@ -251,9 +274,10 @@ class ChatConnection(Connection[Chat]):
     pass
 
 
-@strawberry.input(description="Which chats to list; every condition given must hold.")
-class ChatFilter:
-    kind: ChatKind | None = strawberry.field(default=None, description="Only of this kind.")
+async def viewer_self_chat(info: Info) -> Chat | None:
+    """Resolve `Viewer.selfChat`."""
+    row = await direct.with_oneself(info.context.services, info.context.signed_in)
+    return Chat.of(row) if row else None
 
 
 async def readable_chats(context: Context, ids: Sequence[UUID]) -> list[Chat | None]:
@@ -274,84 +298,70 @@ async def chat(
     return (await readable_chats(info.context, [decode(Kind.CHAT, id)]))[0]
 
 
-async def viewer_chats(
-    info: Info, first: int | None, after: str | None, filter: ChatFilter | None
-) -> ChatConnection:
-    """Resolve `Viewer.chats`."""
-    shown = Page(page_size(first, default=DEFAULT_PAGE), backwards=False)
-    position = None
-    if after is not None:
-        moment, hex_id = decode_cursor(after, parts=2, path="after")
-        try:
-            position = (_in_utc(datetime.fromisoformat(moment)), UUID(hex=hex_id))
-        except (ValueError, OverflowError) as error:
-            raise invalid_cursor("after") from error
-    async with info.context.db.reading() as db:
-        rows = await chats.page_of_viewer(
-            db,
-            info.context.signed_in.user_id,
-            after=position,
-            limit=shown.fetch,
-            kind=_stored(filter.kind) if filter and filter.kind else None,
-        )
-    listed: ChatConnection = connection(
-        ChatConnection,
-        rows,
-        shown,
-        node=Chat.of,
-        cursor=lambda row: encode_cursor(row.last_activity_at.isoformat(), row.id.hex),
-        bounded_after=after is not None,
-    )
-    return listed
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """Return the same moment in UTC; raises `ValueError`, `OverflowError` beyond the years 1–9999.
-
-    A moment without a time zone is refused: it would be read as the server's own.
-    """
-    if moment.tzinfo is None:
-        raise ValueError("no time zone")
-    return moment.astimezone(UTC)
-
-
 @strawberry.input(description="A chat to start.")
 class CreateChatInput:
     kind: ChatKind = strawberry.field(description="What it is for.")
     member_ids: list[strawberry.ID] = strawberry.field(
-        description="The other people: one for a direct chat, up to "
-        f"{use_cases.MAX_ADDED_AT_ONCE} for a group. The viewer is in it anyway."
+        default_factory=list,
+        description="The other people: one for a direct chat, nobody for one's own, up to "
+        f"{use_cases.MAX_ADDED_AT_ONCE} for a group or channel. The viewer is in it anyway.",
     )
     title: str | None = strawberry.field(
-        default=None, description="A group's name, up to 128 characters; none for a direct chat."
+        default=None,
+        description="The name of a group or channel, up to 128 characters; others have none.",
     )
     description: str | None = strawberry.field(
-        default=None, description="What a group is about, up to 1024 characters."
+        default=None, description="What a group or channel is about, up to 1024 characters."
+    )
+    history_visibility: HistoryVisibility | None = strawberry.field(
+        default=None,
+        description="What those may read who join later; unless given, `SINCE_JOINING` for a "
+        "group and `FROM_START` for a channel.",
     )
 
 
-@strawberry.type(description="The chat, new or, for a direct one, as it was.")
+@strawberry.type(description="The chat, new or, for a direct one or one's own, as it was.")
 class CreateChatPayload:
     chat: Chat | None = strawberry.field(default=None, description="The chat.")
     errors: list[UserError] = errors_field()
 
 
 @strawberry.input(
-    description="What of a group is to be another. What is absent stays; null takes away."
+    description="What of a chat is to be another. What is absent stays; null takes away."
 )
 class UpdateChatInput:
-    chat_id: strawberry.ID = strawberry.field(description="The group.")
+    chat_id: strawberry.ID = strawberry.field(description="The chat.")
     title: str | None = strawberry.field(
         default=strawberry.UNSET, description="Its name, up to 128 characters; it cannot be null."
     )
     description: str | None = strawberry.field(
         default=strawberry.UNSET, description="What it is about, up to 1024 characters."
     )
+    history_visibility: HistoryVisibility | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="What those may read who join from now on; it cannot be null. Of groups and "
+        "channels.",
+    )
+    message_ttl: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="After how many seconds messages go that are sent from now on: "
+        f"{chat_details.MIN_MESSAGE_TTL} to {chat_details.MAX_MESSAGE_TTL}, null for never.",
+    )
+    slow_mode: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="How many seconds members wait between two messages: 1 to "
+        f"{chat_details.MAX_SLOW_MODE}, null for none. Owner and admins do not wait.",
+    )
+    reaction_set: list[str] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=f"Which reactions it takes, {chat_details.MAX_REACTION_SET} at most; none if "
+        "the list is empty, any if it is null. Of groups and channels.",
+    )
 
 
-@strawberry.type(description="The group as it is now.")
+@strawberry.type(description="The chat as it is now.")
 class UpdateChatPayload:
-    chat: Chat | None = strawberry.field(default=None, description="The group.")
+    chat: Chat | None = strawberry.field(default=None, description="The chat.")
     errors: list[UserError] = errors_field()
 
 
@@ -371,6 +381,7 @@ async def create_chat(
         title=input.title,
         description=input.description,
         member_ids=[decode(Kind.USER, user_id, path="memberIds") for user_id in input.member_ids],
+        history=_history(input.history_visibility) if input.history_visibility else None,
     )
     return CreateChatPayload(chat=Chat.of(row))
 
@@ -378,15 +389,33 @@ async def create_chat(
 @refusals_into(UpdateChatPayload)
 async def update_chat(info: Info, input: Annotated[UpdateChatInput, _CHANGE]) -> UpdateChatPayload:
     """Resolve `Mutation.updateChat`."""
-    details: use_cases.Details = {}
-    if input.title is not strawberry.UNSET:
-        details["title"] = input.title
-    if input.description is not strawberry.UNSET:
-        details["description"] = input.description
     row = await use_cases.update(
         info.context.services,
         info.context.signed_in,
         chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
-        details=details,
+        details=_details(input),
     )
     return UpdateChatPayload(chat=Chat.of(row))
+
+
+def _details(input: UpdateChatInput) -> chat_details.Details:
+    details: chat_details.Details = {}
+    if input.title is not strawberry.UNSET:
+        details["title"] = input.title
+    if input.description is not strawberry.UNSET:
+        details["description"] = input.description
+    if input.history_visibility is not strawberry.UNSET:
+        if input.history_visibility is None:
+            raise InvalidInput("It cannot be null.", path=["historyVisibility"])
+        details["history"] = _history(input.history_visibility)
+    if input.message_ttl is not strawberry.UNSET:
+        details["message_ttl"] = input.message_ttl
+    if input.slow_mode is not strawberry.UNSET:
+        details["slow_mode"] = input.slow_mode
+    if input.reaction_set is not strawberry.UNSET:
+        details["reaction_set"] = input.reaction_set
+    return details
+
+
+def _history(visibility: HistoryVisibility) -> StoredHistory:
+    return StoredHistory[visibility.name]

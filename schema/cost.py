@@ -60,6 +60,7 @@ LISTS = {
     "ChatActEntry.details": 2,
     "ReportEvidence.messages": 6,
     "Message.reactions": 2,  # most messages have none
+    "TransferOwnershipPayload.memberships": 2,
     "Viewer.sessions": 20,
     "Viewer.joinRequests": 5,
 }

@@ -78,6 +78,9 @@ class ErrorCode(Enum):
     FILTERED = strawberry.enum_value(
         "FILTERED", description="A word filter of the chat or the server refuses the text."
     )
+    CHAT_FULL = strawberry.enum_value(
+        "CHAT_FULL", description="The chat has as many members as it may have."
+    )
     BAD_FACTOR = strawberry.enum_value(
         "BAD_FACTOR", description="The code or passkey is wrong, or was used before."
     )

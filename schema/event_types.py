@@ -1,14 +1,18 @@
 """Events as the schema shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from uuid import UUID
 
 import strawberry
 
 from models.receipts import SHOWN_UP_TO
 from schema.batching import batched
-from schema.chats import Chat
+from schema.chats import Chat, readable_chats
+from schema.context import Info
 from schema.cursor import Cursor
+from schema.folders import Folder, folders_of_each
 from schema.members import Membership
 from schema.messages import Message
 from schema.sessions import Session
@@ -43,7 +47,7 @@ class ChatCreated(Event):
     pass
 
 
-@strawberry.type(description="The chat has another title or description.")
+@strawberry.type(description="The chat has another title or description, or other settings.")
 class ChatChanged(Event):
     pass
 
@@ -148,6 +152,28 @@ class JoinRequestAnswered(Event):
     approved: bool = strawberry.field(description="Whether they are in the chat now.")
 
 
+@strawberry.type(description="The viewer has other folders, or other chats in them.")
+class FoldersChanged(Event):
+    folders: list[Folder] = batched(
+        folders_of_each, description="The viewer's folders, as they are now."
+    )
+
+
+async def _chats_of_each(
+    objects: Sequence["ViewerMembershipChanged"], info: Info
+) -> list[Chat | None]:
+    return await readable_chats(info.context, [each.chat_id for each in objects])
+
+
+@strawberry.type(
+    description="The viewer keeps a chat in another way: muted, in the archive, pinned. `chat` "
+    "has it in `viewerMembership`; it is null when they have left it since."
+)
+class ViewerMembershipChanged(Event):
+    chat: Chat | None = batched(_chats_of_each, description="The chat, as it is now.")
+    chat_id: strawberry.Private[UUID]
+
+
 @strawberry.type(
     description="Nothing happened for a while: here is a fresh cursor, to resume cheaply from."
 )
@@ -193,6 +219,8 @@ EVENT_TYPES: list[type[Event]] = [
     BlocksChanged,
     JoinRequestsChanged,
     JoinRequestAnswered,
+    FoldersChanged,
+    ViewerMembershipChanged,
     CursorAdvanced,
     ResyncRequired,
 ]

@@ -17,6 +17,7 @@ from schema.event_types import (
     ChatCreated,
     CursorAdvanced,
     Event,
+    FoldersChanged,
     JoinRequestAnswered,
     JoinRequestsChanged,
     MemberJoined,
@@ -34,6 +35,7 @@ from schema.event_types import (
     SessionEnded,
     SessionStarted,
     SettingsChanged,
+    ViewerMembershipChanged,
 )
 from schema.ids import Kind, decode, encode, encode_message
 from schema.members import Membership
@@ -56,6 +58,7 @@ def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]]
             sender=User.of(event.sender),
             chat=common["chat"],
             reactions=event.reactions,
+            subject=User.of(event.subject) if event.subject else None,
         ),
         **common,
     )
@@ -93,6 +96,11 @@ def _ended(event: events.SessionEnded, common: dict[str, Any]) -> Event:
     return SessionEnded(session_id=session_id, **common)
 
 
+def _kept(event: events.ViewerMembershipChanged, common: dict[str, Any]) -> Event:
+    del common["chat"]  # asked for by the viewer: they may have left it
+    return ViewerMembershipChanged(chat_id=event.chat_id, **common)
+
+
 _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Event]] = {
     events.SessionStarted: _started,
     events.SessionEnded: _ended,
@@ -107,6 +115,8 @@ _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Even
         approved=event.approved,
         **common,
     ),
+    events.FoldersChanged: lambda _, common: FoldersChanged(**common),
+    events.ViewerMembershipChanged: _kept,
 }
 
 

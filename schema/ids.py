@@ -31,6 +31,7 @@ class Kind(Enum):
     EXPORT = b"x"
     JOIN_LINK = b"j"
     JOIN_REQUEST = b"q"
+    FOLDER = b"f"
 
 
 class InvalidId(InvalidInput):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import strawberry
 
-from models import chats, members
+from models import chats, keeping, members
 from models.receipts import SHOWN_UP_TO
 from resolvers import members as use_cases
 from resolvers.services import utc_now
@@ -40,11 +40,11 @@ LazyChat = Annotated["Chat", strawberry.lazy("schema.chats")]
 
 @strawberry.enum(description="What somebody may do in a chat.")
 class Role(Enum):
-    OWNER = strawberry.enum_value("owner", description="Everything. A group has one.")
+    OWNER = strawberry.enum_value("owner", description="Everything. A group or channel has one.")
     ADMIN = strawberry.enum_value(
-        "admin", description="Add and remove people, delete anybody's messages."
+        "admin", description="Everything but to change roles and to hand the chat over."
     )
-    MEMBER = strawberry.enum_value("member", description="Read and write.")
+    MEMBER = strawberry.enum_value("member", description="Read and, but for a channel, write.")
     GUEST = strawberry.enum_value(
         "guest", description="Read and write for as long as the link is open by which they came."
     )
@@ -70,6 +70,19 @@ class Membership(Node):
         description="How many messages the viewer has not read; told through `viewerMembership` "
         "only, else null."
     )
+    muted: bool | None = strawberry.field(
+        description="Whether the viewer wants no notices of it. Through `viewerMembership` only."
+    )
+    muted_until: datetime | None = strawberry.field(
+        description="When that ends; null if it does not, or it is not muted. As above."
+    )
+    archived: bool | None = strawberry.field(
+        description="Whether the viewer has it in the archive, which it leaves with the next "
+        "message unless it is muted. As above."
+    )
+    pinned: bool | None = strawberry.field(
+        description="Whether the viewer has it among the pinned ones. As above."
+    )
     permissions: list[ChatPermission] = strawberry.field(
         description="What their role covers in this kind of chat. None of it for who has left."
     )
@@ -89,27 +102,37 @@ class Membership(Node):
         Nobody is counted in a chat that one is not in any more: see `realtime/past_stays.py`.
         """
         pointers = 0 < chat.member_count <= SHOWN_UP_TO
-        shown = cls._of(row, chat, pointers=pointers, unread_count=None)
+        shown = cls._of(row, chat, pointers=pointers)
         shown.known_user = user
         return shown
 
     @classmethod
     def own(cls, row: members.Member, chat: chats.Chat) -> Self:
         """Return the viewer's own membership, with its counts."""
-        unread_count = max(0, chat.last_message_seq - row.read_seq)
-        return cls._of(row, chat, pointers=True, unread_count=unread_count)
+        now = utc_now()
+        shown = cls._of(row, chat, pointers=True)
+        shown.unread_count = max(0, chat.last_message_seq - row.read_seq)
+        shown.muted = keeping.is_muted(row, now)
+        shown.muted_until = row.muted_until if shown.muted else None
+        if shown.muted_until == members.FOR_EVER:
+            shown.muted_until = None
+        shown.archived = keeping.is_archived(row, chat.last_message_seq, now)
+        shown.pinned = row.pin_position is not None
+        return shown
 
     @classmethod
-    def _of(
-        cls, row: members.Member, chat: chats.Chat, *, pointers: bool, unread_count: int | None
-    ) -> Self:
+    def _of(cls, row: members.Member, chat: chats.Chat, *, pointers: bool) -> Self:
         return cls(
             id=strawberry.ID(encode(Kind.MEMBERSHIP, row.id)),
             role=Role(row.role),
             joined_at=row.joined_at,
             delivered_seq=row.delivered_seq if pointers else None,
             read_seq=row.read_seq if pointers else None,
-            unread_count=unread_count,
+            unread_count=None,
+            muted=None,
+            muted_until=None,
+            archived=None,
+            pinned=None,
             silenced_until=_silenced_until(row, chat),
             permissions=permissions_of(chat, row) if row.left_seq is None else [],
             row=row,

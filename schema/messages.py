@@ -10,8 +10,9 @@ import strawberry
 
 from models import messages
 from models import reactions as reaction_rows
-from models.errors import NotFound
+from models.errors import InvalidInput, NotFound
 from models.messages import MessageKey
+from resolvers import direct
 from resolvers import messages as use_cases
 from schema import chats as chat_types
 from schema.batching import batched
@@ -28,6 +29,7 @@ from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, decode_message, encode_message
 from schema.node import Node
 from schema.reaction_groups import ReactionGroup
+from schema.system_messages import SystemMessage
 from schema.users import User, users_by_ids
 
 if TYPE_CHECKING:
@@ -111,6 +113,9 @@ class Message(Node):
         known="known_reactions",
         description="How people reacted, the kind that came first first.",
     )
+    system: SystemMessage | None = strawberry.field(
+        description="What a system message tells; null for any other."
+    )
     viewer_reactions: list[str] = batched(
         _viewer_reactions, description="How the viewer reacted, in the order in which they did."
     )
@@ -133,6 +138,7 @@ class Message(Node):
         sender: User | None = None,
         chat: "chat_types.Chat | None" = None,
         reactions: Sequence[reaction_rows.ReactionGroup] | None = None,
+        subject: User | None = None,
     ) -> Self:
         """Return a message as the schema shows it, with what of it is loaded already."""
         return cls(
@@ -144,6 +150,7 @@ class Message(Node):
             created_at=row.created_at,
             edited_at=row.edited_at,
             deleted_at=row.deleted_at,
+            system=SystemMessage.of(row, subject=subject),
             row=row,
             known_sender=None if sender is not None and sender.is_deleted else sender,
             known_chat=chat,
@@ -215,7 +222,14 @@ def _seq(cursor: str | None, path: str) -> int | None:
 
 @strawberry.input(description="A message to send.")
 class SendMessageInput:
-    chat_id: strawberry.ID = strawberry.field(description="Where to.")
+    chat_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Where to; this or `toUserId`."
+    )
+    to_user_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Whom to: into the direct chat with them, which the first message makes, or "
+        "for the viewer's own id into their own chat.",
+    )
     text: str = strawberry.field(
         description=f"What it says: 1 to {use_cases.MAX_TEXT} characters, not only space."
     )
@@ -275,12 +289,27 @@ async def send_message(
     row = await use_cases.send(
         info.context.services,
         info.context.signed_in,
-        chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
+        chat_id=await _place(info, input),
         text=input.text,
         client_message_id=input.client_message_id,
         reply_to=decode_message(reply_to, path="replyToId") if reply_to is not None else None,
     )
     return SendMessagePayload(message=Message.of(row))
+
+
+async def _place(info: Info, input: SendMessageInput) -> UUID:
+    """Return the chat that a message is for; raises `InvalidInput` unless it names one of two."""
+    if (input.chat_id is None) == (input.to_user_id is None):
+        raise InvalidInput("Give chatId or toUserId, one of them.", path=["chatId"])
+    if input.to_user_id is None:
+        return decode(Kind.CHAT, input.chat_id or "", path="chatId")
+    chat = await direct.to_write(
+        info.context.services,
+        info.context.signed_in,
+        decode(Kind.USER, input.to_user_id, path="toUserId"),
+        text=input.text,
+    )
+    return chat.id
 
 
 @refusals_into(EditMessagePayload)

@@ -22,6 +22,7 @@ from schema.event_types import Event
 from schema.events import subscribe_events
 from schema.ids import Kind, decode, decode_message, kind_of
 from schema.joining_root import JoiningMutations, JoiningQueries
+from schema.keeping_root import KeepingMutations
 from schema.message_root import MessageMutations
 from schema.moderation_root import ModerationMutations
 from schema.node import Node
@@ -111,6 +112,7 @@ class Mutation(
     JoiningMutations,
     MessageMutations,
     BotMutations,
+    KeepingMutations,
     ChatMutations,
     AccountMutations,
 ):

@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from resolvers import chats, messages, passwords, sign_up
+from resolvers import chat_details, chats, folders, keeping, messages, passwords, sign_up
 from schema.connections import MAX_PAGE
 from schema.context import Info
 
@@ -30,11 +30,35 @@ def _issuer(info: Info) -> str | None:
     return info.context.services.rules.issuer
 
 
+def _group_members(info: Info) -> int:
+    return info.context.services.chat_rules.max_group_members
+
+
+def _channel_members(info: Info) -> int:
+    return info.context.services.chat_rules.max_channel_members
+
+
 @strawberry.type(description="What the server accepts at most.")
 class Limits:
     text_length: int = strawberry.field(description="Characters of a message.")
     title_length: int = strawberry.field(description="Characters of a chat's title.")
     page_size: int = strawberry.field(description="Entries of a page.")
+    description_length: int = strawberry.field(description="Characters of a chat's description.")
+    group_members: int = strawberry.field(
+        resolver=_group_members, description="Members of a group."
+    )
+    channel_members: int = strawberry.field(
+        resolver=_channel_members, description="Members of a channel."
+    )
+    message_ttl: int = strawberry.field(
+        description="Seconds after which a chat's messages go, if they go."
+    )
+    slow_mode: int = strawberry.field(description="Seconds that members wait in slow mode.")
+    reaction_set: int = strawberry.field(description="Reactions that a chat names.")
+    pinned_chats: int = strawberry.field(description="Chats that a person pins.")
+    folders: int = strawberry.field(description="A person's folders.")
+    folder_chats: int = strawberry.field(description="Chats of a folder.")
+    folder_name_length: int = strawberry.field(description="Characters of a folder's name.")
     members_added_at_once: int = strawberry.field(description="People added to a chat at once.")
     password_length: int = strawberry.field(description="Characters of a password.")
 
@@ -65,7 +89,15 @@ def server_info(version: str) -> Server:
         version=version,
         limits=Limits(
             text_length=messages.MAX_TEXT,
-            title_length=chats.MAX_TITLE,
+            title_length=chat_details.MAX_TITLE,
+            description_length=chat_details.MAX_DESCRIPTION,
+            message_ttl=chat_details.MAX_MESSAGE_TTL,
+            slow_mode=chat_details.MAX_SLOW_MODE,
+            reaction_set=chat_details.MAX_REACTION_SET,
+            pinned_chats=keeping.MAX_PINNED,
+            folders=folders.MAX_FOLDERS,
+            folder_chats=folders.MAX_CHATS,
+            folder_name_length=folders.MAX_NAME,
             page_size=MAX_PAGE,
             members_added_at_once=chats.MAX_ADDED_AT_ONCE,
             password_length=passwords.MAX_PASSWORD,

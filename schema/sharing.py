@@ -59,6 +59,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "BlocksChanged": _EVENT | {"user"},
     "JoinRequestsChanged": _EVENT | {"chatId"},
     "JoinRequestAnswered": _EVENT | {"requestId", "approved"},
+    "FoldersChanged": _EVENT,
+    "ViewerMembershipChanged": _EVENT - {"chat"},
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
@@ -71,6 +73,10 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "memberCount",
             "createdAt",
             "lastActivityAt",
+            "historyVisibility",
+            "messageTtl",
+            "slowMode",
+            "reactionSet",
         }
     ),
     "Membership": frozenset(
@@ -98,8 +104,10 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "chat",
             "sender",
             "reactions",
+            "system",
         }
     ),
+    "SystemMessage": frozenset({"what", "count", "text", "seconds", "subject"}),
     "ReactionGroup": frozenset({"emoji", "count"}),
     "Session": frozenset(
         {

@@ -13,13 +13,15 @@ from resolvers import sessions as session_use_cases
 from resolvers.join_links import MAX_ASKED
 from schema.blocks import viewer_blocks
 from schema.bots import Bot, viewer_bots
-from schema.chats import ChatConnection, ChatFilter, viewer_chats
+from schema.chat_lists import ChatFilter, viewer_chats
+from schema.chats import Chat, ChatConnection, viewer_self_chat
 from schema.connections import DEFAULT_PAGE, After, First
 from schema.context import Info
 from schema.cursor import Cursor
 from schema.deletions import deletion_due_at
 from schema.emails import email_verified
 from schema.exports import DataExport, viewer_exports
+from schema.folders import Folder, viewer_folders
 from schema.joining import JoinRequest, viewer_join_requests
 from schema.second_factors import SecondFactors
 from schema.sessions import Session
@@ -40,8 +42,12 @@ async def _sessions(root: "Viewer", info: Info) -> list[Session]:
 
 
 async def _unread_count(info: Info) -> int:
+    viewer = info.context.signed_in
+    total = await info.context.services.inboxes.unread_total(viewer.user_id)
+    if total is not None:
+        return total
     async with info.context.db.reading() as db:
-        return await members.unread_total(db, info.context.signed_in.user_id)
+        return await members.unread_total(db, viewer.user_id)
 
 
 def _cursor(info: Info) -> Cursor:
@@ -94,7 +100,18 @@ class Viewer:
         "fetches: nothing is missed in between.",
     )
     chats: ChatConnection = strawberry.field(
-        resolver=_chats, description="The chats they are in, the latest activity first."
+        resolver=_chats,
+        description="The chats they are in, the latest activity first, or with `pinned: true` in "
+        "the order of the pins. A direct chat that somebody else made comes with its first "
+        "message.",
+    )
+    self_chat: Chat | None = strawberry.field(
+        resolver=viewer_self_chat,
+        description="Their own chat, with nobody else in it; null until `createChat` makes it, or "
+        "a message to themselves.",
+    )
+    folders: list[Folder] = strawberry.field(
+        resolver=viewer_folders, description="Their folders, in their order."
     )
     blocks: UserConnection = strawberry.field(
         resolver=viewer_blocks,

@@ -30,9 +30,10 @@ from notify.smtp import Smtp, SmtpServer
 from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
+from resolvers.inboxes import Inboxes
 from resolvers.rates import rates
 from resolvers.sending import sending
-from resolvers.services import AccountRules, Credentials, Post, Services
+from resolvers.services import AccountRules, ChatRules, Credentials, Post, Services
 from resolvers.signing_keys import SigningKeys
 from schema import manifest
 from schema.engine import Engine
@@ -107,10 +108,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ),
             sign_up=settings.sign_up,
             post=_post(settings),
+            inboxes=Inboxes(db, node.tailer),
             rules=AccountRules(
                 passwords=settings.passwords,
                 issuer=settings.oidc_issuer or None,
                 deletion_wait=timedelta(days=settings.deletion_days),
+            ),
+            chat_rules=ChatRules(
+                max_group_members=settings.group_members,
+                max_channel_members=settings.channel_members,
             ),
         )
 

@@ -107,6 +107,12 @@ class Settings(BaseSettings):
         description="Who may register, unless an administrator decides otherwise: open, "
         "invitation or closed.",
     )
+    group_members: int = Field(
+        10_000, ge=2, le=1_000_000, description="How many members a group has at most."
+    )
+    channel_members: int = Field(
+        200_000, ge=2, le=1_000_000, description="How many members a channel has at most."
+    )
     rate_limits: bool = Field(
         True, description="Whether anybody is kept from trying things too often."
     )

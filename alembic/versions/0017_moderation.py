@@ -1,6 +1,6 @@
 """Ways into chats, who is kept out, words that are not wanted, and what was done about order.
 
-Revision: 0017, after 0014
+Revision: 0017, after 0016
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from models.base import UtcDateTime
 
 revision = "0017"
-down_revision = "0014"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

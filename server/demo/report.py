@@ -5,9 +5,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from models import chats, members, messages, users
+from models import chat_lists, chats, members, messages, users
+from models.chat_lists import Wanted
 from models.chats import ChatKind
 from models.database import Connection
+from resolvers.services import utc_now
 from server.demo.people import SHOWN
 
 MOST_TITLES = 2  # of a person's groups, the latest activity first
@@ -49,15 +51,20 @@ async def _log_ins(connection: Connection) -> Table:
         user = await users.by_handle(connection, handle)
         if user is None:
             continue
-        groups = await chats.page_of_viewer(
-            connection, user.id, after=None, limit=MOST_TITLES, kind=ChatKind.GROUP
+        groups = await chat_lists.page(
+            connection,
+            user.id,
+            Wanted(kind=ChatKind.GROUP),
+            now=utc_now(),
+            after=None,
+            limit=MOST_TITLES,
         )
         table.add_row(
             handle,
             user.display_name,
             str(len(await members.of_user(connection, user.id))),
             str(await members.unread_total(connection, user.id)),
-            ", ".join(group.title or "" for group in groups),
+            ", ".join(group.chat.title or "" for group in groups),
         )
     return table
 

@@ -134,6 +134,7 @@ class Stored:
     key: str
     text: str
     deleted: bool = False
+    system: bool = False  # nobody sent it: the server told what somebody did
 
 
 @dataclass(frozen=True, slots=True)

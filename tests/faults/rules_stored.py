@@ -52,8 +52,11 @@ class Stored:
         for each in stays.values():
             each.sort()
         for chat, log in self._final.log.items():
+            # The server tells of a leaving after it.
             senders = {
-                message.seq: message.sender for message in self._final.messages.get(chat, [])
+                message.seq: message.sender
+                for message in self._final.messages.get(chat, [])
+                if not message.system
             }
             for event in log:
                 if event.kind != "message_sent" or event.about not in senders:
@@ -152,7 +155,8 @@ class Sends:
         stored: dict[str, list[tuple[str, int]]] = defaultdict(list)
         for chat, messages in self._final.messages.items():
             for message in messages:
-                stored[message.key].append((chat, message.seq))
+                if not message.system:
+                    stored[message.key].append((chat, message.seq))
         for key, places in stored.items():
             if len(places) > 1:
                 self._findings.add("stored twice", f"{key} at {places}")

@@ -19,7 +19,7 @@ WHERE e.chat_id IS NOT NULL ORDER BY c.title, e.seq
 """
 _MESSAGES = """
 SELECT c.title AS chat, m.seq, u.handle AS sender, m.client_message_id::text AS key, m.text,
-       m.deleted_at IS NOT NULL AS deleted
+       m.deleted_at IS NOT NULL AS deleted, m.kind = 'system' AS system
 FROM messages m JOIN chats c ON c.id = m.chat_id JOIN users u ON u.id = m.sender_id
 ORDER BY c.title, m.seq
 """

@@ -17,7 +17,7 @@ CHATS = """{ viewer { unreadCount chats(first: 200) { nodes {
 HISTORY = """query History($id: ID!, $before: String) { chat(id: $id) {
   messages(last: 100, before: $before) {
     pageInfo { hasPreviousPage startCursor }
-    nodes { seq text clientMessageId deletedAt sender { handle } }
+    nodes { seq kind text clientMessageId deletedAt sender { handle } }
   }
 } }"""
 
@@ -80,6 +80,7 @@ async def _history(person: Person, chat_id: str, *, whole: bool) -> list[Stored]
                     node["clientMessageId"],
                     node["text"],
                     node["deletedAt"] is not None,
+                    node["kind"] == "SYSTEM",
                 )
                 for node in page["nodes"]
             ]

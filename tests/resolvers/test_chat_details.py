@@ -2,7 +2,7 @@
 
 import pytest
 
-from resolvers.chats import MAX_DESCRIPTION, MAX_TITLE
+from resolvers.chat_details import MAX_DESCRIPTION, MAX_TITLE
 
 DETAILS = "chat { title description }"
 

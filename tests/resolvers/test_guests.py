@@ -39,13 +39,15 @@ async def test_a_guest_writes_and_reads_from_joining_on_and_is_shown_as_one(grou
         joined = await socket.next()
         assert (joined["__typename"], joined["membership"]["role"]) == ("MemberJoined", "GUEST")
         assert joined["membership"]["user"]["handle"] == gast.handle
+        told = await socket.next()
+        assert (told["__typename"], told["actor"]["handle"]) == ("MessageSent", gast.handle)
         await gast.send(chat_id, "hello")
         assert (await socket.next())["message"]["text"] == "hello"
     assert gast.handle.startswith("guest_")
     chat = (await gast.ask(CHAT, id=chat_id))["chat"]
     assert chat == {
         "title": "Picnic",
-        "messages": {"nodes": [{"text": "hello"}]},
+        "messages": {"nodes": [{"text": ""}, {"text": "hello"}]},
         "memberCount": 3,
     }
     message = await bo.send(chat_id, "welcome")
@@ -205,13 +207,18 @@ async def test_guests_are_gone_when_their_link_has_expired(group):
     assert await code(gast, CHAT, id=chat_id) == "UNAUTHENTICATED"
     data = await bo.ask(
         "query($id: ID!) { chat(id: $id) { memberCount messages { nodes { text sender "
-        "{ displayName kind } } } } }",
+        "{ displayName kind } system { what } } } } }",
         id=chat_id,
     )
+    sender = {"displayName": "Gast", "kind": "GUEST"}
     assert data["chat"] == {
         "memberCount": 2,
         "messages": {
-            "nodes": [{"text": "for good", "sender": {"displayName": "Gast", "kind": "GUEST"}}]
+            "nodes": [
+                {"text": "", "sender": sender, "system": {"what": "MEMBER_JOINED"}},
+                {"text": "for good", "sender": sender, "system": None},
+                {"text": "", "sender": sender, "system": {"what": "MEMBER_LEFT"}},
+            ]
         },
     }
 

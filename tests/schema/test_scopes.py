@@ -30,7 +30,7 @@ FREE_TYPES = {
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
     "MemberSilenced", "BlocksChanged", "JoinRequestsChanged", "JoinRequestAnswered",
     "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
-    "ProfileChanged", "SettingsChanged",
+    "ProfileChanged", "SettingsChanged", "FoldersChanged", "ViewerMembershipChanged",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",
 }  # fmt: skip
 

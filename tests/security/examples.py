@@ -22,6 +22,7 @@ class Thing(enum.Enum):
     SESSION = ("session", Kind.SESSION)
     PASSKEY = ("passkey", Kind.PASSKEY)
     GUEST_LINK = ("guest link", Kind.GUEST_LINK)
+    FOLDER = ("folder", Kind.FOLDER)
     BOT = ("bot", Kind.USER)
     BOT_TOKEN = ("bot token", Kind.BOT_TOKEN)
     EXPORT = ("export", Kind.EXPORT)
@@ -49,7 +50,7 @@ NODES = frozenset({Thing.USER, Thing.CHAT, Thing.MESSAGE, Thing.MEMBERSHIP})
 # As accounts, bots are as public as people; as somebody's own they are not.
 _NODES = [thing for thing in Thing if thing is not Thing.BOT]
 
-USER, CHAT, MESSAGE, MEMBERSHIP, SESSION, PASSKEY, GUEST_LINK, BOT, BOT_TOKEN, *_ = Thing
+USER, CHAT, MESSAGE, MEMBERSHIP, SESSION, PASSKEY, GUEST_LINK, FOLDER, BOT, BOT_TOKEN, *_ = Thing
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,26 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.addMembers": _input(chatId=CHAT, userIds=[USER]),
     "Mutation.removeMember": _input(chatId=CHAT, userId=USER),
     "Mutation.leaveChat": _input(chatId=CHAT),
-    "Mutation.sendMessage": _input(
-        chatId=CHAT, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE
-    ),
+    "Mutation.changeMemberRole": _input(chatId=CHAT, userId=USER, role="ADMIN"),
+    "Mutation.transferOwnership": _input(chatId=CHAT, userId=USER),
+    "Mutation.updateViewerMembership": _input(chatId=CHAT, archived=True),
+    "Mutation.orderPinnedChats": _input(chatIds=[CHAT]),
+    "Mutation.createFolder": _input(name="Walk", chatIds=[CHAT]),
+    "Mutation.updateFolder": _input(folderId=FOLDER, name="Walked", chatIds=[CHAT]),
+    "Mutation.deleteFolder": _input(folderId=FOLDER),
+    "Mutation.orderFolders": _input(folderIds=[FOLDER]),
+    "Viewer.chats": [
+        Example(
+            {"folderId": FOLDER},
+            # Nobody's `viewer` is null, which tells nothing; `nodes` says that they are nobody.
+            "query Walk($folderId: ID!) { nodes(ids: []) { id } "
+            "viewer { chats(filter: { folderId: $folderId }) { nodes { id } } } }",
+        )
+    ],
+    "Mutation.sendMessage": [
+        *_input(chatId=CHAT, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE),
+        *_input(toUserId=USER, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE),
+    ],
     "Mutation.editMessage": _input(messageId=MESSAGE, text="Walked"),
     "Mutation.deleteMessage": _input(messageId=MESSAGE),
     "Mutation.addReaction": _input(messageId=MESSAGE, emoji="👍"),

@@ -78,6 +78,7 @@ async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
     place = await owner.ask(MEMBERSHIP_OF_VIEWER, id=chat_id)
     session = await owner.ask("{ viewer { session { id } } }")
     link_id, _ = await guest_link(owner, chat_id)
+    folder = await owner.done("createFolder", "folder { id }", name="Mine", chatIds=[chat_id])
     bot_id, token_id = await _bot(owner)
     join_link_id, token = await join_link(owner, chat_id, requiresApproval=True)
     _, elsewhere = await join_link(friend, await friend.group("Elsewhere"), requiresApproval=True)
@@ -89,6 +90,7 @@ async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
         Thing.MEMBERSHIP: place["chat"]["viewerMembership"]["id"],
         Thing.SESSION: session["viewer"]["session"]["id"],
         Thing.GUEST_LINK: link_id,
+        Thing.FOLDER: folder["folder"]["id"],
         Thing.BOT: bot_id,
         Thing.BOT_TOKEN: token_id,
         Thing.JOIN_LINK: join_link_id,

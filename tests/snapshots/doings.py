@@ -94,6 +94,67 @@ async def update_chat(scene: Scene, who: Person, each: Doing) -> None:
 
 
 @doing
+async def set_up_chat(scene: Scene, who: Person, each: Doing) -> None:
+    settings: list[dict[str, Any]] = [
+        {"messageTtl": 86_400 + each.second},
+        {"messageTtl": None},
+        {"slowMode": 1 + each.second},
+        {"slowMode": None},
+        {"reactionSet": ["👍", "🎉"]},
+        {"reactionSet": None},
+        {"historyVisibility": "FROM_START"},
+        {"historyVisibility": "SINCE_JOINING"},
+    ]
+    chat_id = _of(scene.chats, each.first)
+    await scene.try_(who, "updateChat", chatId=chat_id, **_of(settings, each.second))
+
+
+@doing
+async def keep_chat(scene: Scene, who: Person, each: Doing) -> None:
+    name, value = ["muted", "archived", "pinned"][each.second % 3], bool(each.second // 3 % 2)
+    given: dict[str, Any] = {"chatId": _of(scene.chats, each.first), name: value}
+    await scene.try_(who, "updateViewerMembership", **given)
+
+
+@doing
+async def create_folder(scene: Scene, who: Person, each: Doing) -> None:
+    chat_ids = [_of(scene.chats, each.first)]
+    await scene.try_(who, "createFolder", name=f"Folder {each.second}", chatIds=chat_ids)
+
+
+@doing
+async def change_role(scene: Scene, who: Person, each: Doing) -> None:
+    user_id, role = _of(scene.people, each.second).user_id, ["ADMIN", "MEMBER"][each.second % 2]
+    chat_id = _of(scene.chats, each.first)
+    await scene.try_(who, "changeMemberRole", chatId=chat_id, userId=user_id, role=role)
+
+
+@doing
+async def transfer_ownership(scene: Scene, who: Person, each: Doing) -> None:
+    user_id = _of(scene.people, each.second).user_id
+    chat_id = _of(scene.chats, each.first)
+    await scene.try_(who, "transferOwnership", chatId=chat_id, userId=user_id)
+
+
+@doing
+async def send_to_person(scene: Scene, who: Person, each: Doing) -> None:
+    """To oneself as well: the first message makes the chat."""
+    payload = await scene.try_(
+        who,
+        "sendMessage",
+        "message { id chat { id } }",
+        toUserId=_of(scene.people, each.second).user_id,
+        text=f"text {each.first}",
+        clientMessageId=str(uuid4()),
+    )
+    if payload["message"] is not None:
+        chat_id = payload["message"]["chat"]["id"]
+        scene.messages.append((chat_id, payload["message"]["id"]))
+        if chat_id not in scene.chats:
+            scene.chats.append(chat_id)
+
+
+@doing
 async def add_member(scene: Scene, who: Person, each: Doing) -> None:
     user_ids = [_of(scene.people, each.second).user_id]
     chat_id = _of(scene.chats, each.first)

@@ -15,22 +15,37 @@ from tests.parts.people import Person
 MESSAGE = """
     id seq text editedAt deletedAt sender { id } replyTo { id }
     reactions { emoji count } viewerReactions
+    kind system { what count text seconds subject { id } }
 """
 MEMBERSHIP = "id role deliveredSeq readSeq user { id }"
-DETAILS = ("title", "description", "memberCount", "lastActivityAt")
+DETAILS = (
+    "kind",
+    "title",
+    "description",
+    "memberCount",
+    "lastActivityAt",
+    "historyVisibility",
+    "messageTtl",
+    "slowMode",
+    "reactionSet",
+)
+KEPT = ("muted", "archived", "pinned")
 CHAT = f"""
     id {" ".join(DETAILS)} createdAt
-    viewerMembership {{ id role joinedAt deliveredSeq readSeq unreadCount }}
+    viewerMembership {{
+        id role joinedAt deliveredSeq readSeq unreadCount {" ".join(KEPT)}
+    }}
     members(first: 10) {{ nodes {{ {MEMBERSHIP} }} }}
     messages(last: 20) {{ nodes {{ {MESSAGE} }} }}
     lastMessage {{ id }}
 """
 PROFILE = "handle displayName bio"
 SETTINGS = "whoMayCall hides"
+FOLDERS = "folders { id name chatIds }"
 SNAPSHOT = f"""
     {{ viewer {{
         cursor unreadCount user {{ id {PROFILE} }} settings {{ {SETTINGS} }}
-        sessions {{ id deviceName }}
+        sessions {{ id deviceName }} {FOLDERS}
         chats(first: 20) {{ nodes {{ {CHAT} }} }}
     }} }}
 """
@@ -46,6 +61,7 @@ def state_of(viewer: Any) -> State:
         "sessions": {each["id"]: each["deviceName"] for each in viewer["sessions"]},
         "user": viewer["user"],
         "settings": viewer["settings"],
+        "folders": viewer["folders"],
         "chats": {chat["id"]: _chat_state(chat) for chat in viewer["chats"]["nodes"]},
     }
 
@@ -69,11 +85,16 @@ class ChatMirror:
     own_id: str  # of the stay
     members: dict[str, Any]
     messages: dict[str, Any]
+    kept: State  # how the person keeps it for themselves
+    # Somebody else's direct chat, which is listed once something is said in it.
+    theirs: bool = False
 
     @classmethod
-    def of(cls, chat: Any) -> ChatMirror:
+    def of(cls, chat: Any, *, theirs: bool = False) -> ChatMirror:
         """Return what a client keeps of a chat that it fetched."""
         return cls(
+            kept={name: chat["viewerMembership"][name] for name in KEPT},
+            theirs=theirs,
             details={name: chat[name] for name in DETAILS},
             own_id=chat["viewerMembership"]["id"],
             members={each["id"]: each for each in chat["members"]["nodes"]},
@@ -90,6 +111,7 @@ class ChatMirror:
             **self.details,
             "viewerMembership": {
                 **{name: own[name] for name in names},
+                **self.kept,
                 "unreadCount": last_seq - own["readSeq"],
             },
             "members": self.members,
@@ -114,6 +136,7 @@ class Mirror:
     cursor: str
     user: State
     settings: State
+    folders: list[State]
     chats: dict[str, ChatMirror] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
 
@@ -127,6 +150,7 @@ class Mirror:
             cursor=viewer["cursor"],
             user=viewer["user"],
             settings=viewer["settings"],
+            folders=viewer["folders"],
             chats={chat["id"]: ChatMirror.of(chat) for chat in viewer["chats"]["nodes"]},
             sessions={each["id"]: each["deviceName"] for each in viewer["sessions"]},
         )
@@ -140,20 +164,27 @@ class Mirror:
 
     def state(self) -> State:
         """Return the same as `state_of` a snapshot that would be fetched now."""
-        chats = {chat_id: chat.state() for chat_id, chat in self.chats.items()}
+        chats = {
+            chat_id: chat.state()
+            for chat_id, chat in self.chats.items()
+            if chat.messages or not chat.theirs
+        }
         return {
             "unreadCount": sum(chat["viewerMembership"]["unreadCount"] for chat in chats.values()),
             "sessions": self.sessions,
             "user": self.user,
             "settings": self.settings,
+            "folders": self.folders,
             "chats": chats,
         }
 
-    async def enter(self, chat_id: str, is_this_stay: Callable[[Any], bool]) -> None:
+    async def enter(
+        self, chat_id: str, is_this_stay: Callable[[Any], bool], *, theirs: bool = False
+    ) -> None:
         """Fetch a chat that the person has come into, unless they are gone or back by now."""
         fetched = (await self.person.ask(ONE_CHAT, id=chat_id))["chat"]
         if fetched is not None and is_this_stay(fetched["viewerMembership"]):
-            self.chats[chat_id] = ChatMirror.of(fetched)
+            self.chats[chat_id] = ChatMirror.of(fetched, theirs=theirs)
 
 
 # --- what each kind of event does -----------------------------------------------------------------
@@ -172,7 +203,12 @@ class Kind:
 async def _chat_created(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
     if chat is None:
         created_at = event["chat"]["createdAt"]
-        await mirror.enter(event["chat"]["id"], lambda own: own["joinedAt"] == created_at)
+        by_somebody = (event["actor"] or {}).get("id") != mirror.user_id
+        await mirror.enter(
+            event["chat"]["id"],
+            lambda own: own["joinedAt"] == created_at,
+            theirs=by_somebody and event["chat"]["kind"] == "DIRECT",
+        )
 
 
 async def _chat_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
@@ -205,8 +241,13 @@ async def _member_role_changed(mirror: Mirror, chat: ChatMirror | None, event: A
 async def _message_sent(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
     message = event["message"]
     if chat is not None:
+        newest = max((each["seq"] for each in chat.messages.values()), default=0)
+        if message["seq"] > newest and not chat.kept["muted"]:
+            chat.kept = {**chat.kept, "archived": False}
         chat.messages[message["id"]] = message
         chat.got_to(message["sender"]["id"], delivered=message["seq"], read=message["seq"])
+    elif event["chat"]["kind"] == "DIRECT":  # it was not listed while nothing was said in it
+        await mirror.enter(event["chat"]["id"], lambda _: True)
 
 
 async def _message_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
@@ -247,6 +288,15 @@ async def _settings_changed(mirror: Mirror, chat: ChatMirror | None, event: Any)
     mirror.settings = event["settings"]
 
 
+async def _folders_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    mirror.folders = event["folders"]
+
+
+async def _viewer_membership_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    if chat is not None:
+        chat.kept = event["chat"]["viewerMembership"]
+
+
 _ABOUT_MEMBER = f"membership {{ {MEMBERSHIP} }}"
 _ABOUT_MESSAGE = f"message {{ {MESSAGE} }}"
 
@@ -265,13 +315,17 @@ KINDS: dict[str, Kind] = {
     "SessionEnded": Kind("sessionId", _session_ended),
     "ProfileChanged": Kind(f"user {{ id {PROFILE} }}", _profile_changed),
     "SettingsChanged": Kind(f"settings {{ {SETTINGS} }}", _settings_changed),
+    "FoldersChanged": Kind(FOLDERS, _folders_changed),
+    "ViewerMembershipChanged": Kind(
+        f"chat {{ viewerMembership {{ {' '.join(KEPT)} }} }}", _viewer_membership_changed
+    ),
 }
 # What changes nothing that a client keeps, besides its cursor.
 NO_CHANGE = {"CursorAdvanced", "ResyncRequired"}
 
 EVENTS = f"""
     subscription ($after: Cursor) {{ events(after: $after) {{
-        __typename seq occurredAt chat {{ id {" ".join(DETAILS)} createdAt }}
+        __typename seq occurredAt actor {{ id }} chat {{ id {" ".join(DETAILS)} createdAt }}
         {
     " ".join(
         f"... on {name} {{ {kind.selection} }}" for name, kind in KINDS.items() if kind.selection

@@ -1,0 +1,86 @@
+"""Coming into a chat, by whichever way: what is the same for all of them.
+
+Who may come in is decided before, by whoever lets them.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from models import chats, events, join_requests, members
+from models.base import new_key
+from models.chats import Chat, ChatKind, HistoryVisibility
+from models.database import Connection
+from models.errors import ChatFull
+from models.events import EventKind
+from models.members import FIRST_EVENT_SEQ, Member, Role
+from resolvers.services import ChatRules
+
+
+def require_room(rules: ChatRules, kind: str, *, present: int, coming: int) -> None:
+    """Raise `ChatFull` unless a chat of a kind takes so many more; the chat must be locked."""
+    maximum = rules.max_channel_members if kind == ChatKind.CHANNEL else rules.max_group_members
+    if coming and present + coming > maximum:
+        raise ChatFull(maximum=maximum)
+
+
+async def enter(
+    connection: Connection,
+    rules: ChatRules,
+    chat: Chat,
+    user_ids: Sequence[UUID],
+    *,
+    actor_id: UUID,
+    now: datetime,
+    role: Role = Role.MEMBER,
+) -> list[Member]:
+    """Make people who are not in a locked chat members of it, and return their stays.
+
+    `chat` is as it was read under the lock. Raises `ChatFull`.
+    """
+    require_room(rules, chat.kind, present=chat.member_count, coming=len(user_ids))
+    stays = []
+    for user_id in user_ids:
+        seq = await chats.next_event_seq(connection, chat.id)
+        await events.record(
+            connection,
+            EventKind.MEMBER_JOINED,
+            now=now,
+            chat_id=chat.id,
+            seq=seq,
+            actor_id=actor_id,
+            subject_id=user_id,
+        )
+        stays.append(_stay(chat, user_id, role, joined_seq=seq, now=now))
+    if stays:
+        await members.add(connection, stays)
+        await chats.change_member_count(connection, chat.id, len(stays))
+        await join_requests.drop_of_many(connection, chat.id, user_ids)
+    return stays
+
+
+def founders(chat: Chat, roles: Mapping[UUID, Role]) -> list[Member]:
+    """Return the stays of those who are in a chat from its beginning."""
+    return [
+        _stay(chat, user_id, role, joined_seq=FIRST_EVENT_SEQ, now=chat.created_at)
+        for user_id, role in roles.items()
+    ]
+
+
+def _stay(chat: Chat, user_id: UUID, role: Role, *, joined_seq: int, now: datetime) -> Member:
+    # A guest is somebody whom nobody knows: what was said before is not for them.
+    from_start = chat.history == HistoryVisibility.FROM_START and role is not Role.GUEST
+    return Member(
+        id=new_key(),
+        chat_id=chat.id,
+        user_id=user_id,
+        role=role.value,
+        joined_at=now,
+        joined_seq=joined_seq,
+        first_message_seq=1 if from_start else chat.last_message_seq + 1,
+        left_seq=None,
+        # What was there before is there to be read, and is not unread.
+        delivered_seq=chat.last_message_seq,
+        read_seq=chat.last_message_seq,
+        all_mentions_read=chat.all_mentions,
+    )

@@ -20,7 +20,8 @@ REQUESTS = """query($id: ID!, $first: Int, $after: String) { chat(id: $id) {
   joinRequests(first: $first, after: $after) {
     nodes { id user { handle } linkId chatTitle } pageInfo { hasNextPage endCursor } } } }"""
 OWN = "{ viewer { joinRequests { id chatTitle user { handle } } } }"
-HISTORY = "query($id: ID!) { chat(id: $id) { messages { nodes { text } } unreadCount: id } }"
+HISTORY = "query($id: ID!) { chat(id: $id) { messages { nodes { text kind } } } }"
+CAME = {"text": "", "kind": "SYSTEM"}  # the history tells who came
 PERSONAL = """subscription { events { __typename
   ... on JoinRequestsChanged { chatId } ... on JoinRequestAnswered { requestId approved } } }"""
 
@@ -56,7 +57,7 @@ async def test_whoever_has_the_link_sees_where_it_leads_and_comes_in(group):
     }
     await ana.send(chat_id, "welcome")
     messages = (await dan.ask(HISTORY, id=chat_id))["chat"]["messages"]["nodes"]
-    assert messages == [{"text": "welcome"}]
+    assert messages == [CAME, {"text": "welcome", "kind": "TEXT"}]
     # Who is in it already stays as they are, and uses nothing up.
     await dan.done("joinChat", "chat { memberCount }", token=token)
     (link,) = (await ana.ask(LINKS, id=chat_id))["chat"]["joinLinks"]
@@ -139,8 +140,12 @@ async def test_who_asks_is_let_in_when_somebody_approves(group):
         await bob.done(
             "answerJoinRequest", "chat { memberCount }", requestId=request_id, answer="APPROVE"
         )
-        kinds = [await told(of_dan), await told(of_dan)]
-        assert {each["__typename"] for each in kinds} == {"MemberJoined", "JoinRequestAnswered"}
+        kinds = [await told(of_dan) for _ in range(3)]
+        assert {each["__typename"] for each in kinds} == {
+            "MemberJoined",
+            "MessageSent",
+            "JoinRequestAnswered",
+        }
         (answered,) = [each for each in kinds if "approved" in each]
         assert (answered["requestId"], answered["approved"]) == (request_id, True)
     chat = (await dan.ask(LINKS, id=chat_id))["chat"]
@@ -264,7 +269,7 @@ async def test_history_from_the_start_is_there_for_who_joins(group):
     _, token = await join_link(ana, chat_id)
     await dan.done("joinChat", "chat { id }", token=token)
     messages = (await dan.ask(HISTORY, id=chat_id))["chat"]["messages"]["nodes"]
-    assert messages == [{"text": "before"}]
+    assert messages == [{"text": "before", "kind": "TEXT"}, CAME]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Who wants nothing to do with whom."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -44,3 +46,73 @@ async def blocked_by(connection: Connection, user_id: UUID, others: Iterable[UUI
         )
     )
     return set(rows.scalars())
+
+
+_LOCKED: sa.Select[Any] = (
+    sa.select(sa.column("id"))
+    .select_from(sa.table("users", sa.column("id", sa.Uuid)))
+    .where(sa.column("id").in_(sa.bindparam("ids", type_=sa.Uuid, expanding=True)))
+    .order_by(sa.column("id"))  # one order for everybody: no deadlocks
+    .with_for_update(key_share=True)
+)
+
+
+async def hold(connection: Connection, one: UUID, other: UUID) -> None:
+    """Lock what is between two people until the commit: whether one blocks the other.
+
+    Taken by whoever changes that, and by whoever starts a direct chat, before they look: of a
+    block and a chat in the same moment, the later one finds the earlier.
+    """
+    await connection.execute(_LOCKED, {"ids": [one, other]})
+
+
+async def add(connection: Connection, user_id: UUID, blocked_id: UUID, now: datetime) -> bool:
+    """Have somebody block another one; returns whether they did not before."""
+    found = await blocked_by(connection, user_id, [blocked_id])
+    if not found:
+        await connection.execute(
+            blocks.insert().values(user_id=user_id, blocked_id=blocked_id, created_at=now)
+        )
+    return not found
+
+
+async def remove(connection: Connection, user_id: UUID, blocked_id: UUID) -> bool:
+    """Have somebody block another one no longer; returns whether they did."""
+    result = await connection.execute(
+        blocks.delete().where(blocks.c.user_id == user_id, blocks.c.blocked_id == blocked_id)
+    )
+    return result.rowcount > 0
+
+
+async def count(connection: Connection, user_id: UUID) -> int:
+    """Return how many somebody blocks."""
+    counted = sa.select(sa.func.count()).where(blocks.c.user_id == user_id)
+    return int((await connection.execute(counted)).scalar_one())
+
+
+async def blocking(connection: Connection, user_id: UUID, others: Iterable[UUID]) -> set[UUID]:
+    """Return those of the others who block this person."""
+    wanted = set(others)
+    if not wanted:
+        return set()
+    rows = await connection.execute(
+        sa.select(blocks.c.user_id).where(
+            blocks.c.blocked_id == user_id, blocks.c.user_id.in_(wanted)
+        )
+    )
+    return set(rows.scalars())
+
+
+async def page(
+    connection: Connection, user_id: UUID, *, after: UUID | None, limit: int
+) -> list[UUID]:
+    """Return whom somebody blocks, after one of them; those who registered first first."""
+    query = (
+        sa.select(blocks.c.blocked_id)
+        .where(blocks.c.user_id == user_id)
+        .order_by(blocks.c.blocked_id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(blocks.c.blocked_id > after)
+    return list((await connection.execute(query)).scalars())

@@ -15,6 +15,7 @@
     ├── Conflict               contradicts what is stored
     │   ├── HandleTaken
     │   └── ChatFull           no more people fit into it
+    ├── Filtered               a word filter does not let the text through
     ├── BadFactor              the code or the passkey is not the person's, or was used before
     ├── SecondFactorRequired   a password alone proves too little for this account
     ├── ChallengeOver          it was met, has expired, or was tried too often: begin anew
@@ -141,6 +142,15 @@ class HandleTaken(Conflict):
 
     def __init__(self, handle: str) -> None:
         super().__init__(f"The handle “{handle}” is taken.", path=["handle"])
+
+
+class Filtered(Refusal):
+    """Which filter it was is not said: who is told what is looked for writes around it."""
+
+    code = "FILTERED"
+
+    def __init__(self, *, path: Sequence[str]) -> None:
+        super().__init__("A word filter does not let this text through.", path=path)
 
 
 class ChatFull(Conflict):

@@ -36,6 +36,7 @@ class EventKind(StrEnum):
     MEMBER_JOINED = "member_joined"
     MEMBER_LEFT = "member_left"
     MEMBER_ROLE_CHANGED = "member_role_changed"
+    MEMBER_SILENCED = "member_silenced"
     MESSAGE_SENT = "message_sent"
     MESSAGE_EDITED = "message_edited"
     MESSAGE_DELETED = "message_deleted"
@@ -46,6 +47,13 @@ class EventKind(StrEnum):
     # Addressed to one person, who is the subject too.
     PROFILE_CHANGED = "profile_changed"
     SETTINGS_CHANGED = "settings_changed"
+    # Addressed to one person; the subject is whom they block now, or no longer.
+    BLOCKS_CHANGED = "blocks_changed"
+    # Addressed to one who answers them; the subject is the chat.
+    JOIN_REQUESTS_CHANGED = "join_requests_changed"
+    # Addressed to who asked; the subject is the request.
+    JOIN_REQUEST_APPROVED = "join_request_approved"
+    JOIN_REQUEST_DECLINED = "join_request_declined"
     FOLDERS_CHANGED = "folders_changed"
     # Addressed to one person; the subject is the chat that they keep in another way.
     VIEWER_MEMBERSHIP_CHANGED = "viewer_membership_changed"
@@ -195,7 +203,7 @@ async def batch_of(connection: Connection, rows: Sequence[sa.Row[Any]]) -> Batch
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Which messages of a chat have another text, which other reactions; who has another role."""
+    """Which messages of a chat have another text, which other reactions; whose rights changed."""
 
     edited_seqs: Collection[int]
     reacted_seqs: Collection[int]
@@ -219,11 +227,11 @@ async def changes_after(connection: Connection, chat_id: UUID, seq: int) -> Chan
     if not any(row.seq == seq for row in rows):
         return None
     later = [row for row in rows if row.seq > seq]
-    edited, reacted, roles = _CHANGING
+    edited, reacted, *of_members = _CHANGING
     return Changes(
         {row.message_seq for row in later if row.kind == edited},
         {row.message_seq for row in later if row.kind == reacted},
-        {row.subject_id for row in later if row.kind == roles},
+        {row.subject_id for row in later if row.kind in of_members},
     )
 
 
@@ -231,6 +239,7 @@ _CHANGING = (
     EventKind.MESSAGE_EDITED.value,
     EventKind.REACTIONS_CHANGED.value,
     EventKind.MEMBER_ROLE_CHANGED.value,
+    EventKind.MEMBER_SILENCED.value,
 )
 
 

@@ -147,6 +147,19 @@ async def revoke_link(connection: Connection, link_id: UUID, now: datetime) -> N
     )
 
 
+async def revoke_made_by(
+    connection: Connection, chat_id: UUID, user_id: UUID, now: datetime
+) -> Sequence[UUID]:
+    """Close the links into a chat that somebody has made, as `revoke_link` does; returns them."""
+    made = sa.select(guest_links.c.id).where(
+        guest_links.c.chat_id == chat_id, guest_links.c.created_by == user_id, _open(now)
+    )
+    link_ids = (await connection.execute(made)).scalars().all()
+    for link_id in link_ids:
+        await revoke_link(connection, link_id, now)
+    return link_ids
+
+
 async def add(connection: Connection, guest: Guest) -> None:
     """Store a guest."""
     values = {field.name: getattr(guest, field.name) for field in fields(guest)}

@@ -74,6 +74,13 @@ members = sa.Table(
         postgresql_where=sa.text("left_seq IS NOT NULL"),
         sqlite_where=sa.text("left_seq IS NOT NULL"),
     ),
+    # Of thousands a handful, told of who asks to come in.
+    sa.Index(
+        "ix_members_chat_id_keepers",
+        "chat_id",
+        postgresql_where=sa.text("role IN ('owner', 'admin') AND left_seq IS NULL"),
+        sqlite_where=sa.text("role IN ('owner', 'admin') AND left_seq IS NULL"),
+    ),
     # Of a person's thousands of chats a handful.
     sa.Index(
         "ix_members_user_id_pinned",
@@ -362,6 +369,49 @@ async def change_role(connection: Connection, member_id: UUID, role: Role) -> No
     await connection.execute(
         members.update().where(members.c.id == member_id).values(role=role.value)
     )
+
+
+async def silence(connection: Connection, member_id: UUID, until: datetime | None) -> None:
+    """Have a member of a locked chat not write until a moment; None lets them write."""
+    await connection.execute(
+        members.update().where(members.c.id == member_id).values(silenced_until=until)
+    )
+
+
+async def silence_all(connection: Connection, chat_id: UUID, until: datetime | None) -> None:
+    """Do as `silence` does to everybody in a locked chat: the two people of a direct one."""
+    await connection.execute(
+        members.update()
+        .where(members.c.chat_id == chat_id, members.c.left_seq.is_(None))
+        .values(silenced_until=until)
+    )
+
+
+async def keepers(connection: Connection, chat_id: UUID, *, limit: int) -> list[UUID]:
+    """Return a chat's owner and admins, the longest-standing first."""
+    rows = await connection.execute(
+        sa.select(members.c.user_id)
+        .where(
+            members.c.chat_id == chat_id,
+            members.c.left_seq.is_(None),
+            sa.text("members.role IN ('owner', 'admin')"),  # as the index has it
+        )
+        .order_by(members.c.id)
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
+async def owner(connection: Connection, chat_id: UUID) -> UUID | None:
+    """Return who owns a chat; None for one that nobody does."""
+    found = sa.select(members.c.user_id).where(
+        members.c.chat_id == chat_id,
+        sa.text("members.role IN ('owner', 'admin')"),
+        members.c.role == Role.OWNER.value,
+        members.c.left_seq.is_(None),
+    )
+    user_id: UUID | None = (await connection.execute(found.limit(1))).scalar()
+    return user_id
 
 
 async def advance(connection: Connection, member_id: UUID, seq: int) -> None:

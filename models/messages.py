@@ -168,6 +168,14 @@ async def by_key(connection: Connection, chat_id: UUID, seq: int) -> Message | N
     return Message(*row) if row else None
 
 
+async def is_sent(connection: Connection, sender_id: UUID, client_message_id: UUID) -> bool:
+    """Whether somebody has sent a message under an id, whatever became of it."""
+    found = sa.select(messages.c.seq).where(
+        messages.c.sender_id == sender_id, messages.c.client_message_id == client_message_id
+    )
+    return (await connection.execute(found)).first() is not None
+
+
 async def by_keys(connection: Connection, keys: Iterable[MessageKey]) -> dict[MessageKey, Message]:
     """Return messages by key whoever asks: for the log, which checks membership itself."""
     wanted = set(keys)

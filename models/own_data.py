@@ -7,6 +7,7 @@ test compares both with the tables that there are.
 
 from models import personal
 from models.audit import Act, audit_log
+from models.bans import bans
 from models.blocks import blocks
 from models.bots import bots
 from models.chats import chats
@@ -15,6 +16,7 @@ from models.exports import exports
 from models.external_identities import external_identities
 from models.folders import folders
 from models.guests import guests
+from models.join_requests import join_requests
 from models.members import members
 from models.mentions import mentions
 from models.messages import messages
@@ -52,11 +54,12 @@ EXTERNAL_IDENTITIES = personal.holding(
     [external_identities.c.issuer, external_identities.c.subject],
     withheld={"user_id", "claims_at"},
 )
-# Present and past stays have an index each.
+# Present and past stays have an index each. Who is silenced in a direct chat is blocked there, of
+# which nobody is told; elsewhere the chat shows it.
 MEMBERSHIPS = personal.holding(
     members.c.user_id,
     [members.c.chat_id],
-    withheld={"user_id"},
+    withheld={"user_id", "silenced_until"},
     where=members.c.left_seq.is_(None),
     joined=_IN_CHATS,
     more=_OF_CHATS,
@@ -64,7 +67,7 @@ MEMBERSHIPS = personal.holding(
 PAST_MEMBERSHIPS = personal.holding(
     members.c.user_id,
     [members.c.id],
-    withheld={"user_id"},
+    withheld={"user_id", "silenced_until"},
     where=members.c.left_seq.is_not(None),
     joined=_IN_CHATS,
     more=_OF_PAST_CHATS,
@@ -87,6 +90,15 @@ THREADS = personal.holding(
 BLOCKS = personal.holding(
     blocks.c.user_id, [blocks.c.user_id, blocks.c.blocked_id], withheld={"user_id"}
 )
+BANS = personal.holding(
+    bans.c.user_id,
+    [bans.c.id],
+    # Why is for those who may ban.
+    withheld={"id", "user_id", "banned_by", "reason"},
+)
+JOIN_REQUESTS = personal.holding(
+    join_requests.c.user_id, [join_requests.c.id], withheld={"user_id", "link_id"}
+)
 FOLDERS = personal.holding(folders.c.user_id, [folders.c.id], withheld={"user_id"})
 PASSKEYS = personal.holding(
     passkeys.c.user_id,
@@ -107,7 +119,8 @@ BOT = bots.c.user_id
 REPORTS = personal.holding(
     reports.c.reporter_id,
     [reports.c.id],
-    withheld={"reporter_id", "resolved_by", "note"},
+    # What was kept as evidence is what others have written.
+    withheld={"reporter_id", "resolved_by", "note", "action", "evidence"},
 )
 SUSPENSION = personal.holding(
     suspensions.c.user_id, [suspensions.c.user_id], withheld={"user_id", "suspended_by"}
@@ -128,7 +141,12 @@ ACTS = personal.holding(
     withheld={"actor_id"},
 )
 # What others tell the administrators about somebody is not for them, not even that they did.
-_ABOUT_SOMEBODY = [Act.USER_REPORTED.value, Act.REPORT_RESOLVED.value]
+_ABOUT_SOMEBODY = [
+    Act.USER_REPORTED.value,
+    Act.MESSAGE_REPORTED.value,
+    Act.CHAT_REPORTED.value,
+    Act.REPORT_RESOLVED.value,
+]
 # From where others acted is theirs, or that of whoever tried.
 ACTS_OF_OTHERS = personal.holding(
     audit_log.c.subject_id,
@@ -153,6 +171,8 @@ ERASED = [
     verified_emails.c.user_id,
     blocks.c.user_id,
     blocks.c.blocked_id,
+    bans.c.user_id,
+    join_requests.c.user_id,
     folders.c.user_id,
     mentions.c.user_id,
     thread_follows.c.user_id,
@@ -161,12 +181,16 @@ ERASED = [
 KEPT = {
     "audit_log.actor_id": "the audit log is append-only: security outlives the account",
     "audit_log.subject_id": "as above",
+    "bans.banned_by": "the chat's, whoever has decided it",
+    "chat_acts.actor_id": "append-only: what was done in a chat outlives the account",
+    "chat_acts.subject_id": "as above",
     "chats.created_by": "the chat is the others'",
     "events.actor_id": "pruned with the log",
     "events.subject_id": "pruned with the log",
     "events.user_id": "pruned with the log",
     "guest_links.created_by": "the chat's, and lets nobody in any more",
     "invitations.created_by": "the server's, and gone when it expires",
+    "join_links.created_by": "the chat's, and lets nobody in any more",
     "messages.forward_sender_id": "what was forwarded stays with others, as what nobody said",
     "messages.subject_id": "the chat's history tells it of nobody",
     "messages.sender_id": "what was said to others stays with them; its sender is shown as nobody",
@@ -181,12 +205,16 @@ KEPT = {
 
 # Columns that name a person and are in no part, with the reason.
 NOT_EXPORTED = {
+    "bans.banned_by": "who keeps somebody out is told in the chat, to who may do so too",
+    "chat_acts.actor_id": "told in the chat, to who may do such things",
+    "chat_acts.subject_id": "as above",
     "chats.created_by": "told with the memberships",
     "events.actor_id": "the log repeats for some days what the other tables say",
     "events.subject_id": "as above",
     "events.user_id": "as above",
     "blocks.blocked_id": "who blocks somebody is not told to them",
     "mentions.user_id": "what others say to one, told in the chat",
+    "join_links.created_by": "told by the chat, to who may invite into it",
     "messages.forward_sender_id": "what others say of what one has said",
     "messages.subject_id": "told in the chat, by others",
     "bots.user_id": "told with its owner's bots",

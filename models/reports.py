@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,6 +26,22 @@ class ReportReason(StrEnum):
     OTHER = "other"
 
 
+class ReportKind(StrEnum):
+    """What was reported."""
+
+    USER = "user"
+    MESSAGE = "message"
+    CHAT = "chat"
+
+
+class ReportAction(StrEnum):
+    """What an administrator did about a report, beside closing it."""
+
+    NONE = "none"
+    DELETE_MESSAGE = "delete_message"
+    REMOVE_FROM_CHAT = "remove_from_chat"
+
+
 reports = sa.Table(
     "reports",
     metadata,
@@ -37,11 +54,25 @@ reports = sa.Table(
     sa.Column("resolved_at", UtcDateTime),
     sa.Column("resolved_by", sa.Uuid, sa.ForeignKey("users.id")),
     sa.Column("note", sa.String(MAX_NOTE)),
+    sa.Column("kind", sa.String(16), nullable=False, server_default=ReportKind.USER.value),
+    # Of a message or a chat which; without foreign keys, which SQLite would make the table anew
+    # for.
+    sa.Column("chat_id", sa.Uuid),
+    sa.Column("message_seq", sa.BigInteger),
+    # What was to be read when it was reported, so that deleting it destroys nothing.
+    sa.Column("evidence", sa.JSON(none_as_null=True)),
+    sa.Column("action", sa.String(32)),
     sa.Index(
         "ix_reports_id_open",
         "id",
         postgresql_where=sa.text("resolved_at IS NULL"),
         sqlite_where=sa.text("resolved_at IS NULL"),
+    ),
+    sa.Index(
+        "ix_reports_resolved_at",
+        "resolved_at",
+        postgresql_where=sa.text("resolved_at IS NOT NULL"),
+        sqlite_where=sa.text("resolved_at IS NOT NULL"),
     ),
 )
 
@@ -59,6 +90,11 @@ class Report:
     resolved_at: datetime | None
     resolved_by: UUID | None
     note: str | None
+    kind: str = ReportKind.USER.value
+    chat_id: UUID | None = None
+    message_seq: int | None = None
+    evidence: dict[str, Any] | None = None
+    action: str | None = None
 
 
 _COLUMNS = columns(reports, Report)
@@ -84,15 +120,32 @@ async def page(
 
 
 async def resolve(
-    connection: Connection, report_id: UUID, *, by: UUID, note: str | None, now: datetime
+    connection: Connection,
+    report_id: UUID,
+    *,
+    by: UUID,
+    note: str | None,
+    action: ReportAction,
+    now: datetime,
 ) -> Report | None:
     """Close a report; returns it, None if it does not exist or is closed already."""
     row = (
         await connection.execute(
             reports.update()
             .where(reports.c.id == report_id, reports.c.resolved_at.is_(None))
-            .values(resolved_at=now, resolved_by=by, note=note)
+            .values(resolved_at=now, resolved_by=by, note=note, action=action.value)
             .returning(*_COLUMNS)
         )
     ).one_or_none()
     return Report(*row) if row else None
+
+
+async def prune(connection: Connection, *, before: datetime, limit: int) -> int:
+    """Delete reports that were closed long ago, what they had kept with them; returns how many."""
+    old = (
+        sa.select(reports.c.id)
+        .where(reports.c.resolved_at.is_not(None), reports.c.resolved_at < before)
+        .limit(limit)
+    )
+    result = await connection.execute(reports.delete().where(reports.c.id.in_(old)))
+    return result.rowcount

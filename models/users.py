@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from models import handles, user_words
 from models.base import UtcDateTime, columns, metadata
+from models.blocks import blocks
 from models.database import Connection
 from models.errors import HandleTaken
 from models.members import members
@@ -293,11 +294,16 @@ _ACQUAINTED = (users.c.id == sa.bindparam("viewer_id")) | users.c.deleted_at.is_
         for viewer in (False, True)
     ),
 )
+# Who blocks somebody looks to them as somebody who hides does: found by nobody, and there for who
+# was in a chat with them.
+_UNBLOCKED = ~_there_is(
+    blocks.c.user_id == users.c.id, blocks.c.blocked_id == sa.bindparam("viewer_id")
+)
 # By the kind of who looks. In this order: chats are only looked through for those who hide.
 _TO = {
     UserKind.GUEST: _ACQUAINTED,
-    UserKind.PERSON: _OPEN | _ACQUAINTED,
-    UserKind.BOT: _OPEN | _ACQUAINTED,
+    UserKind.PERSON: _OPEN & _UNBLOCKED | _ACQUAINTED,
+    UserKind.BOT: _OPEN & _UNBLOCKED | _ACQUAINTED,
 }
 _VISIBLE = {kind: _BY_ID.where(seen) for kind, seen in _TO.items()}
 _VISIBLE_BY_HANDLE = {kind: _BY_HANDLE.where(seen) for kind, seen in _TO.items()}
@@ -310,7 +316,7 @@ async def visible_to(
 
     Everybody sees themselves, and whomever they have been in a chat with at the same time, since
     those have written to them. Of the others, guests see nobody, and everybody else those who do
-    not hide and are not guests, suspended or deleted.
+    not hide, do not block them, and are not guests, suspended or deleted.
     """
     wanted = list(set(ids))
     if not wanted:

@@ -80,6 +80,14 @@ class MemberRoleChanged(ChatEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class MemberSilenced(ChatEvent):
+    """Somebody may only read in the chat for a while, or write again."""
+
+    membership: Member
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
 class MessageEvent(ChatEvent):
     """Something that happened to a message, which is there."""
 
@@ -148,6 +156,20 @@ class SettingsChanged(PersonalEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class BlocksChanged(PersonalEvent):
+    """Somebody blocks this person now, or no longer."""
+
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequestsChanged(PersonalEvent):
+    """There are others than before who wait to be let into a chat."""
+
+    chat_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class FoldersChanged(PersonalEvent):
     """Somebody has other folders, or others in them."""
 
@@ -157,6 +179,14 @@ class ViewerMembershipChanged(PersonalEvent):
     """Somebody keeps a chat in another way, which they may have left since."""
 
     chat_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequestAnswered(PersonalEvent):
+    """Somebody who asked to be let into a chat was let in, or was not."""
+
+    request_id: UUID
+    approved: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,17 @@ from models.receipts import Receipt
 from models.sessions import Session
 from models.users import User
 from realtime.events import (
+    BlocksChanged,
     ChatChanged,
     ChatCreated,
     Event,
     FoldersChanged,
+    JoinRequestAnswered,
+    JoinRequestsChanged,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
+    MemberSilenced,
     MessageDeleted,
     MessageEdited,
     MessageSent,
@@ -43,6 +47,7 @@ _ABOUT_MEMBER = {
     EventKind.MEMBER_JOINED: MemberJoined,
     EventKind.MEMBER_LEFT: MemberLeft,
     EventKind.MEMBER_ROLE_CHANGED: MemberRoleChanged,
+    EventKind.MEMBER_SILENCED: MemberSilenced,
 }
 _ABOUT_MESSAGE = {
     EventKind.MESSAGE_SENT: MessageSent,
@@ -196,6 +201,18 @@ _PERSONAL: dict[EventKind, Callable[[UUID, PersonalPart, Rows], Event]] = {
     EventKind.SESSION_ENDED: lambda session_id, part, _: SessionEnded(*part, session_id=session_id),
     EventKind.PROFILE_CHANGED: lambda _, part, rows: ProfileChanged(
         *part, user=rows.people[part[3]]
+    ),
+    EventKind.BLOCKS_CHANGED: lambda user_id, part, rows: BlocksChanged(
+        *part, user=rows.people[user_id]
+    ),
+    EventKind.JOIN_REQUESTS_CHANGED: lambda chat_id, part, _: JoinRequestsChanged(
+        *part, chat_id=chat_id
+    ),
+    EventKind.JOIN_REQUEST_APPROVED: lambda request_id, part, _: JoinRequestAnswered(
+        *part, request_id=request_id, approved=True
+    ),
+    EventKind.JOIN_REQUEST_DECLINED: lambda request_id, part, _: JoinRequestAnswered(
+        *part, request_id=request_id, approved=False
     ),
     EventKind.FOLDERS_CHANGED: lambda _, part, __: FoldersChanged(*part),
     EventKind.VIEWER_MEMBERSHIP_CHANGED: lambda chat_id, part, _: ViewerMembershipChanged(

@@ -21,10 +21,11 @@ from realtime.events import (
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
+    MemberSilenced,
     MessageEvent,
 )
 
-ABOUT_MEMBERS = MemberJoined | MemberLeft | MemberRoleChanged
+ABOUT_MEMBERS = MemberJoined | MemberLeft | MemberRoleChanged | MemberSilenced
 
 
 async def veiled(connection: Connection, user_id: UUID, events: Sequence[Event]) -> Sequence[Event]:
@@ -119,7 +120,8 @@ def veil(
         and event.user.id != user_id
         and (changes is None or event.user.id in changes.user_ids)
     ):
-        event = replace(event, membership=replace(event.membership, role=Role.MEMBER.value))
+        known = replace(event.membership, role=Role.MEMBER.value, silenced_until=None)
+        event = replace(event, membership=known)
     chat = replace(
         event.chat,
         title=None,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from models import chats
+from models.chat_acts import ChatAct
 from models.chats import Chat, ChatKind, HistoryVisibility
 from models.errors import InvalidInput
 from models.events import EventKind
@@ -12,6 +13,7 @@ from models.members import Role
 from models.messages import SystemKind
 from models.viewer import Viewer
 from resolvers import direct
+from resolvers.chat_acts import note
 from resolvers.chat_details import Details, acts_for, checked_details
 from resolvers.entering import require_room
 from resolvers.founding import found, new_chat
@@ -102,6 +104,13 @@ async def update(services: Services, viewer: Viewer, *, chat_id: UUID, details: 
         if changed != locked.chat:
             await chats.change_details(locked.connection, changed)
             await locked.record(EventKind.CHAT_CHANGED, now=now)
+            named = details.keys() & {"title", "description"}
+            await note(
+                locked,
+                ChatAct.DETAILS_CHANGED if named else ChatAct.SETTINGS_CHANGED,
+                now=now,
+                details={"changed": ", ".join(sorted(details))},
+            )
         if changed.title != locked.chat.title:
             await locked.say(SystemKind.TITLE_CHANGED, now=now, details={"text": changed.title})
         if changed.message_ttl != locked.chat.message_ttl:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from models import chats
+from models import blocks, chats
 from models.bots import BotScope
 from models.chats import Chat, ChatKind
 from models.errors import Forbidden, Raced, RateLimited
@@ -34,6 +34,8 @@ async def with_user(services: Services, viewer: Viewer, user_id: UUID, *, path: 
         roles = dict.fromkeys([viewer.user_id, user_id], Role.MEMBER)
     try:
         async with services.db.writing() as connection:
+            # Of a chat and a block in the same moment, the later one finds the earlier.
+            await blocks.hold(connection, viewer.user_id, user_id)
             await require_reachable(connection, viewer, [user_id], Way.MESSAGE, path=path)
             chat = await found(connection, chat, roles, pair=pair)
     except Raced:

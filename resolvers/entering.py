@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from models import chats, events, members
+from models import chats, events, join_requests, members
 from models.base import new_key
 from models.chats import Chat, ChatKind, HistoryVisibility
 from models.database import Connection
@@ -55,6 +55,7 @@ async def enter(
     if stays:
         await members.add(connection, stays)
         await chats.change_member_count(connection, chat.id, len(stays))
+        await join_requests.drop_of_many(connection, chat.id, user_ids)
     return stays
 
 

@@ -82,6 +82,8 @@ PARTS: list[Part] = [
         own_data.THREADS,
     ),
     part("blocks", "Whom you block.", own_data.BLOCKS),
+    part("bans", "The chats you are kept out of.", own_data.BANS),
+    part("join_requests", "The chats you have asked to be let into.", own_data.JOIN_REQUESTS),
     part("folders", "Your folders.", own_data.FOLDERS),
     part("acts", "What you did that bears on security, and from where.", own_data.ACTS),
     part(

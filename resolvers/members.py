@@ -6,15 +6,18 @@ from datetime import datetime
 from uuid import UUID
 
 from models import chats, guests, members
+from models.chat_acts import ChatAct
 from models.chats import Chat
 from models.errors import InvalidInput, NotFound
 from models.events import EventKind
 from models.members import Member, Role
 from models.messages import SystemKind
 from models.viewer import Viewer
+from resolvers.chat_acts import note
 from resolvers.chats import MAX_ADDED_AT_ONCE
 from resolvers.comings import tell
 from resolvers.entering import enter
+from resolvers.joining import require_not_banned
 from resolvers.locked_chat import LockedChat, changing, changing_as
 from resolvers.permissions import Act, require, require_above
 from resolvers.services import Services, utc_now
@@ -40,6 +43,7 @@ async def add(
         present = await members.among(connection, chat_id, wanted)
         new = [user_id for user_id in wanted if user_id not in present]
         await require_reachable(connection, viewer, new, Way.ADD, path=["userIds"])
+        await require_not_banned(connection, chat_id, new, now, path=["userIds"])
         added = await enter(
             connection, services.chat_rules, chat, new, actor_id=viewer.user_id, now=now
         )
@@ -61,6 +65,7 @@ async def remove(services: Services, viewer: Viewer, *, chat_id: UUID, user_id: 
         require_above(locked.me, subject, path=["userId"])
         now = utc_now()
         ended = await end_stay(locked, subject, now=now)
+        await note(locked, ChatAct.MEMBER_REMOVED, now=now, subject_id=user_id)
         await tell(locked, SystemKind.MEMBER_REMOVED, [user_id], now=now)
         chat = await chats.readable_by(locked.connection, viewer.user_id, chat_id)
     await tell_ended(services, ended)

@@ -9,17 +9,20 @@ import hmac
 from dataclasses import replace
 from uuid import UUID
 
-from models import mentions, messages, reactions
-from models.errors import Conflict, Forbidden, NotFound, RateLimited, Refusal
+from models import members, mentions, messages, reactions
+from models.chat_acts import ChatAct
+from models.errors import Conflict, Filtered, Forbidden, NotFound, RateLimited, Refusal
 from models.events import EventKind
 from models.messages import Message, MessageKey, MessageKind
 from models.sending import PLAIN, Extras, Outcome, Outgoing, Verdict, as_json, given
 from models.viewer import Viewer
 from resolvers import mentions as mention_cases
+from resolvers.chat_acts import note
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, allows
 from resolvers.services import Services, utc_now
 from resolvers.text import checked
+from resolvers.word_filters import checked as filtered
 
 MAX_TEXT = 10_000  # characters
 
@@ -38,10 +41,11 @@ async def send(
 
     `extras` is what few messages have, checked by whoever gives it. The client's id makes a retry
     safe: the same id with the same content returns the first result, with other content raises
-    `Conflict`. Raises `NotFound`, `Forbidden`, `RateLimited` or `InvalidInput` besides.
+    `Conflict`. Raises `NotFound`, `Forbidden`, `RateLimited`, `InvalidInput` or `Filtered` besides.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
-    whom = mention_cases.named(text)
+    shown = await _let_through(services, viewer, chat_id, text, client_message_id)
+    whom = mention_cases.named(shown)
     if whom.everybody:
         extras = replace(extras, mentions_all=True)
     outcome = await services.sending.submit(
@@ -49,7 +53,7 @@ async def send(
             chat_id=chat_id,
             sender_id=viewer.user_id,
             client_message_id=client_message_id,
-            text=text,
+            text=shown,
             reply_to=reply_to,
             content_hash=content_hash(services, chat_id, text, reply_to, extras),
             extras=extras,
@@ -84,15 +88,26 @@ def _refusal(outcome: Outcome) -> Refusal:
 
 
 async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str) -> Message:
-    """Give one's own message another text; raises `NotFound`, `Forbidden` or `InvalidInput`."""
+    """Give one's own message another text.
+
+    Raises `NotFound`, `Forbidden`, `InvalidInput` or `Filtered`.
+    """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
     now = utc_now()
+    # Before the lock, since it may look something up; who may not edit is told that first.
+    refused: Filtered | None = None
+    try:
+        text = await filtered(services, key[0], text, path=["text"])
+    except Filtered as refusal:
+        refused = refusal
     async with changing(services, viewer, key[0]) as locked:
         message = await _visible(locked, key)
         if message.sender_id != viewer.user_id or message.kind == MessageKind.SYSTEM:
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
         if locked.me.silenced_until is not None and locked.me.silenced_until > now:
             raise Forbidden("You may not write in this chat at present.", path=["messageId"])
+        if refused is not None:
+            raise refused
         if message.text != text:
             await messages.edit(locked.connection, *key, text=text, now=now)
             await mention_cases.renew(locked, key, before=message.text, after=text)
@@ -117,7 +132,33 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
             await reactions.clear(locked.connection, key)
             await mentions.forget(locked.connection, key)
             await locked.record(EventKind.MESSAGE_DELETED, message_seq=key[1], now=now)
+            if not own:
+                await note(
+                    locked,
+                    ChatAct.MESSAGE_DELETED,
+                    now=now,
+                    subject_id=message.sender_id,
+                    message_seq=key[1],
+                )
     return key
+
+
+async def _let_through(
+    services: Services, viewer: Viewer, chat_id: UUID, text: str, client_message_id: UUID
+) -> str:
+    """Return a text as the word filters let it through; raises `Filtered`.
+
+    What was stored before a filter was set is answered as it was: its retry stores nothing. And who
+    is not in the chat goes on to be told no more than that.
+    """
+    try:
+        return await filtered(services, chat_id, text, path=["text"])
+    except Filtered:
+        async with services.db.reading() as connection:
+            inside = await members.of_chats(connection, viewer.user_id, [chat_id])
+            if inside and not await messages.is_sent(connection, viewer.user_id, client_message_id):
+                raise
+        return text
 
 
 async def _visible(locked: LockedChat, key: MessageKey) -> Message:

@@ -71,6 +71,9 @@ class Rate(Enum):
     CONFIRMATION_OF_ACCOUNT = "30/hour"
     JOIN_AS_GUEST_FROM_ADDRESS = "200/hour"  # a whole class behind one address
     REPORT = "40/day"
+    # By one person; each tells those who answer, and whoever is declined may ask elsewhere.
+    ASK_TO_JOIN = "30/hour;100/day"
+    BLOCK = "300/hour"  # by one person; each leaves an event
     # Wrong passwords: see resolvers/guessing.py.
     GUESS_FROM_ADDRESS = "5/minute;10/15minute;20/hour"
     GUESS_BY_STRANGERS = "20/15minute;60/hour"

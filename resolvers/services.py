@@ -1,6 +1,6 @@
 """What use-cases work with; constructed once, in `server/app.py`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from accounts.links import SignedLinks
@@ -16,6 +16,7 @@ from notify.letters import Letters
 from notify.mail import Sender, Transport
 from realtime.cursor import Cursors
 from realtime.node import Node
+from resolvers.filter_cache import FilterCache
 from resolvers.inboxes import Inboxes
 from resolvers.rates import Rates
 from resolvers.sending import Sending
@@ -70,7 +71,7 @@ class Post:
 class Services:
     """The database, this node's real-time side, the way in for messages, credentials, limits.
 
-    And mail.
+    And mail, and the word filters at hand.
     """
 
     db: Database
@@ -82,6 +83,7 @@ class Services:
     post: Post
     inboxes: Inboxes
     rules: AccountRules = AccountRules()
+    word_filters: FilterCache = field(default_factory=FilterCache)
     chat_rules: ChatRules = ChatRules()
 
 

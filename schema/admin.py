@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from models import audit, reports, sessions, sign_up, suspensions, users
+from models import audit, sessions, sign_up, suspensions, users
 from models.audit import Act
 from models.users import UserKind as StoredKind
 from resolvers import administration, invitations
@@ -31,10 +31,11 @@ from schema.connections import (
 from schema.context import Info
 from schema.ids import Kind, decode, encode
 from schema.moments import moment
-from schema.reports import ReportReason
+from schema.reported import Report, ReportConnection
 from schema.server_info import SignUpPolicy
 from schema.sessions import Session
-from schema.users import User, UserKind, users_by_ids
+from schema.users import User, UserKind
+from schema.word_filters import WordFilter, server_word_filters
 
 DEFAULT_PAGE = 50
 SESSIONS_SHOWN = 20  # of each account
@@ -190,45 +191,6 @@ class AuditFilter:
     until: datetime | None = strawberry.field(default=None, description="Before this moment.")
 
 
-async def _reporters(objects: Sequence["Report"], info: Info) -> list[User | None]:
-    return await users_by_ids(info.context, [each.row.reporter_id for each in objects])
-
-
-async def _reported(objects: Sequence["Report"], info: Info) -> list[User | None]:
-    return await users_by_ids(info.context, [each.row.subject_id for each in objects])
-
-
-@strawberry.type(description="What somebody has told about somebody.")
-class Report:
-    id: strawberry.ID = strawberry.field(description="Opaque and stable.")
-    reason: ReportReason = strawberry.field(description="What is wrong.")
-    text: str | None = strawberry.field(description="What happened.")
-    created_at: datetime = strawberry.field(description="When it was told.")
-    resolved_at: datetime | None = strawberry.field(description="When it was closed.")
-    note: str | None = strawberry.field(description="What the administrator noted who closed it.")
-    reporter: User | None = batched(_reporters, description="Who told it.")
-    subject: User | None = batched(_reported, description="About whom.")
-    row: strawberry.Private[reports.Report]
-
-    @classmethod
-    def of(cls, row: reports.Report) -> Self:
-        """Return a report as administrators see it."""
-        return cls(
-            id=strawberry.ID(encode(Kind.REPORT, row.id)),
-            reason=ReportReason(row.reason),
-            text=row.text,
-            created_at=row.created_at,
-            resolved_at=row.resolved_at,
-            note=row.note,
-            row=row,
-        )
-
-
-@strawberry.type(description="A page of reports, the newest first.")
-class ReportConnection(Connection[Report]):
-    pass
-
-
 @strawberry.type(description="Leave to sign up where not everybody may.")
 class Invitation:
     id: strawberry.ID = strawberry.field(description="Opaque and stable; it lets nobody in.")
@@ -376,6 +338,9 @@ class Admin:
     )
     reports: ReportConnection = strawberry.field(
         resolver=_reports, description="What people have told about others, the newest first."
+    )
+    word_filters: list[WordFilter] = strawberry.field(
+        resolver=server_word_filters, description="What is not to be written anywhere."
     )
     sign_up_policy: SignUpPolicy = strawberry.field(
         resolver=_sign_up_policy, description="Who may register."

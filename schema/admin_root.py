@@ -2,7 +2,7 @@
 
 import strawberry
 
-from schema import administration
+from schema import administration, word_filters
 from schema.admin import Admin, admin
 from schema.root import Mutation, Query
 
@@ -53,5 +53,10 @@ class AdminMutation(Mutation):
     )
     admin_resolve_report: administration.AdminResolveReportPayload = strawberry.mutation(
         resolver=administration.resolve_report,
-        description="Close a report.",
+        description="Close a report, and do something about it.",
+    )
+    admin_set_word_filters: word_filters.AdminSetWordFiltersPayload = strawberry.mutation(
+        resolver=word_filters.set_server_word_filters,
+        description="Say what is not to be written anywhere on this server, guests and bots "
+        "included. It holds within seconds, for what is written from then on.",
     )

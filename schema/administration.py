@@ -5,16 +5,18 @@ from typing import Annotated
 
 import strawberry
 
+from models.reports import ReportAction as StoredAction
 from models.sign_up import SignUpPolicy as StoredPolicy
 from resolvers import administration as use_cases
 from resolvers import invitations as invitation_use_cases
 from resolvers import reports as report_use_cases
 from resolvers import sign_up as sign_up_use_cases
-from schema.admin import AdminUser, Invitation, Report
+from schema.admin import AdminUser, Invitation
 from schema.context import Info
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode
 from schema.moments import moment
+from schema.reported import Report, ReportAction
 from schema.server_info import SignUpPolicy
 
 
@@ -77,6 +79,9 @@ class AdminResolveReportInput:
     report_id: strawberry.ID = strawberry.field(description="The report.")
     note: str | None = strawberry.field(
         default=None, description="What was done about it, up to 500 characters."
+    )
+    action: ReportAction = strawberry.field(
+        default=ReportAction.NONE, description="What to do about it now."
     )
 
 
@@ -249,6 +254,7 @@ async def resolve_report(
         info.context.signed_in,
         report_id=decode(Kind.REPORT, input.report_id, path="reportId"),
         note=input.note,
+        action=StoredAction[input.action.name],
         client=info.context.client,
     )
     return AdminResolveReportPayload(report=Report.of(row))

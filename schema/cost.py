@@ -54,10 +54,17 @@ LISTS = {
     "AuditEntry.details": 2,
     "Chat.guestLinks": 2,  # most chats have none
     "Message.mentions": 2,  # most messages name nobody
+    "Chat.joinLinks": 2,
+    "Chat.wordFilters": 2,
+    "Admin.wordFilters": MAX_PAGE,
+    "AdminSetWordFiltersPayload.wordFilters": MAX_PAGE,
+    "ChatActEntry.details": 2,
+    "ReportEvidence.messages": 6,
     "Message.reactions": 2,  # most messages have none
     "TransferOwnershipPayload.memberships": 2,
     "ReceiptSummary.readBy": 20,  # most chats have fewer people, none shows more than 100
     "Viewer.sessions": 20,
+    "Viewer.joinRequests": 5,
 }
 LIST = 10
 # Fields with which the schema tells of itself, which cost as much as one that reads what is stored:

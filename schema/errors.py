@@ -75,6 +75,9 @@ class ErrorCode(Enum):
     CONFLICT = strawberry.enum_value(
         "CONFLICT", description="It contradicts what is stored, such as a reused client id."
     )
+    FILTERED = strawberry.enum_value(
+        "FILTERED", description="A word filter of the chat or the server refuses the text."
+    )
     CHAT_FULL = strawberry.enum_value(
         "CHAT_FULL", description="The chat has as many members as it may have."
     )

@@ -67,6 +67,11 @@ class MemberRoleChanged(Event):
     membership: Membership = strawberry.field(description="Their place in the chat.")
 
 
+@strawberry.type(description="Somebody may only read in the chat for a while, or write again.")
+class MemberSilenced(Event):
+    membership: Membership = strawberry.field(description="Their place in the chat.")
+
+
 @strawberry.type(description="A message was sent. Its sender has read everything up to it.")
 class MessageSent(Event):
     message: Message = strawberry.field(description="The message, as it is now.")
@@ -128,6 +133,25 @@ class SettingsChanged(Event):
     )
 
 
+@strawberry.type(description="The viewer blocks somebody now, or no longer; nobody else is told.")
+class BlocksChanged(Event):
+    user: User = strawberry.field(description="Whom; `viewerBlocks` says which.")
+
+
+@strawberry.type(
+    description="Others than before wait to be let into a chat whose requests the viewer answers; "
+    "told to the owner and to admins, 50 at most."
+)
+class JoinRequestsChanged(Event):
+    chat_id: strawberry.ID = strawberry.field(description="The chat's id.")
+
+
+@strawberry.type(description="The viewer's request to be let into a chat was answered.")
+class JoinRequestAnswered(Event):
+    request_id: strawberry.ID = strawberry.field(description="The request's id.")
+    approved: bool = strawberry.field(description="Whether they are in the chat now.")
+
+
 @strawberry.type(description="The viewer has other folders, or other chats in them.")
 class FoldersChanged(Event):
     folders: list[Folder] = batched(
@@ -182,6 +206,7 @@ EVENT_TYPES: list[type[Event]] = [
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
+    MemberSilenced,
     MessageSent,
     MessageEdited,
     MessageDeleted,
@@ -191,6 +216,9 @@ EVENT_TYPES: list[type[Event]] = [
     SessionEnded,
     ProfileChanged,
     SettingsChanged,
+    BlocksChanged,
+    JoinRequestsChanged,
+    JoinRequestAnswered,
     FoldersChanged,
     ViewerMembershipChanged,
     CursorAdvanced,

@@ -12,14 +12,18 @@ from schema.chats import Chat
 from schema.context import Info
 from schema.cursor import Cursor
 from schema.event_types import (
+    BlocksChanged,
     ChatChanged,
     ChatCreated,
     CursorAdvanced,
     Event,
     FoldersChanged,
+    JoinRequestAnswered,
+    JoinRequestsChanged,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
+    MemberSilenced,
     MessageDeleted,
     MessageEdited,
     MessageSent,
@@ -75,6 +79,7 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.MemberJoined: _with_membership(MemberJoined),
     events.MemberLeft: _with_membership(MemberLeft),
     events.MemberRoleChanged: _with_membership(MemberRoleChanged),
+    events.MemberSilenced: _with_membership(MemberSilenced),
     events.MessageSent: _with_message(MessageSent),
     events.MessageEdited: _with_message(MessageEdited),
     events.MessageDeleted: _deleted,
@@ -102,6 +107,15 @@ _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Even
     events.SessionEnded: _ended,
     events.ProfileChanged: lambda event, common: ProfileChanged(user=User.of(event.user), **common),
     events.SettingsChanged: lambda _, common: SettingsChanged(**common),
+    events.BlocksChanged: lambda event, common: BlocksChanged(user=User.of(event.user), **common),
+    events.JoinRequestsChanged: lambda event, common: JoinRequestsChanged(
+        chat_id=strawberry.ID(encode(Kind.CHAT, event.chat_id)), **common
+    ),
+    events.JoinRequestAnswered: lambda event, common: JoinRequestAnswered(
+        request_id=strawberry.ID(encode(Kind.JOIN_REQUEST, event.request_id)),
+        approved=event.approved,
+        **common,
+    ),
     events.FoldersChanged: lambda _, common: FoldersChanged(**common),
     events.ViewerMembershipChanged: _kept,
 }

@@ -29,6 +29,8 @@ class Kind(Enum):
     REPORT = b"r"
     AUDIT_ENTRY = b"a"
     EXPORT = b"x"
+    JOIN_LINK = b"j"
+    JOIN_REQUEST = b"q"
     FOLDER = b"f"
 
 

@@ -128,6 +128,10 @@ class Membership(Node):
     permissions: list[ChatPermission] = strawberry.field(
         description="What their role covers in this kind of chat. None of it for who has left."
     )
+    silenced_until: datetime | None = strawberry.field(
+        description="Until when they only read; null if they may write as their role may. In the "
+        "year 9999 for until somebody lets them write again."
+    )
     user: User = batched(_users, known="known_user", description="Who it is.")
     row: strawberry.Private[members.Member]
     # Whether the chat is small enough for its members to see each other's pointers.
@@ -176,9 +180,21 @@ class Membership(Node):
             muted_until=None,
             archived=None,
             pinned=None,
+            silenced_until=_silenced_until(row, chat),
             permissions=permissions_of(chat, row) if row.left_seq is None else [],
             row=row,
         )
+
+
+def _silenced_until(row: members.Member, chat: chats.Chat) -> datetime | None:
+    """Return until when a member only reads.
+
+    Of a direct chat never: there it comes of a block, of which nobody is told.
+    """
+    until = row.silenced_until
+    if until is None or chat.kind == chats.ChatKind.DIRECT or until <= utc_now():
+        return None
+    return until
 
 
 @strawberry.type(description="A page of a chat's members, in the order in which they came.")

@@ -20,6 +20,7 @@ PACES: dict[str, Pace] = {
     "Mutation.markDelivered": Pace.HINTING,
     "Mutation.createChat": Pace.INVITING,
     "Mutation.addMembers": Pace.INVITING,
+    "Mutation.joinChat": Pace.INVITING,
     "Mutation.register": Pace.ENTERING,
     "Mutation.logIn": Pace.ENTERING,
     "Mutation.refreshSession": Pace.ENTERING,

@@ -21,6 +21,7 @@ from schema.context import Info
 from schema.event_types import Event
 from schema.events import subscribe_events
 from schema.ids import Kind, decode, decode_message, kind_of
+from schema.joining_root import JoiningMutations, JoiningQueries
 from schema.keeping_root import KeepingMutations
 from schema.message_root import MessageMutations
 from schema.moderation_root import ModerationMutations
@@ -76,7 +77,7 @@ async def _of_kind(info: Info, kind: Kind, ids: Sequence[strawberry.ID]) -> Sequ
 
 
 @strawberry.type(description="What can be asked.")
-class Query:
+class Query(JoiningQueries):
     viewer: viewer_fields.Viewer | None = strawberry.field(
         resolver=viewer_fields.viewer, description="The signed-in person; null when nobody is."
     )
@@ -108,6 +109,7 @@ class Query:
 class Mutation(
     # The last one's fields come first.
     ModerationMutations,
+    JoiningMutations,
     MessageMutations,
     BotMutations,
     KeepingMutations,

@@ -40,11 +40,22 @@ TYPES: dict[str, BotScope] = {
     "MessageConnection": BotScope.MESSAGES_READ,
     "MessageEdge": BotScope.MESSAGES_READ,
     "ReactionGroup": BotScope.MESSAGES_READ,
+    "JoinLink": BotScope.CHATS_READ,
+    "WordFilter": BotScope.CHATS_READ,
     "SystemMessage": BotScope.MESSAGES_READ,
     "ReceiptSummary": BotScope.MEMBERS_READ,
     "Membership": BotScope.MEMBERS_READ,
     "MemberConnection": BotScope.MEMBERS_READ,
     "MembershipEdge": BotScope.MEMBERS_READ,
+    "Ban": BotScope.MEMBERS_READ,
+    "BanConnection": BotScope.MEMBERS_READ,
+    "BanEdge": BotScope.MEMBERS_READ,
+    "JoinRequest": BotScope.MEMBERS_READ,
+    "JoinRequestConnection": BotScope.MEMBERS_READ,
+    "JoinRequestEdge": BotScope.MEMBERS_READ,
+    "ChatActEntry": BotScope.MEMBERS_READ,
+    "ChatActConnection": BotScope.MEMBERS_READ,
+    "ChatActEntryEdge": BotScope.MEMBERS_READ,
 }
 
 # What tells a bot no more than that what it has done is done.

@@ -44,6 +44,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MemberJoined": _EVENT | {"membership"},
     "MemberLeft": _EVENT | {"membership"},
     "MemberRoleChanged": _EVENT | {"membership"},
+    "MemberSilenced": _EVENT | {"membership"},
     "MessageSent": _EVENT | {"message"},
     "MessageEdited": _EVENT | {"message"},
     "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
@@ -55,6 +56,9 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "ProfileChanged": _EVENT | {"user"},
     # `settings` belong to the viewer, so they are asked for by each.
     "SettingsChanged": _EVENT,
+    "BlocksChanged": _EVENT | {"user"},
+    "JoinRequestsChanged": _EVENT | {"chatId"},
+    "JoinRequestAnswered": _EVENT | {"requestId", "approved"},
     "FoldersChanged": _EVENT,
     "ViewerMembershipChanged": _EVENT - {"chat"},
     "CursorAdvanced": _EVENT,
@@ -76,7 +80,16 @@ SHAREABLE: dict[str, frozenset[str]] = {
         }
     ),
     "Membership": frozenset(
-        {"id", "role", "joinedAt", "deliveredSeq", "readSeq", "permissions", "user"}
+        {
+            "id",
+            "role",
+            "joinedAt",
+            "deliveredSeq",
+            "readSeq",
+            "silencedUntil",
+            "permissions",
+            "user",
+        }
     ),
     "Message": frozenset(
         {

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import strawberry
 
-from models import users
+from models import blocks, users
 from models.user_words import Entry
 from resolvers import users as use_cases
 from resolvers.services import utc_now
+from schema.batching import batched
 from schema.connections import (
     After,
     Connection,
@@ -59,6 +60,15 @@ class UserKind(Enum):
     BOT = strawberry.enum_value("bot", description="A program of somebody's.")
 
 
+async def _viewer_blocks(objects: Sequence["User"], info: Info) -> list[bool]:
+    viewer = info.context.viewer
+    if viewer is None:  # somebody who is signing in right now
+        return [False] * len(objects)
+    async with info.context.db.reading() as db:
+        blocked = await blocks.blocked_by(db, viewer.user_id, [user.row.id for user in objects])
+    return [user.row.id in blocked for user in objects]
+
+
 @strawberry.type(description="A person, as others see them.")
 class User(Node):
     handle: str = strawberry.field(description="Their unique name: lower-case a–z, 0–9, _.")
@@ -74,6 +84,11 @@ class User(Node):
     )
     deactivated: bool = strawberry.field(
         description="Whether the account is suspended or deleted: nobody is there to read."
+    )
+    viewer_blocks: bool = batched(
+        _viewer_blocks,
+        description="Whether the viewer blocks them. In groups their messages arrive all the same: "
+        "fold them.",
     )
     row: strawberry.Private[users.User]
 

@@ -10,7 +10,9 @@ from models.errors import Unauthenticated
 from models.sessions import SHOWN
 from resolvers import second_factors
 from resolvers import sessions as session_use_cases
+from resolvers.join_links import MAX_ASKED
 from resolvers.services import utc_now
+from schema.blocks import viewer_blocks
 from schema.bots import Bot, viewer_bots
 from schema.chat_lists import ChatFilter, viewer_chats
 from schema.chats import Chat, ChatConnection, viewer_self_chat
@@ -21,10 +23,11 @@ from schema.deletions import deletion_due_at
 from schema.emails import email_verified
 from schema.exports import DataExport, viewer_exports
 from schema.folders import Folder, viewer_folders
+from schema.joining import JoinRequest, viewer_join_requests
 from schema.second_factors import SecondFactors
 from schema.sessions import Session
 from schema.settings import Settings, viewer_settings
-from schema.users import User
+from schema.users import User, UserConnection
 
 _FILTER = strawberry.argument(description="Which chats to list.")
 
@@ -120,6 +123,15 @@ class Viewer:
     )
     folders: list[Folder] = strawberry.field(
         resolver=viewer_folders, description="Their folders, in their order."
+    )
+    blocks: UserConnection = strawberry.field(
+        resolver=viewer_blocks,
+        description="Whom they block; they are not told. Who registered first comes first.",
+    )
+    join_requests: list[JoinRequest] = strawberry.field(
+        resolver=viewer_join_requests,
+        description=f"The chats they have asked to be let into, the newest first, {MAX_ASKED} at "
+        "most.",
     )
     bots: list[Bot] = strawberry.field(
         resolver=viewer_bots, description="The bots they have made, the oldest first."

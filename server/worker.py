@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import structlog
 
-from models import events, exports, leases, sessions, signing_keys, tickets
+from models import events, exports, join_requests, leases, sessions, signing_keys, tickets
 from realtime.tasks import heed_cancellation
-from resolvers import administration, erasing, exporting, guests, mails
+from resolvers import administration, erasing, exporting, guests, mails, reports
+from resolvers.join_links import DECLINED_FOR
 from resolvers.services import Services, utc_now
 from server.settings import Settings
 
@@ -97,6 +98,22 @@ async def reinstate(services: Services, _: Settings) -> None:
         log.info("users_reinstated", count=count)
 
 
+async def prune_reports(services: Services, _: Settings) -> None:
+    """Delete reports that were closed long ago, with the messages that were kept for them."""
+    if count := await reports.prune(services):
+        log.info("reports_pruned", count=count)
+
+
+async def prune_join_requests(services: Services, _: Settings) -> None:
+    """Delete requests that were declined long enough ago for their makers to ask again."""
+    before = utc_now() - DECLINED_FOR
+    while True:
+        async with services.db.writing() as connection:
+            pruned = await join_requests.prune(connection, before=before, limit=BATCH)
+        if pruned < BATCH:
+            return
+
+
 async def make_exports(services: Services, _: Settings) -> None:
     """Make the exports that people have asked for."""
     while await exporting.make_next(services):
@@ -141,6 +158,8 @@ JOBS = [
     Job("prune_signing_keys", timedelta(minutes=10), prune_signing_keys),
     Job("make_exports", timedelta(seconds=5), make_exports, timeout=EXPORT_TIMEOUT),
     Job("erase_accounts", timedelta(minutes=1), erase_accounts),
+    Job("prune_reports", timedelta(hours=1), prune_reports),
+    Job("prune_join_requests", timedelta(hours=1), prune_join_requests),
     Job("prune_exports", timedelta(minutes=10), prune_exports),
 ]
 

@@ -14,21 +14,30 @@ from accounts import password_rules, tokens
 from models import errors, events
 from models.bots import BotScope
 from models.reactions import MAX_KINDS
+from models.word_filters import MAX_PATTERN
 from realtime import connection, feed, hub, mailbox, protocol, wire
 from realtime.protocol import CloseCode
 from resolvers import (
+    bans,
+    blocks,
     chats,
     confirmation,
     emails,
+    evidence,
+    filter_cache,
     guests,
+    join_links,
+    joining,
     log_in_challenges,
     messages,
     names,
     passwords,
     profiles,
     reactions,
+    reports,
     typing,
     users,
+    word_filters,
 )
 from resolvers.passkey_challenges import CHALLENGE_LASTS
 from resolvers.rates import Rate
@@ -152,6 +161,18 @@ def test_the_table_has_the_limits_of_the_code():
         "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),
         "characters of a reaction": str(reactions.MAX_EMOJI),
+        "open [links](#coming-in) into a chat, uses of one": (
+            f"{join_links.MAX_LINKS}, {join_links.MAX_USES}"
+        ),
+        "requests to be let into a chat that wait, of one person": (
+            f"{join_links.MAX_PENDING}, {join_links.MAX_ASKED}"
+        ),
+        "bans of a chat": str(bans.MAX_BANS),
+        "people whom one person blocks": str(blocks.MAX_BLOCKS),
+        "[word filters](#word-filters) of a chat, patterns among them": (
+            f"{word_filters.MAX_FILTERS}, {word_filters.MAX_PATTERNS}"
+        ),
+        "characters of a word filter": str(MAX_PATTERN),
         "different reactions to a message": str(MAX_KINDS),
         "people added to a chat at once": str(chats.MAX_ADDED_AT_ONCE),
         "characters of a display name": str(names.MAX_NAME),
@@ -194,6 +215,22 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("Resuming", "by default {} days", Settings.model_fields["log_days"].default),
         ("Guests", "open for {} hours", guests.LINK_LIFETIME / timedelta(hours=1)),
         ("Guests", "{} days at most", guests.MAX_LINK_LIFETIME / timedelta(days=1)),
+        ("Coming in", "in {} days at the latest", join_links.MAX_LIFETIME / timedelta(days=1)),
+        ("Coming in", "has {} open links", join_links.MAX_LINKS),
+        ("Coming in", "again after {} days", join_links.DECLINED_FOR / timedelta(days=1)),
+        ("Coming in", "a chat {} may wait", join_links.MAX_PENDING),
+        ("Coming in", "one person for {} chats", join_links.MAX_ASKED),
+        ("Coming in", "more than {} times an hour", Rate.ASK_TO_JOIN.items[0].amount),
+        ("Coming in", "the admins, {} of them at most", joining.KEEPERS_TOLD),
+        ("Word filters", "up to {} filters", word_filters.MAX_FILTERS),
+        ("Word filters", "there are {} at most", word_filters.MAX_PATTERNS),
+        ("Word filters", "within {} seconds", filter_cache.RECHECKED),
+        ("Blocks", "blocks {} at most", blocks.MAX_BLOCKS),
+        ("Reports", "up to {} messages before", evidence.BEFORE),
+        ("Reports", "and {} after it", evidence.AFTER),
+        ("Reports", "({} characters of each)", evidence.MAX_AROUND),
+        ("Reports", "kept for {} days", reports.KEPT_FOR / timedelta(days=1)),
+        ("Reports", "reports {} times a day", Rate.REPORT.items[0].amount),
         ("Administrators", "{} seconds later", authentication.RECHECK_AFTER),
         ("Names", "for {} days nobody but", profiles.HELD_FOR / timedelta(days=1)),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),

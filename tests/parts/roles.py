@@ -40,6 +40,19 @@ async def guest_link(owner: Person, chat_id: str, **more: Any) -> tuple[str, str
     return payload["guestLink"]["id"], payload["token"]
 
 
+async def join_link(owner: Person, chat_id: str, **more: Any) -> tuple[str, str]:
+    """Return the id and the token of a new link for people with an account."""
+    payload = await owner.done("createJoinLink", "joinLink { id } token", chatId=chat_id, **more)
+    return payload["joinLink"]["id"], payload["token"]
+
+
+async def join_request(person: Person, token: str) -> str:
+    """Ask to be let in by a link, and return the request's id."""
+    payload = await person.done("joinChat", "joinRequest { id }", token=token)
+    request_id: str = payload["joinRequest"]["id"]
+    return request_id
+
+
 async def guest(server: Running, token: str, name: str = "Gast") -> Person:
     """Return the client of a guest who came by a link."""
     person = server.person()

@@ -10,6 +10,7 @@ from models import events as log_table
 from models import log_state
 from models.database import Database
 from realtime.loading import load
+from tests.parts.roles import join_link, join_request
 
 QUERY = """
 query($first: Int!) { viewer {
@@ -75,6 +76,48 @@ async def test_fifty_chats_take_no_more_statements_than_one(server):
     # levels may or may not meet in one batch, so fewer is possible.
     assert await count(1) <= 16
     assert await count(50) <= 16
+
+
+ORDER = """
+query($first: Int!) { viewer { chats(first: $first) { nodes {
+  joinLinks { uses createdBy { handle viewerBlocks } }
+  joinRequests { nodes { chatTitle user { handle } } }
+  bans { nodes { user { handle } bannedBy { handle } } }
+  wordFilters { pattern }
+  auditLog(first: 2) { nodes { act actor { handle } subject { handle } } }
+} } } }
+"""
+
+
+@pytest.mark.timeout(120)
+async def test_the_order_of_twenty_chats_takes_no_more_statements_than_that_of_one(server):
+    ana, ben, cleo = [await server.registered(name) for name in ("ana", "ben", "cleo")]
+    for number in range(20):
+        chat_id = await ana.group(f"Chat {number}", ben)
+        _, token = await join_link(ana, chat_id, requiresApproval=True)
+        await join_request(cleo, token)
+        await ana.done("banMember", "", chatId=chat_id, userId=ben.user_id)
+        filters = [{"pattern": "word"}]
+        await ana.done("setWordFilters", "", chatId=chat_id, filters=filters)
+    up_to_date = asyncio.Event()
+    server.program.services.node.tailer.at_boundary(up_to_date.set)
+    await up_to_date.wait()
+
+    async def count(first):
+        with statements(server.program.services.db) as seen:
+            data = await ana.ask(ORDER, first=first)
+        nodes = data["viewer"]["chats"]["nodes"]
+        assert len(nodes) == first
+        for chat in nodes:
+            assert chat["joinRequests"]["nodes"][0]["user"] == {"handle": "cleo"}
+            assert chat["bans"]["nodes"][0]["user"] == {"handle": "ben"}
+            assert chat["wordFilters"] == [{"pattern": "word"}]
+            acts = [each["act"] for each in chat["auditLog"]["nodes"]]
+            assert acts == ["WORD_FILTERS_SET", "MEMBER_BANNED"]
+        return len(seen)
+
+    one = await count(1)
+    assert await count(20) <= one
 
 
 @pytest.mark.timeout(120)

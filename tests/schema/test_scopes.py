@@ -16,6 +16,10 @@ SCHEMA = build_schema()._schema
 FREE_TYPES = {
     "Query", "Mutation", "Subscription",
     "PageInfo", "Server", "Limits", "Viewer", "Session", "User", "UserConnection", "UserEdge",
+    # Details of what is protected.
+    "ChatActDetail",
+    # Where a link leads to, which bots do not ask.
+    "JoinLinkPreview",
     # A person's own, which bots have none of.
     "Bot", "BotToken", "GuestLink", "DataExport", "SecondFactors", "Passkey", "LogInChallenge",
     # Of a person: what they set for themselves, and what stands beside their name.
@@ -24,6 +28,7 @@ FREE_TYPES = {
     "RequestError", "TooLongError", "RateLimitedError",
     # Told to who may listen to `events` and `typing`, which takes messages:read.
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
+    "MemberSilenced", "BlocksChanged", "JoinRequestsChanged", "JoinRequestAnswered",
     "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
     "ProfileChanged", "SettingsChanged", "FoldersChanged", "ViewerMembershipChanged",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",
@@ -32,7 +37,8 @@ FREE_TYPES = {
 # Payloads with tokens and challenges, of mutations that bots have none of, and with an address, for
 # who has a code that was mailed there.
 TELLING_SECRETS = {
-    "AuthPayload", "LogInPayload", "CreateGuestLinkPayload", "CreateBotTokenPayload",
+    "AuthPayload", "LogInPayload", "CreateGuestLinkPayload", "CreateJoinLinkPayload",
+    "CreateBotTokenPayload",
     "BeginPasskeyLogInPayload", "BeginPasskeyRegistrationPayload",
     "FinishPasskeyRegistrationPayload", "BeginPasskeyConfirmationPayload", "BeginTotpPayload",
     "ConfirmTotpPayload", "RegenerateRecoveryCodesPayload",

@@ -29,6 +29,9 @@ class Thing(enum.Enum):
     INVITATION = ("invitation", Kind.INVITATION)
     REPORT = ("report", Kind.REPORT)
     AUDIT_ENTRY = ("audit entry", Kind.AUDIT_ENTRY)
+    JOIN_LINK = ("join link", Kind.JOIN_LINK)
+    JOIN_REQUEST = ("join request", Kind.JOIN_REQUEST)
+    OWN_REQUEST = ("one's own join request", Kind.JOIN_REQUEST)
 
     @property
     def kind(self) -> Kind:
@@ -75,6 +78,7 @@ EXAMPLES: dict[str, list[Example]] = {
     "Query.user": _of(handle="ana"),
     "Query.users": _of(search="a"),
     "Query.chat": _of(id=CHAT),
+    "Query.joinLink": _of(token="nothing"),
     "Query.node": [Example({"id": thing}) for thing in _NODES],
     "Query.nodes": [Example({"ids": [thing]}) for thing in _NODES],
     "Chat.message": [
@@ -123,11 +127,25 @@ EXAMPLES: dict[str, list[Example]] = {
     ),
     "Mutation.createGuestLink": _input(chatId=CHAT),
     "Mutation.revokeGuestLink": _input(linkId=GUEST_LINK),
+    "Mutation.createJoinLink": _input(chatId=CHAT),
+    "Mutation.revokeJoinLink": _input(linkId=Thing.JOIN_LINK),
+    "Mutation.joinChat": _input(token="nothing"),
+    "Mutation.answerJoinRequest": _input(requestId=Thing.JOIN_REQUEST, answer="APPROVE"),
+    "Mutation.withdrawJoinRequest": _input(requestId=Thing.OWN_REQUEST),
+    "Mutation.banMember": _input(chatId=CHAT, userId=USER),
+    "Mutation.unbanMember": _input(chatId=CHAT, userId=USER),
+    "Mutation.silenceMember": _input(chatId=CHAT, userId=USER),
+    "Mutation.unsilenceMember": _input(chatId=CHAT, userId=USER),
+    "Mutation.setWordFilters": _input(chatId=CHAT, filters=[{"pattern": "walk"}]),
+    "Mutation.blockUser": _input(userId=USER),
+    "Mutation.unblockUser": _input(userId=USER),
     "Mutation.createBot": _input(handle="walker", displayName="Walker", scopes=["CHATS_READ"]),
     "Mutation.createBotToken": _input(botId=BOT, name="Walk", scopes=["CHATS_READ"]),
     "Mutation.revokeBotToken": _input(tokenId=BOT_TOKEN),
     "Mutation.deleteBot": _input(botId=BOT),
     "Mutation.reportUser": _input(userId=USER, reason="SPAM"),
+    "Mutation.reportMessage": _input(messageId=MESSAGE, reason="SPAM"),
+    "Mutation.reportChat": _input(chatId=CHAT, reason="SPAM"),
     "Mutation.createChat": _input(kind="GROUP", title="Walk", memberIds=[USER]),
     "Mutation.updateChat": _input(chatId=CHAT, title="Walked"),
     "Mutation.addMembers": _input(chatId=CHAT, userIds=[USER]),

@@ -60,6 +60,15 @@ async def remove(stage: Stage, asking: Asking) -> None:
     )
 
 
+async def ban(stage: Stage, asking: Asking) -> None:
+    await stage.ana.done(
+        "banMember",
+        "ban { bannedAt }",
+        chatId=stage.secret[Thing.CHAT],
+        userId=asking.person.user_id,
+    )
+
+
 async def newcomer(stage: Stage) -> Asking:
     """Somebody who is in the chat, and came after the message."""
     asking = await member_for_now(stage)
@@ -133,6 +142,7 @@ async def suspend(stage: Stage, asking: Asking) -> None:
 ROLES = [
     Role("outsider", outsider, UNSEEN),
     Role("ex-member", member_for_now, UNSEEN, then=remove),
+    Role("banned", member_for_now, UNSEEN, then=ban),
     Role("newcomer", newcomer, UNSEEN),
     Role("guest", guest, UNSEEN | KIND_REFUSED),
     Role("bot", bot, UNSEEN | KIND_REFUSED),
@@ -141,8 +151,3 @@ ROLES = [
     Role("revoked session", owner, SHUT_OUT, then=revoke),
     Role("anonymous", anonymous, SHUT_OUT),
 ]
-
-# Rows of the matrix whose role does not exist yet, and what it waits for.
-WAITING = {
-    "banned": "bans, which come with moderation",
-}

@@ -13,7 +13,7 @@ from models.passkeys import Passkey
 from resolvers.services import utc_now
 from schema.ids import Kind, decode, encode, encode_message
 from tests.parts.people import Person
-from tests.parts.roles import administrator, guest_link
+from tests.parts.roles import administrator, guest_link, join_link, join_request
 from tests.parts.running import Running
 from tests.security.examples import Thing
 
@@ -80,6 +80,9 @@ async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
     link_id, _ = await guest_link(owner, chat_id)
     folder = await owner.done("createFolder", "folder { id }", name="Mine", chatIds=[chat_id])
     bot_id, token_id = await _bot(owner)
+    join_link_id, token = await join_link(owner, chat_id, requiresApproval=True)
+    _, elsewhere = await join_link(friend, await friend.group("Elsewhere"), requiresApproval=True)
+    asking = await server.registered(f"asking{uuid.uuid4().hex[:16]}")
     return {
         Thing.USER: friend.user_id,
         Thing.CHAT: chat_id,
@@ -90,6 +93,9 @@ async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
         Thing.FOLDER: folder["folder"]["id"],
         Thing.BOT: bot_id,
         Thing.BOT_TOKEN: token_id,
+        Thing.JOIN_LINK: join_link_id,
+        Thing.JOIN_REQUEST: await join_request(asking, token),
+        Thing.OWN_REQUEST: await join_request(owner, elsewhere),
         **await _rows(server, owner),
     }
 

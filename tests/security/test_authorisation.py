@@ -14,7 +14,7 @@ from tests.parts import record
 from tests.security.asking import TRANSPORTS, OverHttp, verdict
 from tests.security.examples import EXAMPLES, NODES, PUBLIC, Thing
 from tests.security.fields import core, document, fields
-from tests.security.roles import ROLES, WAITING, Role, anonymous, outsider
+from tests.security.roles import ROLES, Role, anonymous, outsider
 from tests.security.stage import Asking, Stage, belongings, nothing
 from tests.security.walk import cases, walk
 
@@ -91,11 +91,6 @@ async def test_what_only_administrators_have_does_not_exist_for_others(sqlite_se
             for name in theirs.type_map.keys() - everybodys.type_map.keys():
                 query = f'{{ __type(name: "{name}") {{ name }} }}'
                 assert await transport.ask(query, {}) == {"data": {"__type": None}}
-
-
-@pytest.mark.parametrize("name", WAITING)
-def test_roles_that_are_to_come(name):
-    assert name not in {role.name for role in ROLES}, "it came: take it out of WAITING"
 
 
 @pytest.mark.timeout(120)

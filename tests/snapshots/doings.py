@@ -169,6 +169,26 @@ async def remove_member(scene: Scene, who: Person, each: Doing) -> None:
 
 
 @doing
+async def ban_member(scene: Scene, who: Person, each: Doing) -> None:
+    user_id = _of(scene.people, each.second).user_id
+    mutation = "unbanMember" if each.second % 3 == 0 else "banMember"
+    await scene.try_(who, mutation, chatId=_of(scene.chats, each.first), userId=user_id)
+
+
+@doing
+async def silence_member(scene: Scene, who: Person, each: Doing) -> None:
+    user_id = _of(scene.people, each.second).user_id
+    mutation = "unsilenceMember" if each.second % 4 == 0 else "silenceMember"
+    await scene.try_(who, mutation, chatId=_of(scene.chats, each.first), userId=user_id)
+
+
+@doing
+async def block(scene: Scene, who: Person, each: Doing) -> None:
+    mutation = "unblockUser" if each.second % 2 else "blockUser"
+    await scene.try_(who, mutation, userId=_of(scene.people, each.first).user_id)
+
+
+@doing
 async def leave_chat(scene: Scene, who: Person, each: Doing) -> None:
     """An owner who leaves gives their role to somebody else."""
     await scene.try_(who, "leaveChat", chatId=_of(scene.chats, each.first))

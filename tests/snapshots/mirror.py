@@ -17,7 +17,7 @@ MESSAGE = """
     reactions { emoji count } viewerReactions
     kind system { what count text seconds subject { id } }
 """
-MEMBERSHIP = "id role deliveredSeq readSeq user { id }"
+MEMBERSHIP = "id role deliveredSeq readSeq silencedUntil user { id }"
 DETAILS = (
     "kind",
     "title",
@@ -45,7 +45,7 @@ FOLDERS = "folders { id name chatIds }"
 SNAPSHOT = f"""
     {{ viewer {{
         cursor unreadCount user {{ id {PROFILE} }} settings {{ {SETTINGS} }}
-        sessions {{ id deviceName }} {FOLDERS}
+        sessions {{ id deviceName }} {FOLDERS} blocks {{ nodes {{ id }} }}
         chats(first: 20) {{ nodes {{ {CHAT} }} }}
     }} }}
 """
@@ -62,6 +62,7 @@ def state_of(viewer: Any) -> State:
         "user": viewer["user"],
         "settings": viewer["settings"],
         "folders": viewer["folders"],
+        "blocks": {each["id"] for each in viewer["blocks"]["nodes"]},
         "chats": {chat["id"]: _chat_state(chat) for chat in viewer["chats"]["nodes"]},
     }
 
@@ -137,6 +138,7 @@ class Mirror:
     user: State
     settings: State
     folders: list[State]
+    blocks: set[str]
     chats: dict[str, ChatMirror] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
 
@@ -151,6 +153,7 @@ class Mirror:
             user=viewer["user"],
             settings=viewer["settings"],
             folders=viewer["folders"],
+            blocks={each["id"] for each in viewer["blocks"]["nodes"]},
             chats={chat["id"]: ChatMirror.of(chat) for chat in viewer["chats"]["nodes"]},
             sessions={each["id"]: each["deviceName"] for each in viewer["sessions"]},
         )
@@ -175,6 +178,7 @@ class Mirror:
             "user": self.user,
             "settings": self.settings,
             "folders": self.folders,
+            "blocks": self.blocks,
             "chats": chats,
         }
 
@@ -238,6 +242,12 @@ async def _member_role_changed(mirror: Mirror, chat: ChatMirror | None, event: A
         chat.members[membership["id"]]["role"] = membership["role"]
 
 
+async def _member_silenced(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    membership = event["membership"]
+    if chat is not None and membership["id"] in chat.members:
+        chat.members[membership["id"]]["silencedUntil"] = membership["silencedUntil"]
+
+
 async def _message_sent(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
     message = event["message"]
     if chat is not None:
@@ -288,6 +298,15 @@ async def _settings_changed(mirror: Mirror, chat: ChatMirror | None, event: Any)
     mirror.settings = event["settings"]
 
 
+async def _blocks_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    user = event["user"]
+    (mirror.blocks.add if user["viewerBlocks"] else mirror.blocks.discard)(user["id"])
+
+
+async def _join_requests_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    """Nothing that the snapshot has: who shows the requests fetches them anew."""
+
+
 async def _folders_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
     mirror.folders = event["folders"]
 
@@ -306,6 +325,7 @@ KINDS: dict[str, Kind] = {
     "MemberJoined": Kind(_ABOUT_MEMBER, _member_joined),
     "MemberLeft": Kind(_ABOUT_MEMBER, _member_left),
     "MemberRoleChanged": Kind(_ABOUT_MEMBER, _member_role_changed),
+    "MemberSilenced": Kind(_ABOUT_MEMBER, _member_silenced),
     "MessageSent": Kind(_ABOUT_MESSAGE, _message_sent),
     "MessageEdited": Kind(_ABOUT_MESSAGE, _message_changed),
     "MessageDeleted": Kind("messageId", _message_deleted),
@@ -315,6 +335,9 @@ KINDS: dict[str, Kind] = {
     "SessionEnded": Kind("sessionId", _session_ended),
     "ProfileChanged": Kind(f"user {{ id {PROFILE} }}", _profile_changed),
     "SettingsChanged": Kind(f"settings {{ {SETTINGS} }}", _settings_changed),
+    "BlocksChanged": Kind("user { id viewerBlocks }", _blocks_changed),
+    "JoinRequestsChanged": Kind("chatId", _join_requests_changed),
+    "JoinRequestAnswered": Kind("requestId approved", _join_requests_changed),
     "FoldersChanged": Kind(FOLDERS, _folders_changed),
     "ViewerMembershipChanged": Kind(
         f"chat {{ viewerMembership {{ {' '.join(KEPT)} }} }}", _viewer_membership_changed

@@ -6,6 +6,7 @@ decided by what only several statements find out.
 """
 
 import hmac
+from dataclasses import replace
 from uuid import UUID
 
 from models import messages, reactions
@@ -14,6 +15,7 @@ from models.events import EventKind
 from models.messages import Message, MessageKey
 from models.sending import PLAIN, Extras, Outgoing, Verdict, as_json, by_name
 from models.viewer import Viewer
+from resolvers import markup
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, allows
 from resolvers.services import Services, utc_now
@@ -39,6 +41,10 @@ async def send(
     `Conflict`. Raises `NotFound` or `InvalidInput` besides.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
+    # What follows from the text alone tells no repetition from another message.
+    hashed = content_hash(services, chat_id, text, reply_to, extras)
+    if markup.links(text):
+        extras = replace(extras, has_link=True)
     outcome = await services.sending.submit(
         Outgoing(
             chat_id=chat_id,
@@ -46,7 +52,7 @@ async def send(
             client_message_id=client_message_id,
             text=text,
             reply_to=reply_to,
-            content_hash=content_hash(services, chat_id, text, reply_to, extras),
+            content_hash=hashed,
             extras=extras,
         )
     )

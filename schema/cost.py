@@ -57,6 +57,8 @@ LISTS = {
     "Viewer.sessions": 20,
 }
 LIST = 10
+# What is worked out each time takes this much more.
+COMPUTED = {"Message.html": 20}
 # Fields with which the schema tells of itself, which cost as much as one that reads what is stored:
 # the introspection of clients takes 28 ms, 1 µs for each of what it is counted as.
 TOLD = 4
@@ -160,6 +162,7 @@ class Costs:
             weight = PAGE
         elif is_list:
             weight = 1
+        weight += COMPUTED.get(f"{parent.name}.{name}", 0)
         length = 1
         if is_list and not (entries or by_ids):
             length = self._length(parent, name, type_)

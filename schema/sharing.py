@@ -76,6 +76,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "seq",
             "kind",
             "text",
+            "html",
             "clientMessageId",
             "createdAt",
             "editedAt",

@@ -7,12 +7,14 @@ decided by what only several statements find out.
 
 import hmac
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
-from models import messages, reactions
+from models import edits, messages, pins, reactions
+from models.database import Connection
 from models.errors import Conflict, Forbidden, NotFound
 from models.events import EventKind
-from models.messages import Message, MessageKey
+from models.messages import Message, MessageKey, MessageKind
 from models.sending import PLAIN, Extras, Outgoing, Verdict, as_json, by_name
 from models.viewer import Viewer
 from resolvers import markup
@@ -45,7 +47,8 @@ async def send(
     hashed = content_hash(services, chat_id, text, reply_to, extras)
     if markup.links(text):
         extras = replace(extras, has_link=True)
-    outcome = await services.sending.submit(
+    return await stored(
+        services,
         Outgoing(
             chat_id=chat_id,
             sender_id=viewer.user_id,
@@ -54,8 +57,13 @@ async def send(
             reply_to=reply_to,
             content_hash=hashed,
             extras=extras,
-        )
+        ),
     )
+
+
+async def stored(services: Services, message: Outgoing) -> Message:
+    """Return a message once it is stored for good; raises what `send` does."""
+    outcome = await services.sending.submit(message)
     if outcome.message is not None:
         return outcome.message
     match outcome.verdict:
@@ -70,17 +78,24 @@ async def send(
 
 
 async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str) -> Message:
-    """Give one's own message another text; raises `NotFound`, `Forbidden` or `InvalidInput`."""
+    """Give one's own message another text; raises `NotFound`, `Forbidden` or `InvalidInput`.
+
+    What it said is kept. Of two edits at once the later one wins, and both are kept.
+    """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
     now = utc_now()
     async with changing(services, viewer, key[0]) as locked:
-        message = await _visible(locked, key)
+        message = await visible(locked, key)
         if message.sender_id != viewer.user_id:
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
+        if message.kind != MessageKind.TEXT:
+            raise Forbidden("Only what somebody wrote is edited.", path=["messageId"])
         if message.text != text:
-            await messages.edit(locked.connection, *key, text=text, now=now)
+            await edits.keep(locked.connection, message)
+            has_link = bool(markup.links(text))
+            await messages.edit(locked.connection, *key, text=text, has_link=has_link, now=now)
             await locked.record(EventKind.MESSAGE_EDITED, message_seq=key[1], now=now)
-        return await _visible(locked, key)
+        return await visible(locked, key)
 
 
 async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> MessageKey:
@@ -94,13 +109,20 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
         if not own and not allows(locked.chat, locked.me, Act.DELETE_OTHERS_MESSAGES):
             raise Forbidden("You may delete your own messages only.", path=["messageId"])
         if message.deleted_at is None:
-            await messages.delete(locked.connection, *key, now=now)
-            await reactions.clear(locked.connection, key)
+            await take_content(locked.connection, key, now=now)
             await locked.record(EventKind.MESSAGE_DELETED, message_seq=key[1], now=now)
     return key
 
 
-async def _visible(locked: LockedChat, key: MessageKey) -> Message:
+async def take_content(connection: Connection, key: MessageKey, *, now: datetime) -> None:
+    """Take away what a message of a locked chat says, with all that hangs on it."""
+    await messages.delete(connection, *key, now=now)
+    await edits.forget(connection, key)
+    await reactions.clear(connection, key)
+    await pins.unpin(connection, key)
+
+
+async def visible(locked: LockedChat, key: MessageKey) -> Message:
     """Return a message that is there and that the viewer may read."""
     message = await messages.by_key(locked.connection, *key)
     if (

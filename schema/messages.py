@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -11,21 +12,19 @@ import strawberry
 
 from models import messages
 from models import reactions as reaction_rows
+from models.edits import KEPT
 from models.errors import NotFound
 from models.messages import MessageKey
+from models.sending import PLAIN, Extras
 from resolvers import markup
 from resolvers import messages as use_cases
+from resolvers.quoting import checked_quote
 from schema import chats as chat_types
+from schema import forwards as forward_types
 from schema.batching import batched
-from schema.connections import (
-    Connection,
-    connection,
-    decode_cursor,
-    encode_cursor,
-    invalid_cursor,
-    page,
-)
+from schema.connections import Connection
 from schema.context import Context, Info
+from schema.edits import MessageEdit, edits_of_each
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, decode_message, encode_message
 from schema.node import Node
@@ -34,9 +33,9 @@ from schema.users import User, users_by_ids
 
 if TYPE_CHECKING:
     from schema.chats import Chat
+    from schema.forwards import ForwardOrigin
 
-DEFAULT_PAGE = 50
-
+LazyForwardOrigin = Annotated["ForwardOrigin", strawberry.lazy("schema.forwards")]
 LazyChat = Annotated["Chat", strawberry.lazy("schema.chats")]
 
 
@@ -77,6 +76,10 @@ async def _htmls(objects: Sequence["Message"], info: Info) -> list[str]:
         made.append(markup.html(message.text))
         await asyncio.sleep(0)  # a long one takes 30 ms, in which everybody else waits
     return made
+
+
+def _forwarded_from(root: "Message") -> "forward_types.ForwardOrigin | None":
+    return forward_types.ForwardOrigin.of(root.row)
 
 
 async def _reactions(objects: Sequence["Message"], info: Info) -> list[list[ReactionGroup]]:
@@ -122,6 +125,17 @@ class Message(Node):
         _replied_to,
         description="What it answers; null if nothing, or nothing that the viewer may read.",
     )
+    quote: str | None = strawberry.field(
+        description="The words of what it answers that it is about, as they were then."
+    )
+    forwarded_from: LazyForwardOrigin | None = strawberry.field(
+        resolver=_forwarded_from,
+        description="Where it was first written, if it was forwarded; null otherwise.",
+    )
+    edits: list[MessageEdit] = batched(
+        edits_of_each,
+        description=f"What it said before, the oldest first: the last {KEPT} versions.",
+    )
     reactions: list[ReactionGroup] = batched(
         _reactions,
         known="known_reactions",
@@ -156,6 +170,8 @@ class Message(Node):
         reactions: Sequence[reaction_rows.ReactionGroup] | None = None,
     ) -> Self:
         """Return a message as the schema shows it, with what of it is loaded already."""
+        if row.deleted_at is not None:  # or hidden from the viewer, for whom it has none either
+            reactions = ()
         return cls(
             id=strawberry.ID(encode_message((row.chat_id, row.seq))),
             seq=row.seq,
@@ -165,6 +181,7 @@ class Message(Node):
             created_at=row.created_at,
             edited_at=row.edited_at,
             deleted_at=row.deleted_at,
+            quote=row.quote,
             row=row,
             known_sender=None if sender is not None and sender.is_deleted else sender,
             known_chat=chat,
@@ -190,50 +207,6 @@ async def readable_messages(
     return [shown.get(key) if key else None for key in keys]
 
 
-async def message_pages(
-    context: Context,
-    chat_ids: Sequence[UUID],
-    *,
-    first: int | None,
-    after: str | None,
-    last: int | None,
-    before: str | None,
-) -> list[MessageConnection]:
-    """Return the same page of history for each chat, as far as the viewer may read."""
-    shown = page(first, last, default_last=DEFAULT_PAGE)
-    async with context.db.reading() as db:
-        rows = await messages.pages(
-            db,
-            context.signed_in.user_id,
-            chat_ids,
-            limit=shown.fetch,
-            after=_seq(after, "after"),
-            before=_seq(before, "before"),
-            newest=shown.backwards,
-        )
-    return [
-        connection(
-            MessageConnection,
-            rows[chat_id],
-            shown,
-            node=Message.of,
-            cursor=lambda row: encode_cursor(str(row.seq)),
-            bounded_before=before is not None,
-            bounded_after=after is not None,
-        )
-        for chat_id in chat_ids
-    ]
-
-
-def _seq(cursor: str | None, path: str) -> int | None:
-    if cursor is None:
-        return None
-    (seq,) = decode_cursor(cursor, parts=1, path=path)
-    if not (seq.isascii() and seq.isdigit() and len(seq) <= 18):
-        raise invalid_cursor(path)
-    return int(seq)
-
-
 @strawberry.input(description="A message to send.")
 class SendMessageInput:
     chat_id: strawberry.ID = strawberry.field(description="Where to.")
@@ -246,6 +219,11 @@ class SendMessageInput:
     )
     reply_to_id: strawberry.ID | None = strawberry.field(
         default=None, description="A message of the same chat that this one answers."
+    )
+    quote: str | None = strawberry.field(
+        default=None,
+        description="Words of that message that this one is about, exactly as it has them: up to "
+        f"{messages.MAX_QUOTE} characters.",
     )
 
 
@@ -292,16 +270,31 @@ async def send_message(
     info: Info, input: Annotated[SendMessageInput, _SENDING]
 ) -> SendMessagePayload:
     """Resolve `Mutation.sendMessage`."""
-    reply_to = input.reply_to_id
+    replied = input.reply_to_id
+    reply_to = decode_message(replied, path="replyToId") if replied is not None else None
     row = await use_cases.send(
         info.context.services,
         info.context.signed_in,
         chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
         text=input.text,
         client_message_id=input.client_message_id,
-        reply_to=decode_message(reply_to, path="replyToId") if reply_to is not None else None,
+        reply_to=reply_to,
+        extras=await _extras(info, input, reply_to),
     )
     return SendMessagePayload(message=Message.of(row))
+
+
+async def _extras(info: Info, input: SendMessageInput, reply_to: MessageKey | None) -> Extras:
+    if input.quote is None:
+        return PLAIN
+    quote = await checked_quote(
+        info.context.services,
+        info.context.signed_in,
+        quote=input.quote,
+        reply_to=reply_to,
+        client_message_id=input.client_message_id,
+    )
+    return replace(PLAIN, quote=quote)
 
 
 @refusals_into(EditMessagePayload)

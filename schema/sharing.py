@@ -48,6 +48,9 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MessageEdited": _EVENT | {"message"},
     "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
     "ReactionsChanged": _EVENT | {"message"},
+    # `message` may be older than somebody's joining.
+    "MessagePinned": _EVENT | {"messageId", "messageSeq"},
+    "MessageUnpinned": _EVENT | {"messageId", "messageSeq"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},
     # Told to one person alone.
     "SessionStarted": _EVENT | {"session"},
@@ -55,6 +58,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "ProfileChanged": _EVENT | {"user"},
     # `settings` belong to the viewer, so they are asked for by each.
     "SettingsChanged": _EVENT,
+    "MessageHidden": _EVENT | {"messageId", "messageSeq"},
+    "HistoryCleared": _EVENT | {"chatId", "clearedSeq"},
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
@@ -79,6 +84,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "kind",
             "text",
             "html",
+            "quote",
+            "forwardedFrom",
             "clientMessageId",
             "createdAt",
             "editedAt",
@@ -88,6 +95,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "reactions",
         }
     ),
+    "ForwardOrigin": frozenset({"sentAt"}),
     "ReactionGroup": frozenset({"emoji", "count"}),
     "Session": frozenset(
         {

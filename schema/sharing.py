@@ -48,7 +48,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MessageEdited": _EVENT | {"message"},
     "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
     "ReactionsChanged": _EVENT | {"message"},
-    # `message` may be older than somebody's joining.
+    # `pinnedMessage` may be older than somebody's joining.
     "MessagePinned": _EVENT | {"messageId", "messageSeq"},
     "MessageUnpinned": _EVENT | {"messageId", "messageSeq"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},

@@ -25,6 +25,7 @@ FREE_TYPES = {
     # Told to who may listen to `events` and `typing`, which takes messages:read.
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
     "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
+    "MessagePinned", "MessageUnpinned", "MessageHidden", "HistoryCleared",
     "ProfileChanged", "SettingsChanged",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",
 }  # fmt: skip

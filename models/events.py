@@ -41,6 +41,8 @@ class EventKind(StrEnum):
     MESSAGE_EDITED = "message_edited"
     MESSAGE_DELETED = "message_deleted"
     REACTIONS_CHANGED = "reactions_changed"
+    MESSAGE_PINNED = "message_pinned"
+    MESSAGE_UNPINNED = "message_unpinned"
     # Addressed to one person; the subject is the session.
     SESSION_STARTED = "session_started"
     SESSION_ENDED = "session_ended"
@@ -57,6 +59,9 @@ class EventKind(StrEnum):
     FOLDERS_CHANGED = "folders_changed"
     # Addressed to one person; the subject is the chat that they keep in another way.
     VIEWER_MEMBERSHIP_CHANGED = "viewer_membership_changed"
+    # Addressed to one person; the subject is the chat.
+    MESSAGE_HIDDEN = "message_hidden"
+    HISTORY_CLEARED = "history_cleared"
 
 
 events = sa.Table(

@@ -122,6 +122,20 @@ class MessageDeleted(ChatEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class MessagePinned(ChatEvent):
+    """A message is pinned from now on. It may be older than the stay of who hears of it."""
+
+    message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageUnpinned(ChatEvent):
+    """A message is not pinned any more."""
+
+    message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChatChanged(ChatEvent):
     """A chat has another title or description."""
 
@@ -187,6 +201,22 @@ class JoinRequestAnswered(PersonalEvent):
 
     request_id: UUID
     approved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageHidden(PersonalEvent):
+    """Somebody does not want to see a message any more; told to their own devices."""
+
+    chat_id: UUID
+    message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryCleared(PersonalEvent):
+    """Somebody does not want to see a chat's messages up to one of them any more."""
+
+    chat_id: UUID
+    message_seq: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,9 @@ PARTS: list[Part] = [
         "The threads you follow, or chose not to, by their first message's chat_id and number, and "
         "how many replies you have read.",
         own_data.THREADS,
+        "hidden_messages",
+        "Messages that you hid from yourself, by chat_id and message_seq.",
+        own_data.HIDDEN_MESSAGES,
     ),
     part("blocks", "Whom you block.", own_data.BLOCKS),
     part("bans", "The chats you are kept out of.", own_data.BANS),

@@ -7,15 +7,18 @@ decided by what only several statements find out.
 
 import hmac
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
-from models import members, mentions, messages, reactions
+from models import edits, members, mentions, messages, pins, reactions
 from models.chat_acts import ChatAct
+from models.database import Connection
 from models.errors import Conflict, Filtered, Forbidden, NotFound, RateLimited, Refusal
 from models.events import EventKind
 from models.messages import Message, MessageKey, MessageKind
 from models.sending import PLAIN, Extras, Outcome, Outgoing, Verdict, as_json, given
 from models.viewer import Viewer
+from resolvers import markup
 from resolvers import mentions as mention_cases
 from resolvers.chat_acts import note
 from resolvers.locked_chat import LockedChat, changing
@@ -45,21 +48,30 @@ async def send(
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
     shown = await _let_through(services, viewer, chat_id, text, client_message_id)
+    # What follows from the text alone tells no repetition from another message.
+    hashed = content_hash(services, chat_id, text, reply_to, extras)
     whom = mention_cases.named(shown)
-    if whom.everybody:
-        extras = replace(extras, mentions_all=True)
-    outcome = await services.sending.submit(
+    has_link = bool(markup.links(shown))
+    if whom.everybody or has_link:
+        extras = replace(extras, mentions_all=whom.everybody, has_link=has_link)
+    return await stored(
+        services,
         Outgoing(
             chat_id=chat_id,
             sender_id=viewer.user_id,
             client_message_id=client_message_id,
             text=shown,
             reply_to=reply_to,
-            content_hash=content_hash(services, chat_id, text, reply_to, extras),
+            content_hash=hashed,
             extras=extras,
             mentioned=await mention_cases.in_chat(services, viewer, chat_id, whom),
-        )
+        ),
     )
+
+
+async def stored(services: Services, message: Outgoing) -> Message:
+    """Return a message once it is stored for good; raises what `send` does."""
+    outcome = await services.sending.submit(message)
     if outcome.message is not None:
         return outcome.message
     raise _refusal(outcome)
@@ -90,7 +102,8 @@ def _refusal(outcome: Outcome) -> Refusal:
 async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str) -> Message:
     """Give one's own message another text.
 
-    Raises `NotFound`, `Forbidden`, `InvalidInput` or `Filtered`.
+    What it said is kept. Of two edits at once the later one wins, and both are kept. Raises
+    `NotFound`, `Forbidden`, `InvalidInput` or `Filtered`.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
     now = utc_now()
@@ -101,18 +114,22 @@ async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str
     except Filtered as refusal:
         refused = refusal
     async with changing(services, viewer, key[0]) as locked:
-        message = await _visible(locked, key)
-        if message.sender_id != viewer.user_id or message.kind == MessageKind.SYSTEM:
+        message = await visible(locked, key)
+        if message.sender_id != viewer.user_id:
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
+        if message.kind != MessageKind.TEXT:
+            raise Forbidden("Only what somebody wrote is edited.", path=["messageId"])
         if locked.me.silenced_until is not None and locked.me.silenced_until > now:
             raise Forbidden("You may not write in this chat at present.", path=["messageId"])
         if refused is not None:
             raise refused
         if message.text != text:
-            await messages.edit(locked.connection, *key, text=text, now=now)
+            await edits.keep(locked.connection, message)
+            has_link = bool(markup.links(text))
+            await messages.edit(locked.connection, *key, text=text, has_link=has_link, now=now)
             await mention_cases.renew(locked, key, before=message.text, after=text)
             await locked.record(EventKind.MESSAGE_EDITED, message_seq=key[1], now=now)
-        return await _visible(locked, key)
+        return await visible(locked, key)
 
 
 async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> MessageKey:
@@ -128,9 +145,7 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
         if message.kind == MessageKind.SYSTEM:
             raise Forbidden("What happened in a chat stays in it.", path=["messageId"])
         if message.deleted_at is None:
-            await messages.delete(locked.connection, *key, now=now)
-            await reactions.clear(locked.connection, key)
-            await mentions.forget(locked.connection, key)
+            await take_content(locked.connection, key, now=now)
             await locked.record(EventKind.MESSAGE_DELETED, message_seq=key[1], now=now)
             if not own:
                 await note(
@@ -161,7 +176,16 @@ async def _let_through(
         return text
 
 
-async def _visible(locked: LockedChat, key: MessageKey) -> Message:
+async def take_content(connection: Connection, key: MessageKey, *, now: datetime) -> None:
+    """Take away what a message of a locked chat says, with all that hangs on it."""
+    await mentions.forget(connection, key)
+    await messages.delete(connection, *key, now=now)
+    await edits.forget(connection, key)
+    await reactions.clear(connection, key)
+    await pins.unpin(connection, key)
+
+
+async def visible(locked: LockedChat, key: MessageKey) -> Message:
     """Return a message that is there and that the viewer may read."""
     message = await messages.by_key(locked.connection, *key)
     if (

@@ -18,6 +18,7 @@ from schema.event_types import (
     CursorAdvanced,
     Event,
     FoldersChanged,
+    HistoryCleared,
     JoinRequestAnswered,
     JoinRequestsChanged,
     MemberJoined,
@@ -26,7 +27,10 @@ from schema.event_types import (
     MemberSilenced,
     MessageDeleted,
     MessageEdited,
+    MessageHidden,
+    MessagePinned,
     MessageSent,
+    MessageUnpinned,
     ProfileChanged,
     ReactionsChanged,
     ReceiptsAdvanced,
@@ -73,6 +77,24 @@ def _deleted(event: events.MessageDeleted, common: dict[str, Any]) -> Event:
     )
 
 
+def _pinned(event: events.MessagePinned, common: dict[str, Any]) -> Event:
+    key = (event.chat.id, event.message_seq)
+    return MessagePinned(
+        message_id=strawberry.ID(encode_message(key)),
+        message_seq=event.message_seq,
+        key=key,
+        **common,
+    )
+
+
+def _unpinned(event: events.MessageUnpinned, common: dict[str, Any]) -> Event:
+    return MessageUnpinned(
+        message_id=strawberry.ID(encode_message((event.chat.id, event.message_seq))),
+        message_seq=event.message_seq,
+        **common,
+    )
+
+
 _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] = {
     events.ChatCreated: lambda _, common: ChatCreated(**common),
     events.ChatChanged: lambda _, common: ChatChanged(**common),
@@ -84,6 +106,8 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.MessageEdited: _with_message(MessageEdited),
     events.MessageDeleted: _deleted,
     events.ReactionsChanged: _with_message(ReactionsChanged),
+    events.MessagePinned: _pinned,
+    events.MessageUnpinned: _unpinned,
 }
 
 
@@ -102,10 +126,25 @@ def _kept(event: events.ViewerMembershipChanged, common: dict[str, Any]) -> Even
     return ViewerMembershipChanged(chat_id=event.chat_id, **common)
 
 
+def _hidden(event: events.MessageHidden, common: dict[str, Any]) -> Event:
+    return MessageHidden(
+        message_id=strawberry.ID(encode_message((event.chat_id, event.message_seq))),
+        message_seq=event.message_seq,
+        **common,
+    )
+
+
+def _cleared(event: events.HistoryCleared, common: dict[str, Any]) -> Event:
+    chat_id = strawberry.ID(encode(Kind.CHAT, event.chat_id))
+    return HistoryCleared(chat_id=chat_id, cleared_seq=event.message_seq, **common)
+
+
 _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Event]] = {
     events.SessionStarted: _started,
     events.SessionEnded: _ended,
     events.ProfileChanged: lambda event, common: ProfileChanged(user=User.of(event.user), **common),
+    events.MessageHidden: _hidden,
+    events.HistoryCleared: _cleared,
     events.SettingsChanged: lambda _, common: SettingsChanged(**common),
     events.BlocksChanged: lambda event, common: BlocksChanged(user=User.of(event.user), **common),
     events.JoinRequestsChanged: lambda event, common: JoinRequestsChanged(

@@ -49,6 +49,9 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MessageEdited": _EVENT | {"message"},
     "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
     "ReactionsChanged": _EVENT | {"message"},
+    # `pinnedMessage` may be older than somebody's joining.
+    "MessagePinned": _EVENT | {"messageId", "messageSeq"},
+    "MessageUnpinned": _EVENT | {"messageId", "messageSeq"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},
     # Told to one person alone.
     "SessionStarted": _EVENT | {"session"},
@@ -61,6 +64,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "JoinRequestAnswered": _EVENT | {"requestId", "approved"},
     "FoldersChanged": _EVENT,
     "ViewerMembershipChanged": _EVENT - {"chat"},
+    "MessageHidden": _EVENT | {"messageId", "messageSeq"},
+    "HistoryCleared": _EVENT | {"chatId", "clearedSeq"},
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
@@ -97,6 +102,9 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "seq",
             "kind",
             "text",
+            "html",
+            "quote",
+            "forwardedFrom",
             "clientMessageId",
             "createdAt",
             "editedAt",
@@ -110,6 +118,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
         }
     ),
     "SystemMessage": frozenset({"what", "count", "text", "seconds", "subject"}),
+    "ForwardOrigin": frozenset({"sentAt"}),
     "ReactionGroup": frozenset({"emoji", "count"}),
     "Session": frozenset(
         {

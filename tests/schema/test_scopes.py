@@ -31,6 +31,7 @@ FREE_TYPES = {
     "MemberSilenced", "BlocksChanged", "JoinRequestsChanged", "JoinRequestAnswered",
     "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
     "ProfileChanged", "SettingsChanged", "FoldersChanged", "ViewerMembershipChanged",
+    "MessagePinned", "MessageUnpinned", "MessageHidden", "HistoryCleared",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",
 }  # fmt: skip
 

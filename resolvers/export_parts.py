@@ -80,6 +80,8 @@ PARTS: list[Part] = [
         "The threads you follow, or chose not to, by their first message's chat_id and number, and "
         "how many replies you have read.",
         own_data.THREADS,
+    ),
+    part(
         "hidden_messages",
         "Messages that you hid from yourself, by chat_id and message_seq.",
         own_data.HIDDEN_MESSAGES,

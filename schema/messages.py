@@ -320,7 +320,7 @@ async def send_message(
     row = await use_cases.send(
         info.context.services,
         info.context.signed_in,
-        chat_id=await _place(info, input),
+        chat_id=await _place(info, input, reply_to),
         text=input.text,
         client_message_id=input.client_message_id,
         reply_to=reply_to,
@@ -329,7 +329,7 @@ async def send_message(
     return SendMessagePayload(message=Message.of(row))
 
 
-async def _place(info: Info, input: SendMessageInput) -> UUID:
+async def _place(info: Info, input: SendMessageInput, answered: MessageKey | None) -> UUID:
     """Return the chat that a message is for; raises `InvalidInput` unless it names one of two."""
     if (input.chat_id is None) == (input.to_user_id is None):
         raise InvalidInput("Give chatId or toUserId, one of them.", path=["chatId"])
@@ -340,6 +340,7 @@ async def _place(info: Info, input: SendMessageInput) -> UUID:
         info.context.signed_in,
         decode(Kind.USER, input.to_user_id, path="toUserId"),
         text=input.text,
+        answers=answered,
     )
     return chat.id
 

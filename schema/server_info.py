@@ -5,6 +5,7 @@ from enum import Enum
 import strawberry
 
 from resolvers import chats, messages, passwords, sign_up
+from resolvers.mentions import MAX_MENTIONS
 from schema.connections import MAX_PAGE
 from schema.context import Info
 
@@ -34,6 +35,7 @@ def _issuer(info: Info) -> str | None:
 class Limits:
     text_length: int = strawberry.field(description="Characters of a message.")
     title_length: int = strawberry.field(description="Characters of a chat's title.")
+    mentions: int = strawberry.field(description="Handles that a message may name.")
     page_size: int = strawberry.field(description="Entries of a page.")
     members_added_at_once: int = strawberry.field(description="People added to a chat at once.")
     password_length: int = strawberry.field(description="Characters of a password.")
@@ -66,6 +68,7 @@ def server_info(version: str) -> Server:
         limits=Limits(
             text_length=messages.MAX_TEXT,
             title_length=chats.MAX_TITLE,
+            mentions=MAX_MENTIONS,
             page_size=MAX_PAGE,
             members_added_at_once=chats.MAX_ADDED_AT_ONCE,
             password_length=passwords.MAX_PASSWORD,

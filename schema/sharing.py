@@ -69,9 +69,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "lastActivityAt",
         }
     ),
-    "Membership": frozenset(
-        {"id", "role", "joinedAt", "deliveredSeq", "readSeq", "permissions", "user"}
-    ),
+    # Its pointers are not among them: who hides their own sees nobody's.
+    "Membership": frozenset({"id", "role", "joinedAt", "permissions", "user"}),
     "Message": frozenset(
         {
             "id",

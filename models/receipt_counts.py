@@ -2,7 +2,7 @@
 
 In a chat in which members see each other's pointers, from each of these. In a larger one people
 are counted, by where their pointers stand with regard to the messages that are asked for: one walk
-over a chat's members however many messages of it those are, 5 ms for ten thousand.
+over a chat's members however many messages of it those are, 10 to 20 ms for ten thousand.
 """
 
 from collections import defaultdict
@@ -21,6 +21,9 @@ from models.settings import settings
 COUNTED_UP_TO = 10_000  # members
 
 _NOT_HIDING = ~sa.exists().where(settings.c.user_id == members.c.user_id, settings.c.hides_receipts)
+# Numbers of events begin at 1. Said like this, the index of who is present, which begins with the
+# person, is of no use: with a plan made while there was nobody, PostgreSQL went through all of it.
+_PRESENT = sa.func.coalesce(members.c.left_seq, 0) == 0
 _POINTERS = (
     sa.select(
         members.c.chat_id,
@@ -32,7 +35,7 @@ _POINTERS = (
     )
     .where(
         members.c.chat_id.in_(sa.bindparam("chat_ids", expanding=True)),
-        members.c.left_seq.is_(None),
+        _PRESENT,
         _NOT_HIDING,
     )
     .order_by(members.c.id)
@@ -62,7 +65,7 @@ _GROUPED = (
     sa.select(*_PLACES, sa.func.count().label("size"))
     .where(
         members.c.chat_id == sa.bindparam("chat_id"),
-        members.c.left_seq.is_(None),
+        _PRESENT,
         members.c.delivered_seq >= _OLDEST,
         _NOT_HIDING,
     )

@@ -5,6 +5,8 @@ from enum import Enum
 import strawberry
 
 from resolvers import chat_details, chats, folders, keeping, messages, passwords, sign_up
+from resolvers import chats, messages, passwords, sign_up
+from resolvers.mentions import MAX_MENTIONS
 from schema.connections import MAX_PAGE
 from schema.context import Info
 
@@ -42,6 +44,7 @@ def _channel_members(info: Info) -> int:
 class Limits:
     text_length: int = strawberry.field(description="Characters of a message.")
     title_length: int = strawberry.field(description="Characters of a chat's title.")
+    mentions: int = strawberry.field(description="Handles that a message may name.")
     page_size: int = strawberry.field(description="Entries of a page.")
     description_length: int = strawberry.field(description="Characters of a chat's description.")
     group_members: int = strawberry.field(
@@ -98,6 +101,8 @@ def server_info(version: str) -> Server:
             folders=folders.MAX_FOLDERS,
             folder_chats=folders.MAX_CHATS,
             folder_name_length=folders.MAX_NAME,
+            title_length=chats.MAX_TITLE,
+            mentions=MAX_MENTIONS,
             page_size=MAX_PAGE,
             members_added_at_once=chats.MAX_ADDED_AT_ONCE,
             password_length=passwords.MAX_PASSWORD,

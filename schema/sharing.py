@@ -96,6 +96,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "user",
         }
     ),
+    # Its pointers are not among them: who hides their own sees nobody's.
+    "Membership": frozenset({"id", "role", "joinedAt", "permissions", "user"}),
     "Message": frozenset(
         {
             "id",

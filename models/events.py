@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     MESSAGE_EDITED = "message_edited"
     MESSAGE_DELETED = "message_deleted"
     REACTIONS_CHANGED = "reactions_changed"
+    POLL_CHANGED = "poll_changed"
     # Addressed to one person; the subject is the session.
     SESSION_STARTED = "session_started"
     SESSION_ENDED = "session_ended"
@@ -192,11 +193,12 @@ async def batch_of(connection: Connection, rows: Sequence[sa.Row[Any]]) -> Batch
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Which messages of a chat have another text, which other reactions; who has another role."""
+    """Which messages have another text, other reactions or votes; who has another role."""
 
     edited_seqs: Collection[int]
     reacted_seqs: Collection[int]
     user_ids: Collection[UUID]
+    polled_seqs: Collection[int] = ()
 
 
 async def changes_after(connection: Connection, chat_id: UUID, seq: int) -> Changes | None:
@@ -216,11 +218,12 @@ async def changes_after(connection: Connection, chat_id: UUID, seq: int) -> Chan
     if not any(row.seq == seq for row in rows):
         return None
     later = [row for row in rows if row.seq > seq]
-    edited, reacted, roles = _CHANGING
+    edited, reacted, roles, polled = _CHANGING
     return Changes(
         {row.message_seq for row in later if row.kind == edited},
         {row.message_seq for row in later if row.kind == reacted},
         {row.subject_id for row in later if row.kind == roles},
+        {row.message_seq for row in later if row.kind == polled},
     )
 
 
@@ -228,6 +231,7 @@ _CHANGING = (
     EventKind.MESSAGE_EDITED.value,
     EventKind.REACTIONS_CHANGED.value,
     EventKind.MEMBER_ROLE_CHANGED.value,
+    EventKind.POLL_CHANGED.value,
 )
 
 

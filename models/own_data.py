@@ -17,6 +17,7 @@ from models.guests import guests
 from models.members import members
 from models.messages import messages
 from models.passkeys import passkeys
+from models.polls import poll_votes
 from models.reactions import reactions
 from models.recovery_codes import recovery_codes
 from models.reports import reports
@@ -75,6 +76,11 @@ REACTIONS = personal.holding(
     reactions.c.user_id,
     [reactions.c.chat_id, reactions.c.message_seq, reactions.c.emoji],
     withheld={"user_id"},
+)
+POLL_VOTES = personal.holding(
+    poll_votes.c.user_id,
+    [poll_votes.c.chat_id, poll_votes.c.message_seq, poll_votes.c.option],
+    withheld={"user_id", "id"},
 )
 BLOCKS = personal.holding(
     blocks.c.user_id, [blocks.c.user_id, blocks.c.blocked_id], withheld={"user_id"}
@@ -159,6 +165,7 @@ KEPT = {
     "messages.subject_id": "the chat's history tells it of nobody",
     "messages.sender_id": "what was said to others stays with them; its sender is shown as nobody",
     "node_sessions.user_id": "gone as soon as the sockets are closed",
+    "poll_votes.user_id": "counted, and shown as nobody's",
     "reactions.user_id": "counted, and shown as nobody's",
     "reports.reporter_id": "what administrators were told about somebody else",
     "reports.resolved_by": "as above",

@@ -14,6 +14,7 @@ import structlog
 from models.chats import Chat
 from models.members import Member
 from models.messages import Message
+from models.polls import NO_VOTES, Tally
 from models.reactions import ReactionGroup
 from models.receipts import SHOWN_UP_TO
 from models.sessions import Session
@@ -86,11 +87,17 @@ class MessageEvent(ChatEvent):
     message: Message
     sender: User
     reactions: Sequence[ReactionGroup]
+    tally: Tally = NO_VOTES  # of a poll
 
 
 @dataclass(frozen=True, slots=True)
 class ReactionsChanged(MessageEvent):
     """Somebody reacted to a message, or took that back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollChanged(MessageEvent):
+    """Somebody voted, or took that back, or the poll was closed."""
 
 
 @dataclass(frozen=True, slots=True)

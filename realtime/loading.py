@@ -1,18 +1,19 @@
 """Making events of the log's rows: all that a batch refers to is loaded in a few statements."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 
-from models import chats, members, messages, reactions, sessions, users
+from models import chats, members, messages, polls, reactions, sessions, users
 from models.chats import Chat
 from models.database import Connection
 from models.events import EventKind, LoggedEvent
 from models.members import Member
-from models.messages import Message, MessageKey
+from models.messages import Message, MessageKey, MessageKind
+from models.polls import NO_VOTES, Tally
 from models.reactions import ReactionGroup
 from models.receipts import Receipt
 from models.sessions import Session
@@ -27,6 +28,7 @@ from realtime.events import (
     MessageDeleted,
     MessageEdited,
     MessageSent,
+    PollChanged,
     ProfileChanged,
     ReactionsChanged,
     ReceiptsAdvanced,
@@ -46,6 +48,7 @@ _ABOUT_MESSAGE = {
     EventKind.MESSAGE_SENT: MessageSent,
     EventKind.MESSAGE_EDITED: MessageEdited,
     EventKind.REACTIONS_CHANGED: ReactionsChanged,
+    EventKind.POLL_CHANGED: PollChanged,
 }
 
 
@@ -64,6 +67,7 @@ class Rows:
     stays: Sequence[Member]
     founder_ids: dict[UUID, list[UUID]]
     sessions: dict[UUID, Session]
+    tallies: dict[MessageKey, Tally] = field(default_factory=dict)  # of the polls
 
 
 async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Event]:
@@ -108,6 +112,10 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
                 for event in logged
                 if event.kind == EventKind.SESSION_STARTED and event.subject_id
             },
+        ),
+        tallies=await polls.tallies(
+            connection,
+            {key for key, message in message_rows.items() if message.kind == MessageKind.POLL},
         ),
     )
     return assembled(logged, rows)
@@ -157,6 +165,7 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
         message=message,
         sender=rows.people[message.sender_id],
         reactions=rows.reactions[key],
+        tally=rows.tallies.get(key, NO_VOTES),
     )
 
 

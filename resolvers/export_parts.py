@@ -75,6 +75,11 @@ PARTS: list[Part] = [
         own_data.MESSAGES,
     ),
     part("reactions", "Your reactions, by the message's chat_id and seq.", own_data.REACTIONS),
+    part(
+        "poll_votes",
+        "Your votes in polls, by the message's chat_id and seq; option counts from 0.",
+        own_data.POLL_VOTES,
+    ),
     part("blocks", "Whom you block.", own_data.BLOCKS),
     part("acts", "What you did that bears on security, and from where.", own_data.ACTS),
     part(

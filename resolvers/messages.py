@@ -8,10 +8,10 @@ decided by what only several statements find out.
 import hmac
 from uuid import UUID
 
-from models import messages, reactions
+from models import messages, polls, reactions
 from models.errors import Conflict, Forbidden, NotFound
 from models.events import EventKind
-from models.messages import Message, MessageKey
+from models.messages import Message, MessageKey, MessageKind
 from models.sending import PLAIN, Extras, Outgoing, Verdict, as_json, by_name
 from models.viewer import Viewer
 from resolvers.locked_chat import LockedChat, changing
@@ -90,6 +90,8 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
         if message.deleted_at is None:
             await messages.delete(locked.connection, *key, now=now)
             await reactions.clear(locked.connection, key)
+            if message.kind == MessageKind.POLL:
+                await polls.forget(locked.connection, key)
             await locked.record(EventKind.MESSAGE_DELETED, message_seq=key[1], now=now)
     return key
 

@@ -54,6 +54,7 @@ LISTS = {
     "AuditEntry.details": 2,
     "Chat.guestLinks": 2,  # most chats have none
     "Message.reactions": 2,  # most messages have none
+    "Poll.options": 4,
     "Viewer.sessions": 20,
 }
 LIST = 10

@@ -85,6 +85,14 @@ class ReactionsChanged(Event):
 
 
 @strawberry.type(
+    description="Somebody voted in a poll, or took that back, or the poll was closed. Of an "
+    "anonymous poll nobody is told who voted."
+)
+class PollChanged(Event):
+    message: Message = strawberry.field(description="The message, as it is now.")
+
+
+@strawberry.type(
     description="Somebody got further in receiving or reading. Only the latest of each person "
     "counts, and after a resume it may come again; in chats of more than "
     f"{SHOWN_UP_TO} people everybody hears only of their own."
@@ -160,6 +168,7 @@ EVENT_TYPES: list[type[Event]] = [
     MessageEdited,
     MessageDeleted,
     ReactionsChanged,
+    PollChanged,
     ReceiptsAdvanced,
     SessionStarted,
     SessionEnded,

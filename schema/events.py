@@ -22,6 +22,7 @@ from schema.event_types import (
     MessageDeleted,
     MessageEdited,
     MessageSent,
+    PollChanged,
     ProfileChanged,
     ReactionsChanged,
     ReceiptsAdvanced,
@@ -52,6 +53,7 @@ def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]]
             sender=User.of(event.sender),
             chat=common["chat"],
             reactions=event.reactions,
+            tally=event.tally,
         ),
         **common,
     )
@@ -75,6 +77,7 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.MessageEdited: _with_message(MessageEdited),
     events.MessageDeleted: _deleted,
     events.ReactionsChanged: _with_message(ReactionsChanged),
+    events.PollChanged: _with_message(PollChanged),
 }
 
 

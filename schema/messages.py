@@ -9,10 +9,14 @@ from uuid import UUID
 import strawberry
 
 from models import messages
+from models import polls as poll_rows
 from models import reactions as reaction_rows
-from models.errors import NotFound
+from models.errors import InvalidInput, NotFound
 from models.messages import MessageKey
+from models.sending import PLAIN, Extras
 from resolvers import messages as use_cases
+from resolvers import polls as poll_cases
+from resolvers.services import utc_now
 from schema import chats as chat_types
 from schema.batching import batched
 from schema.connections import (
@@ -27,6 +31,7 @@ from schema.context import Context, Info
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, decode_message, encode_message
 from schema.node import Node
+from schema.polls import Poll, PollInput, asked
 from schema.reaction_groups import ReactionGroup
 from schema.users import User, users_by_ids
 
@@ -83,6 +88,12 @@ async def _viewer_reactions(objects: Sequence["Message"], info: Info) -> list[li
     return [found[message.key] for message in objects]
 
 
+async def _polls(objects: Sequence["Message"], info: Info) -> list[Poll | None]:
+    async with info.context.db.reading() as db:
+        found = await poll_rows.tallies(db, [message.key for message in objects])
+    return [Poll.of(message.row, found[message.key]) for message in objects]
+
+
 @strawberry.type(description="A message. A deleted one keeps its place, with an empty text.")
 class Message(Node):
     seq: int = strawberry.field(
@@ -114,11 +125,19 @@ class Message(Node):
     viewer_reactions: list[str] = batched(
         _viewer_reactions, description="How the viewer reacted, in the order in which they did."
     )
+    poll: Poll | None = batched(
+        _polls,
+        known="known_poll",
+        absent=lambda message: message.row.kind != messages.MessageKind.POLL,
+        description="The question with its answers, of a message that is a poll; null of any "
+        "other, and once it is deleted.",
+    )
     row: strawberry.Private[messages.Message]
     # With an event they come along, loaded once for everybody who hears of it.
     known_sender: strawberry.Private[User | None] = None
     known_chat: strawberry.Private[Any] = None
     known_reactions: strawberry.Private[list[ReactionGroup] | None] = None
+    known_poll: strawberry.Private[Poll | None] = None
 
     @property
     def key(self) -> MessageKey:
@@ -133,6 +152,7 @@ class Message(Node):
         sender: User | None = None,
         chat: "chat_types.Chat | None" = None,
         reactions: Sequence[reaction_rows.ReactionGroup] | None = None,
+        tally: poll_rows.Tally | None = None,
     ) -> Self:
         """Return a message as the schema shows it, with what of it is loaded already."""
         return cls(
@@ -150,6 +170,7 @@ class Message(Node):
             known_reactions=None
             if reactions is None
             else [ReactionGroup.of(group) for group in reactions],
+            known_poll=None if tally is None else Poll.of(row, tally),
         )
 
 
@@ -217,7 +238,9 @@ def _seq(cursor: str | None, path: str) -> int | None:
 class SendMessageInput:
     chat_id: strawberry.ID = strawberry.field(description="Where to.")
     text: str = strawberry.field(
-        description=f"What it says: 1 to {use_cases.MAX_TEXT} characters, not only space."
+        default="",
+        description=f"What it says: 1 to {use_cases.MAX_TEXT} characters, not only space; of a "
+        "poll nothing.",
     )
     client_message_id: UUID = strawberry.field(
         description="A fresh random UUID. Repeat it to retry: the message is stored once, and "
@@ -225,6 +248,9 @@ class SendMessageInput:
     )
     reply_to_id: strawberry.ID | None = strawberry.field(
         default=None, description="A message of the same chat that this one answers."
+    )
+    poll: PollInput | None = strawberry.field(
+        default=None, description="A question with answers to choose from, in place of a text."
     )
 
 
@@ -272,13 +298,15 @@ async def send_message(
 ) -> SendMessagePayload:
     """Resolve `Mutation.sendMessage`."""
     reply_to = input.reply_to_id
+    text, extras = await _composed(info.context, input)
     row = await use_cases.send(
         info.context.services,
         info.context.signed_in,
         chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
-        text=input.text,
+        text=text,
         client_message_id=input.client_message_id,
         reply_to=decode_message(reply_to, path="replyToId") if reply_to is not None else None,
+        extras=extras,
     )
     return SendMessagePayload(message=Message.of(row))
 
@@ -306,3 +334,16 @@ async def delete_message(
         key=decode_message(input.message_id, path="messageId"),
     )
     return DeleteMessagePayload(deleted_message_id=strawberry.ID(encode_message(key)))
+
+
+async def _composed(context: Context, input: SendMessageInput) -> tuple[str, Extras]:
+    """Return the text of a message that is to be sent, and what few messages have."""
+    if input.poll is None:
+        return input.text, PLAIN
+    if input.text:
+        raise InvalidInput("A poll has its question for a text.", path=["text"])
+    now, poll = utc_now(), asked(input.poll)
+    await poll_cases.require_time_left(
+        context.services, context.signed_in, poll, input.client_message_id, now=now
+    )
+    return poll.question, poll_cases.as_extras(poll, now=now)

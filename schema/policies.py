@@ -116,6 +116,8 @@ POLICIES: dict[str, Policy] = {
     "Mutation.deleteMessage": Policy(kinds=EVERY_ACCOUNT, scope="messages:write"),
     "Mutation.addReaction": Policy(kinds=EVERY_ACCOUNT, scope="reactions:write"),
     "Mutation.removeReaction": Policy(kinds=EVERY_ACCOUNT, scope="reactions:write"),
+    "Mutation.votePoll": Policy(kinds=EVERY_ACCOUNT, scope="reactions:write"),
+    "Mutation.closePoll": Policy(kinds=EVERY_ACCOUNT, scope="messages:write"),
     "Mutation.markRead": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Mutation.markDelivered": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Mutation.setTyping": Policy(kinds=EVERY_ACCOUNT, scope="messages:write"),

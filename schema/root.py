@@ -25,6 +25,7 @@ from schema.message_root import MessageMutations
 from schema.moderation_root import ModerationMutations
 from schema.node import Node
 from schema.server_info import Server, server_info
+from schema.writing_root import WritingMutations
 
 _IDS = strawberry.argument(description=f"The ids, {MAX_PAGE} at most.")
 _ID = strawberry.argument(description="The id.")
@@ -107,6 +108,7 @@ class Query:
 class Mutation(
     # The last one's fields come first.
     ModerationMutations,
+    WritingMutations,
     MessageMutations,
     BotMutations,
     ChatMutations,

@@ -48,6 +48,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MessageEdited": _EVENT | {"message"},
     "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
     "ReactionsChanged": _EVENT | {"message"},
+    "PollChanged": _EVENT | {"message"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},
     # Told to one person alone.
     "SessionStarted": _EVENT | {"session"},
@@ -83,8 +84,14 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "chat",
             "sender",
             "reactions",
+            "poll",
         }
     ),
+    # Who has chosen an answer is asked for by each: whether they may know it is looked up again.
+    "Poll": frozenset(
+        {"question", "options", "multiple", "anonymous", "totalVoters", "closed", "closesAt"}
+    ),
+    "PollOption": frozenset({"index", "text", "voteCount"}),
     "ReactionGroup": frozenset({"emoji", "count"}),
     "Session": frozenset(
         {

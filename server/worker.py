@@ -9,7 +9,7 @@ import structlog
 
 from models import events, exports, leases, sessions, signing_keys, tickets
 from realtime.tasks import heed_cancellation
-from resolvers import administration, erasing, exporting, guests, mails
+from resolvers import administration, erasing, exporting, guests, mails, polls
 from resolvers.services import Services, utc_now
 from server.settings import Settings
 
@@ -130,8 +130,15 @@ async def send_mails(services: Services, _: Settings) -> None:
     await mails.deliver(services)
 
 
+async def close_polls(services: Services, _: Settings) -> None:
+    """Close the polls whose time has come."""
+    if count := await polls.close_due(services):
+        log.info("polls_closed", count=count)
+
+
 JOBS = [
     Job("send_mails", timedelta(seconds=1), send_mails),
+    Job("close_polls", timedelta(seconds=1), close_polls),
     Job("remove_guests", timedelta(seconds=5), remove_guests),
     Job("reinstate", timedelta(seconds=30), reinstate),
     Job("prune_sessions", timedelta(hours=1), prune_sessions),

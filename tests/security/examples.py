@@ -139,6 +139,8 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.deleteMessage": _input(messageId=MESSAGE),
     "Mutation.addReaction": _input(messageId=MESSAGE, emoji="👍"),
     "Mutation.removeReaction": _input(messageId=MESSAGE, emoji="👍"),
+    "Mutation.votePoll": _input(messageId=MESSAGE, options=[0]),
+    "Mutation.closePoll": _input(messageId=MESSAGE),
     "Mutation.markRead": _input(chatId=CHAT, seq=1),
     "Mutation.markDelivered": _input(chatId=CHAT, seq=1),
     "Mutation.setTyping": _input(chatId=CHAT, typing=True),

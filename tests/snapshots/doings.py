@@ -32,6 +32,7 @@ class Scene:
     devices: list[list[Person]]  # the other ones, of each of the people
     chats: list[str] = field(default_factory=list)
     messages: list[tuple[str, str]] = field(default_factory=list)  # chat and message
+    polls: list[str] = field(default_factory=list)
     mirrors: list[Mirror] = field(default_factory=list)
 
     @classmethod
@@ -130,6 +131,32 @@ async def send_message(scene: Scene, who: Person, each: Doing) -> None:
     )
     if payload["message"] is not None:
         scene.messages.append((chat_id, payload["message"]["id"]))
+
+
+@doing
+async def ask_poll(scene: Scene, who: Person, each: Doing) -> None:
+    chat_id = _of(scene.chats, each.first)
+    payload = await scene.try_(
+        who,
+        "sendMessage",
+        "message { id }",
+        chatId=chat_id,
+        clientMessageId=str(uuid4()),
+        poll={"question": "Which?", "options": ["A", "B"], "multiple": each.second % 2 == 0},
+    )
+    if payload["message"] is not None:
+        scene.polls.append(payload["message"]["id"])
+        scene.messages.append((chat_id, payload["message"]["id"]))
+
+
+@doing
+async def vote(scene: Scene, who: Person, each: Doing) -> None:
+    if scene.polls:
+        message_id = _of(scene.polls, each.first)
+        options = _of([[], [0], [1], [0, 1]], each.second)
+        await scene.try_(who, "votePoll", messageId=message_id, options=options)
+        if each.second == 11:
+            await scene.try_(who, "closePoll", messageId=message_id)
 
 
 @doing

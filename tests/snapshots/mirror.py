@@ -15,6 +15,7 @@ from tests.parts.people import Person
 MESSAGE = """
     id seq text editedAt deletedAt sender { id } replyTo { id }
     reactions { emoji count } viewerReactions
+    poll { question options { text voteCount } totalVoters closed viewerVotes }
 """
 MEMBERSHIP = "id role deliveredSeq readSeq user { id }"
 DETAILS = ("title", "description", "memberCount", "lastActivityAt")
@@ -222,6 +223,7 @@ async def _message_deleted(mirror: Mirror, chat: ChatMirror | None, event: Any) 
             "deletedAt": event["occurredAt"],
             "reactions": [],
             "viewerReactions": [],
+            "poll": None,
         }
 
 
@@ -260,6 +262,7 @@ KINDS: dict[str, Kind] = {
     "MessageEdited": Kind(_ABOUT_MESSAGE, _message_changed),
     "MessageDeleted": Kind("messageId", _message_deleted),
     "ReactionsChanged": Kind(_ABOUT_MESSAGE, _message_changed),
+    "PollChanged": Kind(_ABOUT_MESSAGE, _message_changed),
     "ReceiptsAdvanced": Kind("user { id } deliveredSeq readSeq", _receipts_advanced),
     "SessionStarted": Kind("session { id deviceName }", _session_started),
     "SessionEnded": Kind("sessionId", _session_ended),

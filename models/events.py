@@ -47,6 +47,9 @@ class EventKind(StrEnum):
     # Addressed to one person, who is the subject too.
     PROFILE_CHANGED = "profile_changed"
     SETTINGS_CHANGED = "settings_changed"
+    # Addressed to one person; the subject is the chat, the message the root of a thread, if any.
+    SCHEDULED_MESSAGES_CHANGED = "scheduled_messages_changed"
+    DRAFT_CHANGED = "draft_changed"
 
 
 events = sa.Table(

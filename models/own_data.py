@@ -11,6 +11,7 @@ from models.blocks import blocks
 from models.bots import bots
 from models.chats import chats
 from models.deletions import account_deletions
+from models.drafts import drafts
 from models.exports import exports
 from models.external_identities import external_identities
 from models.guests import guests
@@ -21,6 +22,7 @@ from models.polls import poll_votes
 from models.reactions import reactions
 from models.recovery_codes import recovery_codes
 from models.reports import reports
+from models.scheduled import scheduled_messages
 from models.sessions import sessions
 from models.settings import settings
 from models.suspensions import suspensions
@@ -81,6 +83,16 @@ POLL_VOTES = personal.holding(
     poll_votes.c.user_id,
     [poll_votes.c.chat_id, poll_votes.c.message_seq, poll_votes.c.option],
     withheld={"user_id", "id"},
+)
+SCHEDULED_MESSAGES = personal.holding(
+    scheduled_messages.c.user_id,
+    [scheduled_messages.c.chat_id, scheduled_messages.c.send_at, scheduled_messages.c.id],
+    withheld={"user_id", "content_hash", "due_at", "claimed_until", "attempts"},
+)
+DRAFTS = personal.holding(
+    drafts.c.user_id,
+    [drafts.c.chat_id, drafts.c.thread_root_seq],
+    withheld={"user_id", "version"},
 )
 BLOCKS = personal.holding(
     blocks.c.user_id, [blocks.c.user_id, blocks.c.blocked_id], withheld={"user_id"}
@@ -150,6 +162,8 @@ ERASED = [
     verified_emails.c.user_id,
     blocks.c.user_id,
     blocks.c.blocked_id,
+    scheduled_messages.c.user_id,
+    drafts.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {

@@ -150,6 +150,21 @@ class SettingsChanged(PersonalEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduledMessagesChanged(PersonalEvent):
+    """What somebody has scheduled for a chat is another, or was sent, or could not be."""
+
+    chat_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DraftChanged(PersonalEvent):
+    """What somebody has begun to write in a chat is another; `thread_root_seq` in its thread."""
+
+    chat_id: UUID
+    thread_root_seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptsAdvanced:
     """Somebody got further in a chat, in receiving or in reading; the latest of it wins."""
 

@@ -21,6 +21,7 @@ from models.users import User
 from realtime.events import (
     ChatChanged,
     ChatCreated,
+    DraftChanged,
     Event,
     MemberJoined,
     MemberLeft,
@@ -32,6 +33,7 @@ from realtime.events import (
     ProfileChanged,
     ReactionsChanged,
     ReceiptsAdvanced,
+    ScheduledMessagesChanged,
     SessionEnded,
     SessionStarted,
     SettingsChanged,
@@ -175,6 +177,15 @@ def _personal(
     """Return an event that is addressed to one person; raises `LookupError`."""
     if logged.user_id is None or logged.subject_id is None:
         raise LookupError(f"event {logged.id} is about nothing")
+    if kind is EventKind.SCHEDULED_MESSAGES_CHANGED:
+        return ScheduledMessagesChanged(*happened, logged.user_id, chat_id=logged.subject_id)
+    if kind is EventKind.DRAFT_CHANGED:
+        return DraftChanged(
+            *happened,
+            logged.user_id,
+            chat_id=logged.subject_id,
+            thread_root_seq=logged.message_seq,
+        )
     return _PERSONAL[kind](logged.subject_id, (*happened, logged.user_id), rows)
 
 

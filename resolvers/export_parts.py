@@ -80,6 +80,12 @@ PARTS: list[Part] = [
         "Your votes in polls, by the message's chat_id and seq; option counts from 0.",
         own_data.POLL_VOTES,
     ),
+    part("scheduled_messages", "What you have written for later.", own_data.SCHEDULED_MESSAGES),
+    part(
+        "drafts",
+        "What you have begun to write; thread_root_seq is 0 outside threads.",
+        own_data.DRAFTS,
+    ),
     part("blocks", "Whom you block.", own_data.BLOCKS),
     part("acts", "What you did that bears on security, and from where.", own_data.ACTS),
     part(

@@ -10,6 +10,7 @@ import strawberry
 
 from models import chats, members
 from models.chats import ChatKind as StoredKind
+from models.drafts import THE_CHAT
 from resolvers import chats as use_cases
 from schema import guests as guest_types
 from schema import members as member_types
@@ -30,6 +31,7 @@ from schema.connections import (
     page_size,
 )
 from schema.context import Context, Info
+from schema.drafts import Draft, viewer_drafts
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, decode_message, encode
 from schema.node import Node
@@ -131,6 +133,10 @@ async def _guest_links(
     return await guest_types.guest_links(objects, info)
 
 
+async def _viewer_drafts(objects: Sequence["Chat"], info: Info) -> list[Draft | None]:
+    return await viewer_drafts(info.context, [(chat.row.id, THE_CHAT) for chat in objects])
+
+
 @strawberry.type(description="A conversation.")
 class Chat(Node):
     kind: ChatKind = strawberry.field(description="What it is for.")
@@ -164,6 +170,9 @@ class Chat(Node):
         _guest_links,
         description="The open ways into it for guests, the oldest first; null for who may not "
         "make any.",
+    )
+    viewer_draft: Draft | None = batched(
+        _viewer_drafts, description="What the viewer has begun to write in it, threads aside."
     )
     row: strawberry.Private[chats.Chat]
 

@@ -1,16 +1,22 @@
 """Events as the schema shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from uuid import UUID
 
 import strawberry
 
+from models.messages import MessageKey
 from models.receipts import SHOWN_UP_TO
 from schema.batching import batched
 from schema.chats import Chat
+from schema.context import Info
 from schema.cursor import Cursor
+from schema.drafts import Draft, viewer_drafts
 from schema.members import Membership
 from schema.messages import Message
+from schema.scheduled import ScheduledMessage, scheduled_in_chats
 from schema.sessions import Session
 from schema.settings import Settings, settings_of_each
 from schema.users import User
@@ -132,6 +138,39 @@ class SettingsChanged(Event):
     )
 
 
+async def _scheduled(
+    objects: Sequence["ScheduledMessagesChanged"], info: Info
+) -> list[list[ScheduledMessage]]:
+    return await scheduled_in_chats(info.context, [each.of_chat for each in objects])
+
+
+@strawberry.type(
+    description="What the viewer has scheduled for a chat is another, was sent, or could not be."
+)
+class ScheduledMessagesChanged(Event):
+    chat_id: strawberry.ID = strawberry.field(description="The chat that it was for.")
+    scheduled_messages: list[ScheduledMessage] = batched(
+        _scheduled, description="What is scheduled for that chat now, the earliest first."
+    )
+    of_chat: strawberry.Private[UUID]
+
+
+async def _drafts(objects: Sequence["DraftChanged"], info: Info) -> list[Draft | None]:
+    return await viewer_drafts(info.context, [each.place for each in objects])
+
+
+@strawberry.type(description="What the viewer has begun to write is another, or gone.")
+class DraftChanged(Event):
+    chat_id: strawberry.ID = strawberry.field(description="The chat that it is for.")
+    thread_id: strawberry.ID | None = strawberry.field(
+        description="The message whose thread it is for, if it is for one."
+    )
+    draft: Draft | None = batched(
+        _drafts, description="The draft as it is now; null when there is none any more."
+    )
+    place: strawberry.Private[MessageKey]
+
+
 @strawberry.type(
     description="Nothing happened for a while: here is a fresh cursor, to resume cheaply from."
 )
@@ -174,6 +213,8 @@ EVENT_TYPES: list[type[Event]] = [
     SessionEnded,
     ProfileChanged,
     SettingsChanged,
+    ScheduledMessagesChanged,
+    DraftChanged,
     CursorAdvanced,
     ResyncRequired,
 ]

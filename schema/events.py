@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from models.drafts import THE_CHAT
 from realtime import events
 from realtime.cursor import scope_of
 from resolvers.services import utc_now
@@ -15,6 +16,7 @@ from schema.event_types import (
     ChatChanged,
     ChatCreated,
     CursorAdvanced,
+    DraftChanged,
     Event,
     MemberJoined,
     MemberLeft,
@@ -28,6 +30,7 @@ from schema.event_types import (
     ReceiptsAdvanced,
     ResyncReason,
     ResyncRequired,
+    ScheduledMessagesChanged,
     SessionEnded,
     SessionStarted,
     SettingsChanged,
@@ -91,11 +94,29 @@ def _ended(event: events.SessionEnded, common: dict[str, Any]) -> Event:
     return SessionEnded(session_id=session_id, **common)
 
 
+def _scheduled(event: events.ScheduledMessagesChanged, common: dict[str, Any]) -> Event:
+    chat_id = strawberry.ID(encode(Kind.CHAT, event.chat_id))
+    return ScheduledMessagesChanged(chat_id=chat_id, of_chat=event.chat_id, **common)
+
+
+def _drafted(event: events.DraftChanged, common: dict[str, Any]) -> Event:
+    root_seq = event.thread_root_seq
+    thread_id = None if root_seq is None else encode_message((event.chat_id, root_seq))
+    return DraftChanged(
+        chat_id=strawberry.ID(encode(Kind.CHAT, event.chat_id)),
+        thread_id=strawberry.ID(thread_id) if thread_id else None,
+        place=(event.chat_id, root_seq or THE_CHAT),
+        **common,
+    )
+
+
 _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Event]] = {
     events.SessionStarted: _started,
     events.SessionEnded: _ended,
     events.ProfileChanged: lambda event, common: ProfileChanged(user=User.of(event.user), **common),
     events.SettingsChanged: lambda _, common: SettingsChanged(**common),
+    events.ScheduledMessagesChanged: _scheduled,
+    events.DraftChanged: _drafted,
 }
 
 

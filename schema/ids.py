@@ -29,6 +29,7 @@ class Kind(Enum):
     REPORT = b"r"
     AUDIT_ENTRY = b"a"
     EXPORT = b"x"
+    SCHEDULED_MESSAGE = b"l"
 
 
 class InvalidId(InvalidInput):

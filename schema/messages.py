@@ -1,6 +1,7 @@
 """Messages, and the mutations about them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -8,12 +9,13 @@ from uuid import UUID
 
 import strawberry
 
-from models import messages
+from models import drafts, messages
 from models import polls as poll_rows
 from models import reactions as reaction_rows
 from models.errors import InvalidInput, NotFound
 from models.messages import MessageKey
 from models.sending import PLAIN, Extras
+from resolvers import drafts as draft_cases
 from resolvers import messages as use_cases
 from resolvers import polls as poll_cases
 from resolvers.services import utc_now
@@ -252,6 +254,11 @@ class SendMessageInput:
     poll: PollInput | None = strawberry.field(
         default=None, description="A question with answers to choose from, in place of a text."
     )
+    draft_version: UUID | None = strawberry.field(
+        default=None,
+        description="The version of the draft that this was made of, which goes with it; one that "
+        "another device has gone on with stays.",
+    )
 
 
 @strawberry.type(description="The message as stored: it will not be lost from here on.")
@@ -297,17 +304,17 @@ async def send_message(
     info: Info, input: Annotated[SendMessageInput, _SENDING]
 ) -> SendMessagePayload:
     """Resolve `Mutation.sendMessage`."""
-    reply_to = input.reply_to_id
-    text, extras = await _composed(info.context, input)
+    message = await composed(info.context, input, sent_at=utc_now())
     row = await use_cases.send(
         info.context.services,
         info.context.signed_in,
-        chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
-        text=text,
+        chat_id=message.chat_id,
+        text=message.text,
         client_message_id=input.client_message_id,
-        reply_to=decode_message(reply_to, path="replyToId") if reply_to is not None else None,
-        extras=extras,
+        reply_to=message.reply_to,
+        extras=message.extras,
     )
+    await clear_draft(info.context, input, message)
     return SendMessagePayload(message=Message.of(row))
 
 
@@ -336,14 +343,38 @@ async def delete_message(
     return DeleteMessagePayload(deleted_message_id=strawberry.ID(encode_message(key)))
 
 
-async def _composed(context: Context, input: SendMessageInput) -> tuple[str, Extras]:
-    """Return the text of a message that is to be sent, and what few messages have."""
-    if input.poll is None:
-        return input.text, PLAIN
-    if input.text:
-        raise InvalidInput("A poll has its question for a text.", path=["text"])
-    now, poll = utc_now(), asked(input.poll)
-    await poll_cases.require_time_left(
-        context.services, context.signed_in, poll, input.client_message_id, now=now
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message that is to be sent, as use-cases take it."""
+
+    chat_id: UUID
+    text: str
+    reply_to: MessageKey | None
+    extras: Extras
+
+
+async def composed(context: Context, input: SendMessageInput, *, sent_at: datetime) -> Composed:
+    """Return what an input asks to be sent at a moment; raises `InvalidInput`."""
+    reply_to = input.reply_to_id
+    text, extras = input.text, PLAIN
+    if input.poll is not None:
+        if input.text:
+            raise InvalidInput("A poll has its question for a text.", path=["text"])
+        poll = asked(input.poll)
+        await poll_cases.require_time_left(
+            context.services, context.signed_in, poll, input.client_message_id, now=sent_at
+        )
+        text, extras = poll.question, poll_cases.as_extras(poll, now=sent_at)
+    return Composed(
+        chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
+        text=text,
+        reply_to=decode_message(reply_to, path="replyToId") if reply_to is not None else None,
+        extras=extras,
     )
-    return poll.question, poll_cases.as_extras(poll, now=now)
+
+
+async def clear_draft(context: Context, input: SendMessageInput, message: Composed) -> None:
+    """Forget the draft that a message was made of."""
+    if input.draft_version is not None:
+        place = message.chat_id, message.extras.thread_root_seq or drafts.THE_CHAT
+        await draft_cases.clear(context.services, context.signed_in, place, input.draft_version)

@@ -10,6 +10,7 @@ from models.errors import Unauthenticated
 from models.sessions import SHOWN
 from resolvers import second_factors
 from resolvers import sessions as session_use_cases
+from resolvers.scheduled import MAX_SCHEDULED
 from schema.bots import Bot, viewer_bots
 from schema.chats import ChatConnection, ChatFilter, viewer_chats
 from schema.connections import DEFAULT_PAGE, After, First
@@ -18,6 +19,7 @@ from schema.cursor import Cursor
 from schema.deletions import deletion_due_at
 from schema.emails import email_verified
 from schema.exports import DataExport, viewer_exports
+from schema.scheduled import ScheduledMessage, viewer_scheduled_messages
 from schema.second_factors import SecondFactors
 from schema.sessions import Session
 from schema.settings import Settings, viewer_settings
@@ -103,6 +105,11 @@ class Viewer:
     data_exports: list[DataExport] = strawberry.field(
         resolver=viewer_exports,
         description="The exports of their data, the newest first, 20 at most.",
+    )
+    scheduled_messages: list[ScheduledMessage] | None = strawberry.field(
+        resolver=viewer_scheduled_messages,
+        description="The messages that they have written for later, or that could not be sent, the "
+        f"earliest first, {MAX_SCHEDULED} at most; null for a chat that they are not in.",
     )
     unread_count: int = strawberry.field(
         resolver=_unread_count, description="How many messages they have not read, in all chats."

@@ -2,7 +2,9 @@
 
 import strawberry
 
+from schema import drafts as draft_fields
 from schema import polling as poll_fields
+from schema import scheduled as scheduled_fields
 
 
 @strawberry.type
@@ -14,4 +16,26 @@ class WritingMutations:
         resolver=poll_fields.close_poll,
         description="Let nobody vote in a poll any more. Its sender may, and who may delete "
         "others' messages.",
+    )
+    schedule_message: scheduled_fields.ScheduleMessagePayload = strawberry.mutation(
+        resolver=scheduled_fields.schedule_message,
+        description="Keep a message until its time has come, and send it then.",
+    )
+    update_scheduled_message: scheduled_fields.UpdateScheduledMessagePayload = strawberry.mutation(
+        resolver=scheduled_fields.update_scheduled_message,
+        description="Give a scheduled message another text or time.",
+    )
+    cancel_scheduled_message: scheduled_fields.CancelScheduledMessagePayload = strawberry.mutation(
+        resolver=scheduled_fields.cancel_scheduled_message,
+        description="Forget a scheduled message.",
+    )
+    send_scheduled_message_now: scheduled_fields.SendScheduledMessageNowPayload = (
+        strawberry.mutation(
+            resolver=scheduled_fields.send_scheduled_message_now,
+            description="Send a scheduled message at once.",
+        )
+    )
+    save_draft: draft_fields.SaveDraftPayload = strawberry.mutation(
+        resolver=draft_fields.save_draft,
+        description="Keep what the viewer has begun to write, for all their devices.",
     )

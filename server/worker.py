@@ -9,7 +9,7 @@ import structlog
 
 from models import events, exports, leases, sessions, signing_keys, tickets
 from realtime.tasks import heed_cancellation
-from resolvers import administration, erasing, exporting, guests, mails, polls
+from resolvers import administration, erasing, exporting, guests, mails, polls, scheduled
 from resolvers.services import Services, utc_now
 from server.settings import Settings
 
@@ -136,8 +136,15 @@ async def close_polls(services: Services, _: Settings) -> None:
         log.info("polls_closed", count=count)
 
 
+async def send_scheduled(services: Services, _: Settings) -> None:
+    """Send the messages whose time has come."""
+    if count := await scheduled.send_due(services):
+        log.info("scheduled_sent", count=count)
+
+
 JOBS = [
     Job("send_mails", timedelta(seconds=1), send_mails),
+    Job("send_scheduled", timedelta(seconds=0.5), send_scheduled),
     Job("close_polls", timedelta(seconds=1), close_polls),
     Job("remove_guests", timedelta(seconds=5), remove_guests),
     Job("reinstate", timedelta(seconds=30), reinstate),

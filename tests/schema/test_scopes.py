@@ -18,6 +18,7 @@ FREE_TYPES = {
     "PageInfo", "Server", "Limits", "Viewer", "Session", "User", "UserConnection", "UserEdge",
     # A person's own, which bots have none of.
     "Bot", "BotToken", "GuestLink", "DataExport", "SecondFactors", "Passkey", "LogInChallenge",
+    "ScheduledMessage", "Draft",
     # Of a person: what they set for themselves, and what stands beside their name.
     "Settings", "UserStatus",
     # Refusals.
@@ -25,6 +26,7 @@ FREE_TYPES = {
     # Told to who may listen to `events` and `typing`, which takes messages:read.
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
     "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "PollChanged",
+    "ScheduledMessagesChanged", "DraftChanged",
     "ReceiptsAdvanced",
     "ProfileChanged", "SettingsChanged",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schema.ids import Kind
@@ -28,6 +29,7 @@ class Thing(enum.Enum):
     INVITATION = ("invitation", Kind.INVITATION)
     REPORT = ("report", Kind.REPORT)
     AUDIT_ENTRY = ("audit entry", Kind.AUDIT_ENTRY)
+    SCHEDULED = ("scheduled message", Kind.SCHEDULED_MESSAGE)
 
     @property
     def kind(self) -> Kind:
@@ -47,6 +49,10 @@ NODES = frozenset({Thing.USER, Thing.CHAT, Thing.MESSAGE, Thing.MEMBERSHIP})
 _NODES = [thing for thing in Thing if thing is not Thing.BOT]
 
 USER, CHAT, MESSAGE, MEMBERSHIP, SESSION, PASSKEY, GUEST_LINK, BOT, BOT_TOKEN, *_ = Thing
+
+
+SCHEDULED = Thing.SCHEDULED
+FAR_AHEAD = (datetime.now(UTC) + timedelta(days=300)).isoformat()
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,19 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.removeReaction": _input(messageId=MESSAGE, emoji="👍"),
     "Mutation.votePoll": _input(messageId=MESSAGE, options=[0]),
     "Mutation.closePoll": _input(messageId=MESSAGE),
+    "Viewer.scheduledMessages": [
+        Example(
+            {"chat": CHAT},
+            "query Walk($chat: ID!) { viewer { scheduledMessages(chatId: $chat) { id } } }",
+        )
+    ],
+    "Mutation.scheduleMessage": _input(
+        chatId=CHAT, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE, sendAt=FAR_AHEAD
+    ),
+    "Mutation.updateScheduledMessage": _input(scheduledMessageId=SCHEDULED, text="Walked"),
+    "Mutation.cancelScheduledMessage": _input(scheduledMessageId=SCHEDULED),
+    "Mutation.sendScheduledMessageNow": _input(scheduledMessageId=SCHEDULED),
+    "Mutation.saveDraft": _input(chatId=CHAT, threadId=MESSAGE, text="Walk", replyToId=MESSAGE),
     "Mutation.markRead": _input(chatId=CHAT, seq=1),
     "Mutation.markDelivered": _input(chatId=CHAT, seq=1),
     "Mutation.setTyping": _input(chatId=CHAT, typing=True),

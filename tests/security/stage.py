@@ -15,7 +15,7 @@ from schema.ids import Kind, decode, encode, encode_message
 from tests.parts.people import Person
 from tests.parts.roles import administrator, guest_link
 from tests.parts.running import Running
-from tests.security.examples import Thing
+from tests.security.examples import FAR_AHEAD, Thing
 
 Ids = dict[Thing, str]
 
@@ -87,9 +87,24 @@ async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
         Thing.SESSION: session["viewer"]["session"]["id"],
         Thing.GUEST_LINK: link_id,
         Thing.BOT: bot_id,
+        Thing.SCHEDULED: await _scheduled(owner, chat_id),
         Thing.BOT_TOKEN: token_id,
         **await _rows(server, owner),
     }
+
+
+async def _scheduled(owner: Person, chat_id: str) -> str:
+    """Return the id of a message that the owner has written for later."""
+    payload = await owner.done(
+        "scheduleMessage",
+        "scheduledMessage { id }",
+        chatId=chat_id,
+        text="A secret for later",
+        clientMessageId=str(uuid.uuid4()),
+        sendAt=FAR_AHEAD,
+    )
+    id_: str = payload["scheduledMessage"]["id"]
+    return id_
 
 
 async def _bot(owner: Person) -> tuple[str, str]:

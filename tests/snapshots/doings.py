@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -33,6 +34,7 @@ class Scene:
     chats: list[str] = field(default_factory=list)
     messages: list[tuple[str, str]] = field(default_factory=list)  # chat and message
     polls: list[str] = field(default_factory=list)
+    scheduled: list[str] = field(default_factory=list)
     mirrors: list[Mirror] = field(default_factory=list)
 
     @classmethod
@@ -157,6 +159,32 @@ async def vote(scene: Scene, who: Person, each: Doing) -> None:
         await scene.try_(who, "votePoll", messageId=message_id, options=options)
         if each.second == 11:
             await scene.try_(who, "closePoll", messageId=message_id)
+
+
+@doing
+async def schedule(scene: Scene, who: Person, each: Doing) -> None:
+    if each.second % 3 == 0 and scene.scheduled:
+        given = {"scheduledMessageId": _of(scene.scheduled, each.first)}
+        mutation = _of(["cancelScheduledMessage", "sendScheduledMessageNow"], each.first)
+        await scene.try_(who, mutation, **given)
+        return
+    payload = await scene.try_(
+        who,
+        "scheduleMessage",
+        "scheduledMessage { id }",
+        chatId=_of(scene.chats, each.first),
+        text=f"later {each.second}",
+        clientMessageId=str(uuid4()),
+        sendAt=(datetime.now(UTC) + timedelta(days=1 + each.second)).isoformat(),
+    )
+    if payload["scheduledMessage"] is not None:
+        scene.scheduled.append(payload["scheduledMessage"]["id"])
+
+
+@doing
+async def draft(scene: Scene, who: Person, each: Doing) -> None:
+    chat_id, text = _of(scene.chats, each.first), _of(["", "begun", "gone on"], each.second)
+    await scene.try_(who, "saveDraft", chatId=chat_id, text=text)
 
 
 @doing

@@ -17,6 +17,8 @@ MESSAGE = """
     reactions { emoji count } viewerReactions
     poll { question options { text voteCount } totalVoters closed viewerVotes }
 """
+SCHEDULED = "id text sendAt state"
+DRAFT = "text version replyTo { id }"
 MEMBERSHIP = "id role deliveredSeq readSeq user { id }"
 DETAILS = ("title", "description", "memberCount", "lastActivityAt")
 CHAT = f"""
@@ -25,6 +27,7 @@ CHAT = f"""
     members(first: 10) {{ nodes {{ {MEMBERSHIP} }} }}
     messages(last: 20) {{ nodes {{ {MESSAGE} }} }}
     lastMessage {{ id }}
+    viewerDraft {{ {DRAFT} }}
 """
 PROFILE = "handle displayName bio"
 SETTINGS = "whoMayCall hides"
@@ -32,6 +35,7 @@ SNAPSHOT = f"""
     {{ viewer {{
         cursor unreadCount user {{ id {PROFILE} }} settings {{ {SETTINGS} }}
         sessions {{ id deviceName }}
+        scheduledMessages {{ {SCHEDULED} chat {{ id }} }}
         chats(first: 20) {{ nodes {{ {CHAT} }} }}
     }} }}
 """
@@ -47,8 +51,19 @@ def state_of(viewer: Any) -> State:
         "sessions": {each["id"]: each["deviceName"] for each in viewer["sessions"]},
         "user": viewer["user"],
         "settings": viewer["settings"],
+        "scheduled": _scheduled(viewer),
         "chats": {chat["id"]: _chat_state(chat) for chat in viewer["chats"]["nodes"]},
     }
+
+
+def _scheduled(viewer: Any) -> State:
+    """Return what is scheduled, by chat; for one that the person has left there is no chat."""
+    found: State = {}
+    for each in viewer["scheduledMessages"]:
+        if each["chat"] is not None:
+            kept = {name: each[name] for name in SCHEDULED.split()}
+            found.setdefault(each["chat"]["id"], []).append(kept)
+    return found
 
 
 def _chat_state(chat: Any) -> State:
@@ -59,6 +74,7 @@ def _chat_state(chat: Any) -> State:
         "members": {each["id"]: each for each in chat["members"]["nodes"]},
         "messages": {each["id"]: each for each in chat["messages"]["nodes"]},
         "lastMessage": chat["lastMessage"] and chat["lastMessage"]["id"],
+        "viewerDraft": chat["viewerDraft"],
     }
 
 
@@ -70,6 +86,7 @@ class ChatMirror:
     own_id: str  # of the stay
     members: dict[str, Any]
     messages: dict[str, Any]
+    draft: State | None
 
     @classmethod
     def of(cls, chat: Any) -> ChatMirror:
@@ -79,6 +96,7 @@ class ChatMirror:
             own_id=chat["viewerMembership"]["id"],
             members={each["id"]: each for each in chat["members"]["nodes"]},
             messages={each["id"]: each for each in chat["messages"]["nodes"]},
+            draft=chat["viewerDraft"],
         )
 
     def state(self) -> State:
@@ -96,6 +114,7 @@ class ChatMirror:
             "members": self.members,
             "messages": self.messages,
             "lastMessage": newest and newest["id"],
+            "viewerDraft": self.draft,
         }
 
     def got_to(self, user_id: str, *, delivered: int, read: int) -> None:
@@ -117,6 +136,7 @@ class Mirror:
     settings: State
     chats: dict[str, ChatMirror] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
+    scheduled: State = field(default_factory=dict)
 
     @classmethod
     async def take(cls, person: Person) -> Mirror:
@@ -130,6 +150,7 @@ class Mirror:
             settings=viewer["settings"],
             chats={chat["id"]: ChatMirror.of(chat) for chat in viewer["chats"]["nodes"]},
             sessions={each["id"]: each["deviceName"] for each in viewer["sessions"]},
+            scheduled=_scheduled(viewer),
         )
 
     async def apply(self, event: Any) -> None:
@@ -147,6 +168,10 @@ class Mirror:
             "sessions": self.sessions,
             "user": self.user,
             "settings": self.settings,
+            # A client shows what is scheduled with the chat that it is for.
+            "scheduled": {
+                chat_id: each for chat_id, each in self.scheduled.items() if chat_id in chats
+            },
             "chats": chats,
         }
 
@@ -249,6 +274,17 @@ async def _settings_changed(mirror: Mirror, chat: ChatMirror | None, event: Any)
     mirror.settings = event["settings"]
 
 
+async def _scheduled_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    mirror.scheduled.pop(event["chatId"], None)
+    if event["scheduledMessages"]:
+        mirror.scheduled[event["chatId"]] = event["scheduledMessages"]
+
+
+async def _draft_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    if event["threadId"] is None and event["chatId"] in mirror.chats:
+        mirror.chats[event["chatId"]].draft = event["draft"]
+
+
 _ABOUT_MEMBER = f"membership {{ {MEMBERSHIP} }}"
 _ABOUT_MESSAGE = f"message {{ {MESSAGE} }}"
 
@@ -268,6 +304,10 @@ KINDS: dict[str, Kind] = {
     "SessionEnded": Kind("sessionId", _session_ended),
     "ProfileChanged": Kind(f"user {{ id {PROFILE} }}", _profile_changed),
     "SettingsChanged": Kind(f"settings {{ {SETTINGS} }}", _settings_changed),
+    "ScheduledMessagesChanged": Kind(
+        f"chatId scheduledMessages {{ {SCHEDULED} }}", _scheduled_changed
+    ),
+    "DraftChanged": Kind(f"chatId threadId draft {{ {DRAFT} }}", _draft_changed),
 }
 # What changes nothing that a client keeps, besides its cursor.
 NO_CHANGE = {"CursorAdvanced", "ResyncRequired"}

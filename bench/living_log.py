@@ -31,6 +31,7 @@ from models.sending_postgresql import SLOW_LOCK_TIMEOUT, PostgresqlWriter
 from models.sending_sqlite import SqliteWriter
 from resolvers import chats as chat_cases
 from resolvers.messages import content_hash
+from resolvers.sending import RIGHTS
 from resolvers.services import Services
 from server.app import open_services
 
@@ -89,9 +90,9 @@ async def fill(
 @asynccontextmanager
 async def _writer(db: Database) -> AsyncIterator[Writer]:
     writer: Writer = (
-        SqliteWriter(db)
+        SqliteWriter(db, RIGHTS)
         if db.dialect == "sqlite"
-        else PostgresqlWriter(db, lock_timeout=SLOW_LOCK_TIMEOUT)
+        else PostgresqlWriter(db, RIGHTS, lock_timeout=SLOW_LOCK_TIMEOUT)
     )
     try:
         yield writer

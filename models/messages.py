@@ -57,6 +57,8 @@ messages = sa.Table(
     sa.Column("quote", sa.String(MAX_QUOTE)),
     # The message that started the thread it is in.
     sa.Column("thread_root_seq", sa.BigInteger),
+    # Its number among the replies there: from 1, without gaps, never reused.
+    sa.Column("thread_number", sa.Integer),
     # Where it was first written, if it was forwarded from there. Without foreign keys, which SQLite
     # would make the table anew for.
     sa.Column("forward_sender_id", sa.Uuid),
@@ -124,6 +126,7 @@ class Message:
     closes_at: datetime | None = None
     details: dict[str, Any] | None = None
     subject_id: UUID | None = None
+    thread_number: int | None = None
 
 
 MessageKey = tuple[UUID, int]
@@ -292,5 +295,5 @@ async def delete(connection: Connection, chat_id: UUID, seq: int, *, now: dateti
     await connection.execute(
         messages.update()
         .where(messages.c.chat_id == chat_id, messages.c.seq == seq)
-        .values(text="", reply_to_seq=None, deleted_at=now)
+        .values(text="", reply_to_seq=None, mentions_all=False, deleted_at=now)
     )

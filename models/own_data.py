@@ -16,6 +16,7 @@ from models.exports import exports
 from models.external_identities import external_identities
 from models.guests import guests
 from models.members import members
+from models.mentions import mentions
 from models.messages import messages
 from models.passkeys import passkeys
 from models.polls import poll_votes
@@ -26,6 +27,7 @@ from models.scheduled import scheduled_messages
 from models.sessions import sessions
 from models.settings import settings
 from models.suspensions import suspensions
+from models.threads import thread_follows
 from models.tickets import tickets
 from models.totp import totp
 from models.users import users
@@ -93,6 +95,11 @@ DRAFTS = personal.holding(
     drafts.c.user_id,
     [drafts.c.chat_id, drafts.c.thread_root_seq],
     withheld={"user_id", "version"},
+)
+THREADS = personal.holding(
+    thread_follows.c.user_id,
+    [thread_follows.c.chat_id, thread_follows.c.root_seq],
+    withheld={"user_id"},
 )
 BLOCKS = personal.holding(
     blocks.c.user_id, [blocks.c.user_id, blocks.c.blocked_id], withheld={"user_id"}
@@ -164,6 +171,8 @@ ERASED = [
     blocks.c.blocked_id,
     scheduled_messages.c.user_id,
     drafts.c.user_id,
+    mentions.c.user_id,
+    thread_follows.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {
@@ -195,6 +204,7 @@ NOT_EXPORTED = {
     "events.subject_id": "as above",
     "events.user_id": "as above",
     "blocks.blocked_id": "who blocks somebody is not told to them",
+    "mentions.user_id": "what others say to one, told in the chat",
     "messages.forward_sender_id": "what others say of what one has said",
     "messages.subject_id": "told in the chat, by others",
     "bots.user_id": "told with its owner's bots",

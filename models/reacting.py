@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,23 +30,30 @@ _ON_POSTGRESQL = sa.text(
     ),
     now AS MATERIALIZED (SELECT clock_timestamp() AS moment),
     stay AS MATERIALIZED (
-        SELECT batch.n, found.first_message_seq FROM batch CROSS JOIN LATERAL (
-            SELECT first_message_seq FROM members
+        SELECT batch.n, found.*,
+               CASE WHEN NOT wanted THEN NULL
+                    WHEN silenced_until > moment THEN '{Verdict.SILENCED}'
+                    WHEN reaction_set IS NULL OR CAST(reaction_set AS jsonb) ? emoji THEN NULL
+                    ELSE '{Verdict.NOT_IN_SET}' END AS refusal
+        FROM batch CROSS JOIN now CROSS JOIN LATERAL (
+            SELECT first_message_seq, silenced_until, reaction_set
+            FROM members JOIN chats ON chats.id = members.chat_id
             WHERE user_id = batch.user_id AND chat_id = batch.of_chat AND left_seq IS NULL
             OFFSET 0
         ) AS found
     ),
     target AS MATERIALIZED (
-        SELECT batch.n, batch.user_id, batch.emoji, batch.wanted, found.*,
+        SELECT batch.n, batch.user_id, batch.emoji, batch.wanted, stay.refusal, found.*,
                -- Counted: for EXISTS the planner would also think of reading the whole table.
                (
                    SELECT count(*) FROM reactions AS r
                    WHERE r.chat_id = found.chat_id AND r.message_seq = found.seq
                      AND r.user_id = batch.user_id AND r.emoji = batch.emoji
                ) > 0 AS there
-        FROM batch JOIN stay USING (n) CROSS JOIN LATERAL (
+        FROM batch JOIN stay USING (n) CROSS JOIN now CROSS JOIN LATERAL (
             SELECT {_MESSAGE} FROM messages
             WHERE chat_id = batch.of_chat AND seq = batch.of_seq AND deleted_at IS NULL
+              AND (expires_at IS NULL OR expires_at > now.moment)
             OFFSET 0
         ) AS found
         WHERE found.seq >= stay.first_message_seq
@@ -56,7 +64,7 @@ _ON_POSTGRESQL = sa.text(
                 WHERE r.chat_id = target.chat_id AND r.message_seq = target.seq)
                + dense_rank() OVER (PARTITION BY chat_id, seq ORDER BY emoji) AS number
         FROM target
-        WHERE wanted AND NOT EXISTS (
+        WHERE wanted AND refusal IS NULL AND NOT EXISTS (
             SELECT FROM reactions AS r
             WHERE r.chat_id = target.chat_id AND r.message_seq = target.seq
               AND r.emoji = target.emoji
@@ -65,7 +73,7 @@ _ON_POSTGRESQL = sa.text(
     changed AS MATERIALIZED (
         SELECT target.*, row_number() OVER (PARTITION BY chat_id ORDER BY n) AS place
         FROM target
-        WHERE wanted <> there
+        WHERE wanted <> there AND refusal IS NULL
           AND NOT EXISTS (SELECT FROM kinds WHERE kinds.n = target.n AND number > {MAX_KINDS})
     ),
     added AS (
@@ -92,7 +100,9 @@ _ON_POSTGRESQL = sa.text(
     )
     SELECT CASE WHEN stay.n IS NULL THEN '{Verdict.NO_CHAT}'
                 WHEN target.n IS NULL THEN '{Verdict.NO_MESSAGE}'
-                WHEN target.wanted <> target.there AND changed.n IS NULL THEN '{Verdict.TOO_MANY}'
+                WHEN target.there = target.wanted THEN '{Verdict.REACTED}'
+                WHEN target.refusal IS NOT NULL THEN target.refusal
+                WHEN changed.n IS NULL THEN '{Verdict.TOO_MANY}'
                 ELSE '{Verdict.REACTED}' END AS verdict,
            {", ".join(f"target.{column.name}" for column in _COLUMNS)}
     FROM batch LEFT JOIN stay USING (n)
@@ -123,13 +133,14 @@ async def react_on_postgresql(
 
 
 _STAY = """
-SELECT members.first_message_seq, chats.last_event_seq
+SELECT members.first_message_seq, members.silenced_until, chats.reaction_set, chats.last_event_seq
 FROM members JOIN chats ON chats.id = members.chat_id
 WHERE members.user_id = ? AND members.chat_id = ? AND members.left_seq IS NULL
 """
 _TARGET = f"""
 SELECT {_MESSAGE} FROM messages
 WHERE chat_id = ? AND seq = ? AND seq >= ? AND deleted_at IS NULL
+  AND (expires_at IS NULL OR expires_at > ?)
 """  # noqa: S608 - what is put in are names of columns
 _THERE = """
 SELECT 1 FROM reactions WHERE chat_id = ? AND message_seq = ? AND user_id = ? AND emoji = ?
@@ -157,15 +168,21 @@ def react_on_sqlite(connection: sqlite3.Connection, batch: Sequence[Reaction]) -
         if stay is None:
             yield Outcome(Verdict.NO_CHAT)
             continue
-        first_message_seq, last_event_seq = stay
+        first_message_seq, silenced_until, reaction_set, last_event_seq = stay
         of_message = (chat_id, reaction.message_seq)
-        target = connection.execute(_TARGET, (*of_message, first_message_seq)).fetchone()
+        target = connection.execute(_TARGET, (*of_message, first_message_seq, now)).fetchone()
         if target is None:
             yield Outcome(Verdict.NO_MESSAGE)
             continue
         this = (*of_message, user_id, reaction.emoji)
         there = connection.execute(_THERE, this).fetchone() is not None
         if reaction.wanted and not there:
+            if silenced_until is not None and silenced_until > now:
+                yield Outcome(Verdict.SILENCED)
+                continue
+            if reaction_set is not None and reaction.emoji not in orjson.loads(reaction_set):
+                yield Outcome(Verdict.NOT_IN_SET)
+                continue
             kinds = {emoji for (emoji,) in connection.execute(_KINDS, of_message)}
             if len(kinds | {reaction.emoji}) > MAX_KINDS:
                 yield Outcome(Verdict.TOO_MANY)

@@ -1,13 +1,14 @@
 """Storing by the batch what comes often: what goes in and what comes out, on whichever database.
 
 A batch is one transaction. Per message it checks, in this order and under the chat's lock, that the
-sender is in the chat, whether they used the client's id before, and that what the message answers
-is there for them. Then pointers move and reactions come and go. `models/sending_postgresql.py` and
+sender is in the chat, whether they used the client's id before, that they may write, that what the
+message answers and the thread it goes to are there for them, and that they have waited as long as
+the chat wants. Then pointers move and reactions come and go. `models/sending_postgresql.py` and
 `models/sending_sqlite.py` do it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -43,6 +44,19 @@ class Extras:
 
 PLAIN = Extras()
 EXTRAS = [field.name for field in fields(Extras)]
+# What follows from the others and from the moment, so that it tells no message from another.
+_DERIVED = {"mentions_all", "has_link", "expires_at"}
+
+Standing = tuple[str, str]  # the kind of a chat, and a role in it
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Who may do what of a send, by their role and the chat's kind; others say what that is."""
+
+    write: frozenset[Standing]
+    mention_all: frozenset[Standing]
+    hurry: frozenset[Standing]  # as slow mode is not for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,8 @@ class Outgoing:
     reply_to: MessageKey | None
     content_hash: bytes
     extras: Extras = PLAIN
+    # People whom the text names. Who of them is in the chat is seen when it is stored.
+    mentioned: Sequence[UUID] = ()
 
     @property
     def key(self) -> tuple[UUID, UUID]:
@@ -80,8 +96,17 @@ class Outgoing:
         chat_id, seq = self.reply_to
         return seq if chat_id == self.chat_id else NOWHERE
 
-    def stored(self, seq: int, created_at: datetime) -> Message:
+    def stored(
+        self,
+        seq: int,
+        created_at: datetime,
+        *,
+        expires_at: datetime | None,
+        mentions_all: bool,
+        thread_number: int | None,
+    ) -> Message:
         """Return the message as it has been stored."""
+        kept = replace(self.extras, expires_at=expires_at, mentions_all=mentions_all)
         return Message(
             chat_id=self.chat_id,
             seq=seq,
@@ -92,7 +117,8 @@ class Outgoing:
             created_at=created_at,
             edited_at=None,
             deleted_at=None,
-            **by_name(self.extras),
+            thread_number=thread_number,
+            **by_name(kept),
         )
 
 
@@ -159,20 +185,29 @@ class Verdict(StrEnum):
     DUPLICATE = "duplicate"  # stored before with the same content
     CONFLICT = "conflict"  # its id was used for something else
     NO_CHAT = "no chat"  # absent, or whose change it is is not in it
+    MAY_NOT_WRITE = "may not write"  # their role does not cover it
+    SILENCED = "silenced"  # by a moderator, or by the other person of a direct chat
     NO_REPLY_TARGET = "no reply target"
+    NO_THREAD = "no thread"  # nothing that a thread can start from, or nothing for them to see
+    TOO_SOON = "too soon"  # after their last message, in a chat with slow mode
     NO_MESSAGE = "no message"  # absent, deleted, or from before they were in the chat
     TOO_MANY = "too many"  # kinds of reactions
+    NOT_IN_SET = "not in set"  # a reaction that the chat does not take
     REACTED = "reacted"  # the message has the reaction, or lacks it, as wanted
     MARKED = "marked"  # the pointers are there, or were beyond
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A verdict, with the message as it is now, or the chat in which pointers were moved."""
+    """A verdict, with the message as it is now, or the chat in which pointers were moved.
+
+    With `TOO_SOON` goes in how many seconds it may be tried again.
+    """
 
     verdict: Verdict
     message: Message | None = None
     chat: Chat | None = None
+    retry_after: int = 0
 
 
 class Writer(Protocol):
@@ -216,6 +251,15 @@ def in_order(
 def by_name(extras: Extras) -> dict[str, Any]:
     """Return what few messages have, by the names of the columns."""
     return {name: getattr(extras, name) for name in EXTRAS}
+
+
+def given(extras: Extras) -> dict[str, Any]:
+    """Return what the sender has said of it, without what is as with most messages."""
+    return {
+        name: value
+        for name, value in by_name(extras).items()
+        if name not in _DERIVED and value != getattr(PLAIN, name)
+    }
 
 
 def as_json(extras: Mapping[str, Any]) -> str:

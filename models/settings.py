@@ -34,6 +34,14 @@ settings = sa.Table(
     _audience("who_may_add"),
     _audience("who_sees_last_seen"),
     sa.Column("hides", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("hides_receipts", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Few do, and it is looked up for everybody whose pointers are shown.
+    sa.Index(
+        "ix_settings_hides_receipts",
+        "user_id",
+        postgresql_where=sa.text("hides_receipts"),
+        sqlite_where=sa.text("hides_receipts"),
+    ),
 )
 
 
@@ -46,6 +54,7 @@ class Settings:
     who_may_add: str = Audience.EVERYBODY
     who_sees_last_seen: str = Audience.EVERYBODY
     hides: bool = False
+    hides_receipts: bool = False
 
 
 _COLUMNS = columns(settings, Settings)

@@ -86,6 +86,12 @@ PARTS: list[Part] = [
         "What you have begun to write; thread_root_seq is 0 outside threads.",
         own_data.DRAFTS,
     ),
+    part(
+        "threads",
+        "The threads you follow, or chose not to, by their first message's chat_id and number, and "
+        "how many replies you have read.",
+        own_data.THREADS,
+    ),
     part("blocks", "Whom you block.", own_data.BLOCKS),
     part("acts", "What you did that bears on security, and from where.", own_data.ACTS),
     part(

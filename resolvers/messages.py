@@ -9,10 +9,10 @@ import hmac
 from uuid import UUID
 
 from models import messages, polls, reactions
-from models.errors import Conflict, Forbidden, NotFound
+from models.errors import Conflict, Forbidden, NotFound, RateLimited, Refusal
 from models.events import EventKind
 from models.messages import Message, MessageKey, MessageKind
-from models.sending import PLAIN, Extras, Outgoing, Verdict, as_json, by_name
+from models.sending import PLAIN, Extras, Outcome, Outgoing, Verdict, as_json, given
 from models.viewer import Viewer
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, allows
@@ -36,7 +36,7 @@ async def send(
 
     `extras` is what few messages have, checked by whoever gives it. The client's id makes a retry
     safe: the same id with the same content returns the first result, with other content raises
-    `Conflict`. Raises `NotFound` or `InvalidInput` besides.
+    `Conflict`. Raises `NotFound`, `Forbidden`, `RateLimited` or `InvalidInput` besides.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
     outcome = await services.sending.submit(
@@ -52,15 +52,29 @@ async def send(
     )
     if outcome.message is not None:
         return outcome.message
+    raise _refusal(outcome)
+
+
+def _refusal(outcome: Outcome) -> Refusal:
+    """Return why a message was not stored."""
     match outcome.verdict:
         case Verdict.CONFLICT:
-            raise Conflict(
+            return Conflict(
                 "This clientMessageId was used for another message.", path=["clientMessageId"]
             )
+        case Verdict.MAY_NOT_WRITE:
+            return Forbidden("You may not write in this chat.", path=["chatId"])
+        case Verdict.SILENCED:
+            # By whom is not told: in a direct chat that would be who blocks whom.
+            return Forbidden("You may not write in this chat at present.", path=["chatId"])
         case Verdict.NO_REPLY_TARGET:
-            raise NotFound("The message replied to", path=["replyToId"])
+            return NotFound("The message replied to", path=["replyToId"])
+        case Verdict.NO_THREAD:
+            return NotFound("The thread", path=["threadId"])
+        case Verdict.TOO_SOON:
+            return RateLimited(retry_after=outcome.retry_after)
         case _:
-            raise NotFound("The chat", path=["chatId"])
+            return NotFound("The chat", path=["chatId"])
 
 
 async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str) -> Message:
@@ -118,7 +132,6 @@ def content_hash(
     """Return what tells a retry from a misuse of its id, also when the text is long gone."""
     reply = f"{reply_to[0].hex}/{reply_to[1]}" if reply_to else ""
     parts = [chat_id.hex, reply, text]
-    if extras is not PLAIN:
-        # Without the moment when it expires, which is another one with every retry.
-        parts.append(as_json({**by_name(extras), "expires_at": None}))
+    if more := given(extras):
+        parts.append(as_json(more))
     return hmac.digest(services.credentials.content_key, "\x00".join(parts).encode(), "sha256")

@@ -1,6 +1,6 @@
 """Reacting to messages."""
 
-from models.errors import InvalidInput, NotFound
+from models.errors import Forbidden, InvalidInput, NotFound
 from models.messages import Message, MessageKey
 from models.reactions import MAX_KINDS
 from models.sending import Reaction, Verdict
@@ -16,7 +16,7 @@ async def react(
 ) -> Message:
     """Let the viewer react to a message, or take that back; repeating it changes nothing.
 
-    Returns the message. Raises `NotFound` or `InvalidInput`.
+    Returns the message. Raises `NotFound`, `Forbidden` or `InvalidInput`.
     """
     emoji = checked(emoji, what="The reaction", maximum=MAX_EMOJI, path=["emoji"])
     if any(character.isspace() for character in emoji):
@@ -31,4 +31,8 @@ async def react(
         raise InvalidInput(
             f"A message takes at most {MAX_KINDS} different reactions.", path=["emoji"]
         )
+    if outcome.verdict is Verdict.NOT_IN_SET:
+        raise InvalidInput("This chat takes other reactions only.", path=["emoji"])
+    if outcome.verdict is Verdict.SILENCED:
+        raise Forbidden("You may not react in this chat at present.", path=["messageId"])
     raise NotFound("The message", path=["messageId"])

@@ -3,13 +3,29 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from models.chats import ChatKind
 from models.database import Database
-from models.sending import Change, Outcome, Writer
+from models.sending import Change, Outcome, Rights, Standing, Writer
 from models.sending_postgresql import FAST_LOCK_TIMEOUT, SLOW_LOCK_TIMEOUT, PostgresqlWriter
 from models.sending_sqlite import SqliteWriter
 from resolvers.group_commit import GroupCommit
+from resolvers.permissions import Act, roles_with
 
 Sending = GroupCommit[Change, Outcome]
+
+
+def _standings(act: Act) -> frozenset[Standing]:
+    return frozenset(
+        (kind.value, role.value) for kind in ChatKind for role in roles_with(kind, act)
+    )
+
+
+# What the one permission table says of a send, for the statements that decide it.
+RIGHTS = Rights(
+    write=_standings(Act.WRITE),
+    mention_all=_standings(Act.MENTION_ALL),
+    hurry=_standings(Act.MODERATE),
+)
 
 
 @asynccontextmanager
@@ -31,11 +47,11 @@ async def sending(
     async with AsyncExitStack() as stack:
         if db.dialect == "sqlite":
             # One writer at a time as it is: a second connection would only wait for the first.
-            fast: Writer = SqliteWriter(db)
+            fast: Writer = SqliteWriter(db, RIGHTS)
             slow = fast
         else:
-            fast = PostgresqlWriter(db, lock_timeout=FAST_LOCK_TIMEOUT)
-            slow = PostgresqlWriter(db, lock_timeout=SLOW_LOCK_TIMEOUT)
+            fast = PostgresqlWriter(db, RIGHTS, lock_timeout=FAST_LOCK_TIMEOUT)
+            slow = PostgresqlWriter(db, RIGHTS, lock_timeout=SLOW_LOCK_TIMEOUT)
             stack.push_async_callback(slow.close)
         stack.push_async_callback(fast.close)
         lanes = Sending(fast=fast.store, slow=slow.store, committed=committed)

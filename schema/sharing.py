@@ -72,7 +72,9 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "lastActivityAt",
         }
     ),
-    "Membership": frozenset({"id", "role", "joinedAt", "deliveredSeq", "readSeq", "user"}),
+    "Membership": frozenset(
+        {"id", "role", "joinedAt", "deliveredSeq", "readSeq", "permissions", "user"}
+    ),
     "Message": frozenset(
         {
             "id",

@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 
-from models import events, log_state, marking, sending_postgresql
+from models import events, log_state, marking, sending_postgresql, storing_postgresql
 from models.sending import Change, Outcome
 from models.sending_postgresql import PostgresqlWriter
 from realtime import bus, tailer
@@ -196,7 +196,7 @@ def lost_receipts() -> Sequence[Replacement]:
 def no_unique_key() -> Sequence[Replacement]:
     """Nobody looks whether a send was stored before; `cluster.py` drops the unique key."""
     before = "sender_id = batch.sender_id AND client_message_id = batch.client_message_id"
-    return [_changed(sending_postgresql, "_STORE", before, "false")]
+    return [_changed(storing_postgresql, "_ON_POSTGRESQL", before, "false")]
 
 
 @fault("sent by an outsider", "refused and stored")
@@ -204,7 +204,7 @@ def no_membership_check() -> Sequence[Replacement]:
     """Who was ever in a chat may send to it."""
     before = "user_id = batch.sender_id AND chat_id = batch.chat_id AND left_seq IS NULL"
     after = "user_id = batch.sender_id AND chat_id = batch.chat_id ORDER BY joined_seq DESC LIMIT 1"
-    return [_changed(sending_postgresql, "_STORE", before, after)]
+    return [_changed(storing_postgresql, "_ON_POSTGRESQL", before, after)]
 
 
 @fault("receipt went back", "wrong pointers")
@@ -228,7 +228,9 @@ def early_answer() -> Sequence[Replacement]:
         connection = await self._engine.connect()
         try:
             transaction = await connection.begin()
-            outcomes = await sending_postgresql._attempt(connection, batch, chat_ids, lock)
+            outcomes = await sending_postgresql._attempt(
+                connection, batch, chat_ids, lock, self._rights
+            )
         except BaseException:
             await connection.close()
             raise
@@ -250,9 +252,10 @@ async def _commit_later(connection: AsyncConnection, transaction: AsyncTransacti
 def _changed(module: ModuleType, name: str, before: str, after: str) -> Replacement:
     """Return a statement that says something else; `before` has to stand in it once."""
     statement = getattr(module, name, None)
-    if not isinstance(statement, sa.TextClause) or statement.text.count(before) != 1:
+    if not isinstance(statement, sa.TextualSelect) or str(statement).count(before) != 1:
         raise StalePlant(f"{module.__name__}.{name} does not say {before!r} once")
-    return Replacement(module, name, sa.text(statement.text.replace(before, after)))
+    changed = sa.text(str(statement).replace(before, after))
+    return Replacement(module, name, changed.columns(*statement.column_args))
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models import sending_postgresql
+from models import storing_postgresql
 from tests.faults import planted, report
 from tests.faults.__main__ import SCENARIOS
 from tests.faults.display import projected, rate_now
@@ -101,6 +101,6 @@ def test_a_fault_whose_target_has_changed_is_not_planted():
     ]:
         with pytest.raises(planted.StalePlant, match=name):
             planted.Replacement(Product, name, by)
-    for name in ("_STORE", "_GONE"):
+    for name in ("_ON_POSTGRESQL", "_GONE"):
         with pytest.raises(planted.StalePlant, match=f"{name} does not say 'no such condition'"):
-            planted._changed(sending_postgresql, name, "no such condition", "false")
+            planted._changed(storing_postgresql, name, "no such condition", "false")

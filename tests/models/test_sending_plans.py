@@ -5,8 +5,7 @@ import re
 import pytest
 import sqlalchemy as sa
 
-from models import marking, reacting
-from models import sending_postgresql as sending
+from models import marking, reacting, sending_postgresql, storing_postgresql
 from models.database import Database
 
 TYPES = {
@@ -24,12 +23,22 @@ TYPES = {
     "seqs": "bigint[]",
     "emojis": "text[]",
     "wanted": "boolean[]",
+    "naming": "bigint[]",
+    "named": "uuid[]",
+    "may_write": "text[]",
+    "may_mention_all": "text[]",
+    "may_hurry": "text[]",
 }
 
 
 @pytest.mark.parametrize(
     "statement",
-    [sending._LOCK_FIRST, sending._STORE, marking._ON_POSTGRESQL, reacting._ON_POSTGRESQL],
+    [
+        sending_postgresql._LOCK_FIRST,
+        storing_postgresql._ON_POSTGRESQL,
+        marking._ON_POSTGRESQL,
+        reacting._ON_POSTGRESQL,
+    ],
     ids=["lock", "messages", "marks", "reactions"],
 )
 async def test_every_table_is_looked_up_by_key(migrated_postgresql_url, statement):

@@ -50,6 +50,7 @@ class EventKind(StrEnum):
     # Addressed to one person; the subject is the chat, the message the root of a thread, if any.
     SCHEDULED_MESSAGES_CHANGED = "scheduled_messages_changed"
     DRAFT_CHANGED = "draft_changed"
+    THREAD_CHANGED = "thread_changed"
 
 
 events = sa.Table(

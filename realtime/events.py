@@ -115,6 +115,7 @@ class MessageDeleted(ChatEvent):
     """A message has no content any more."""
 
     message_seq: int
+    thread_root_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,14 @@ class DraftChanged(PersonalEvent):
 
     chat_id: UUID
     thread_root_seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadChanged(PersonalEvent):
+    """Somebody follows a thread, or does not any more, or has read further in it."""
+
+    chat_id: UUID
+    root_seq: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from realtime.events import (
     SessionEnded,
     SessionStarted,
     SettingsChanged,
+    ThreadChanged,
 )
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,9 @@ _ABOUT_MESSAGE = {
     EventKind.REACTIONS_CHANGED: ReactionsChanged,
     EventKind.POLL_CHANGED: PollChanged,
 }
+
+# Of a deleted message is told which thread it was in.
+_WITH_MESSAGE = {*_ABOUT_MESSAGE, EventKind.MESSAGE_DELETED}
 
 
 # Its place in the log, when it happened, who did it, and whom it is told.
@@ -79,7 +83,7 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
         {
             (event.chat_id, event.message_seq)
             for event in logged
-            if event.kind in _ABOUT_MESSAGE and event.chat_id and event.message_seq
+            if event.kind in _WITH_MESSAGE and event.chat_id and event.message_seq
         },
     )
     people = {
@@ -161,7 +165,8 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
     key = (chat_id, logged.message_seq)
     message = rows.messages.get(key)
     if kind is EventKind.MESSAGE_DELETED or message is None:  # or expired meanwhile
-        return MessageDeleted(*seen, message_seq=logged.message_seq)
+        root_seq = message.thread_root_seq if message else None
+        return MessageDeleted(*seen, message_seq=logged.message_seq, thread_root_seq=root_seq)
     return _ABOUT_MESSAGE[kind](
         *seen,
         message=message,
@@ -179,6 +184,10 @@ def _personal(
         raise LookupError(f"event {logged.id} is about nothing")
     if kind is EventKind.SCHEDULED_MESSAGES_CHANGED:
         return ScheduledMessagesChanged(*happened, logged.user_id, chat_id=logged.subject_id)
+    if kind is EventKind.THREAD_CHANGED and logged.message_seq is not None:
+        return ThreadChanged(
+            *happened, logged.user_id, chat_id=logged.subject_id, root_seq=logged.message_seq
+        )
     if kind is EventKind.DRAFT_CHANGED:
         return DraftChanged(
             *happened,

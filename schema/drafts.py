@@ -15,7 +15,7 @@ from schema import messages as message_types
 from schema.batching import batched
 from schema.context import Context, Info
 from schema.errors import UserError, errors_field, refusals_into
-from schema.ids import Kind, decode, decode_message
+from schema.ids import Kind, decode, decode_message, decode_thread
 
 if TYPE_CHECKING:
     from schema.messages import Message
@@ -62,7 +62,8 @@ async def viewer_drafts(context: Context, places: Sequence[MessageKey]) -> list[
 class SaveDraftInput:
     chat_id: strawberry.ID = strawberry.field(description="The chat that it is for.")
     thread_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The message whose thread it is for, if it is for one."
+        default=None,
+        description="The thread that it is for, or the message that starts one, if any.",
     )
     text: str = strawberry.field(
         description=f"What it says so far, {MAX_TEXT} characters at most. Empty, and without "
@@ -97,7 +98,9 @@ async def save_draft(info: Info, input: Annotated[SaveDraftInput, _DRAFT]) -> Sa
         info.context.services,
         info.context.signed_in,
         chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
-        thread_root=_key(input.thread_id, "threadId"),
+        thread_root=None
+        if input.thread_id is None
+        else decode_thread(input.thread_id, path="threadId"),
         text=input.text,
         reply_to=_key(input.reply_to_id, "replyToId"),
         expected=use_cases.AnyVersion if version is strawberry.UNSET else version,

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
 
 from models.messages import MessageKey
 from models.receipts import SHOWN_UP_TO
+from schema import threads as thread_types
 from schema.batching import batched
 from schema.chats import Chat
 from schema.context import Info
@@ -20,6 +22,11 @@ from schema.scheduled import ScheduledMessage, scheduled_in_chats
 from schema.sessions import Session
 from schema.settings import Settings, settings_of_each
 from schema.users import User
+
+if TYPE_CHECKING:
+    from schema.threads import Thread
+
+LazyThread = Annotated["Thread", strawberry.lazy("schema.threads")]
 
 
 @strawberry.interface(
@@ -83,6 +90,9 @@ class MessageEdited(Event):
 class MessageDeleted(Event):
     message_id: strawberry.ID = strawberry.field(description="The message's id.")
     message_seq: int = strawberry.field(description="The message's number in the chat.")
+    thread_id: strawberry.ID | None = strawberry.field(
+        description="The thread that it was a reply in; null if it was in none."
+    )
 
 
 @strawberry.type(description="Somebody reacted to a message, or took that back.")
@@ -163,12 +173,27 @@ async def _drafts(objects: Sequence["DraftChanged"], info: Info) -> list[Draft |
 class DraftChanged(Event):
     chat_id: strawberry.ID = strawberry.field(description="The chat that it is for.")
     thread_id: strawberry.ID | None = strawberry.field(
-        description="The message whose thread it is for, if it is for one."
+        description="The thread that it is for, if it is for one."
     )
     draft: Draft | None = batched(
         _drafts, description="The draft as it is now; null when there is none any more."
     )
     place: strawberry.Private[MessageKey]
+
+
+async def _threads(objects: Sequence["ThreadChanged"], info: Info) -> "list[Thread | None]":
+    return await thread_types.readable_threads(info.context, [each.root for each in objects])
+
+
+@strawberry.type(
+    description="The viewer follows a thread, or does not any more, or has read further in it."
+)
+class ThreadChanged(Event):
+    thread_id: strawberry.ID = strawberry.field(description="The thread's id.")
+    thread: LazyThread | None = batched(
+        _threads, description="The thread as it is now; null if the viewer may not read it."
+    )
+    root: strawberry.Private[MessageKey]
 
 
 @strawberry.type(
@@ -215,6 +240,7 @@ EVENT_TYPES: list[type[Event]] = [
     SettingsChanged,
     ScheduledMessagesChanged,
     DraftChanged,
+    ThreadChanged,
     CursorAdvanced,
     ResyncRequired,
 ]

@@ -34,8 +34,9 @@ from schema.event_types import (
     SessionEnded,
     SessionStarted,
     SettingsChanged,
+    ThreadChanged,
 )
-from schema.ids import Kind, decode, encode, encode_message
+from schema.ids import Kind, decode, encode, encode_message, encode_thread
 from schema.members import Membership
 from schema.messages import Message
 from schema.sessions import Session
@@ -66,6 +67,9 @@ def _deleted(event: events.MessageDeleted, common: dict[str, Any]) -> Event:
     return MessageDeleted(
         message_id=strawberry.ID(encode_message((event.chat.id, event.message_seq))),
         message_seq=event.message_seq,
+        thread_id=None
+        if event.thread_root_seq is None
+        else strawberry.ID(encode_thread((event.chat.id, event.thread_root_seq))),
         **common,
     )
 
@@ -101,7 +105,7 @@ def _scheduled(event: events.ScheduledMessagesChanged, common: dict[str, Any]) -
 
 def _drafted(event: events.DraftChanged, common: dict[str, Any]) -> Event:
     root_seq = event.thread_root_seq
-    thread_id = None if root_seq is None else encode_message((event.chat_id, root_seq))
+    thread_id = None if root_seq is None else encode_thread((event.chat_id, root_seq))
     return DraftChanged(
         chat_id=strawberry.ID(encode(Kind.CHAT, event.chat_id)),
         thread_id=strawberry.ID(thread_id) if thread_id else None,
@@ -117,6 +121,11 @@ _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Even
     events.SettingsChanged: lambda _, common: SettingsChanged(**common),
     events.ScheduledMessagesChanged: _scheduled,
     events.DraftChanged: _drafted,
+    events.ThreadChanged: lambda event, common: ThreadChanged(
+        thread_id=strawberry.ID(encode_thread((event.chat_id, event.root_seq))),
+        root=(event.chat_id, event.root_seq),
+        **common,
+    ),
 }
 
 
@@ -160,7 +169,7 @@ _CHAT_IDS = strawberry.argument(
 )
 
 
-_AFTER = strawberry.argument(
+AFTER = strawberry.argument(
     description="Where to go on: the `cursor` of the last event, or `viewer.cursor` as fetched "
     "with the state to be kept up to date. Everything since arrives once and in order, then what "
     "happens. Absent: from now on."
@@ -169,7 +178,7 @@ _AFTER = strawberry.argument(
 
 def subscribe_events(
     info: Info,
-    after: Annotated[Cursor | None, _AFTER] = None,
+    after: Annotated[Cursor | None, AFTER] = None,
     chat_ids: Annotated[list[strawberry.ID] | None, _CHAT_IDS] = None,
 ) -> AsyncGenerator[Event, None]:
     """Resolve `Subscription.events`."""

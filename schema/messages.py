@@ -1,7 +1,7 @@
 """Messages, and the mutations about them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -14,12 +14,13 @@ from models import polls as poll_rows
 from models import reactions as reaction_rows
 from models.errors import InvalidInput, NotFound
 from models.messages import MessageKey
-from models.sending import PLAIN, Extras
+from models.sending import NOWHERE, PLAIN, Extras
 from resolvers import drafts as draft_cases
 from resolvers import messages as use_cases
 from resolvers import polls as poll_cases
 from resolvers.services import utc_now
 from schema import chats as chat_types
+from schema import threads as thread_types
 from schema.batching import batched
 from schema.connections import (
     Connection,
@@ -31,7 +32,14 @@ from schema.connections import (
 )
 from schema.context import Context, Info
 from schema.errors import UserError, errors_field, refusals_into
-from schema.ids import Kind, decode, decode_message, encode_message
+from schema.ids import (
+    Kind,
+    decode,
+    decode_message,
+    decode_thread,
+    encode_message,
+    encode_thread,
+)
 from schema.node import Node
 from schema.polls import Poll, PollInput, asked
 from schema.reaction_groups import ReactionGroup
@@ -39,10 +47,12 @@ from schema.users import User, users_by_ids
 
 if TYPE_CHECKING:
     from schema.chats import Chat
+    from schema.threads import Thread
 
 DEFAULT_PAGE = 50
 
 LazyChat = Annotated["Chat", strawberry.lazy("schema.chats")]
+LazyThread = Annotated["Thread", strawberry.lazy("schema.threads")]
 
 
 @strawberry.enum(description="What a message is.")
@@ -90,6 +100,13 @@ async def _viewer_reactions(objects: Sequence["Message"], info: Info) -> list[li
     return [found[message.key] for message in objects]
 
 
+async def _threads(objects: Sequence["Message"], info: Info) -> "list[thread_types.Thread | None]":
+    roots = [
+        (message.row.chat_id, message.row.thread_root_seq or message.row.seq) for message in objects
+    ]
+    return await thread_types.readable_threads(info.context, roots, begun=True)
+
+
 async def _polls(objects: Sequence["Message"], info: Info) -> list[Poll | None]:
     async with info.context.db.reading() as db:
         found = await poll_rows.tallies(db, [message.key for message in objects])
@@ -134,6 +151,17 @@ class Message(Node):
         description="The question with its answers, of a message that is a poll; null of any "
         "other, and once it is deleted.",
     )
+    thread_id: strawberry.ID | None = strawberry.field(
+        description="The thread that it is a reply in; null if it is in none."
+    )
+    thread_number: int | None = strawberry.field(
+        description="Its number among the replies of its thread: from 1, without gaps."
+    )
+    thread: LazyThread | None = batched(
+        _threads,
+        description="The thread that it is a reply in, or has started; null if there is none, and "
+        "if its first message is not for the viewer to read.",
+    )
     row: strawberry.Private[messages.Message]
     # With an event they come along, loaded once for everybody who hears of it.
     known_sender: strawberry.Private[User | None] = None
@@ -166,6 +194,10 @@ class Message(Node):
             created_at=row.created_at,
             edited_at=row.edited_at,
             deleted_at=row.deleted_at,
+            thread_id=None
+            if row.thread_root_seq is None
+            else strawberry.ID(encode_thread((row.chat_id, row.thread_root_seq))),
+            thread_number=row.thread_number,
             row=row,
             known_sender=None if sender is not None and sender.is_deleted else sender,
             known_chat=chat,
@@ -209,8 +241,8 @@ async def message_pages(
             context.signed_in.user_id,
             chat_ids,
             limit=shown.fetch,
-            after=_seq(after, "after"),
-            before=_seq(before, "before"),
+            after=seq_of(after, "after"),
+            before=seq_of(before, "before"),
             newest=shown.backwards,
         )
     return [
@@ -227,7 +259,8 @@ async def message_pages(
     ]
 
 
-def _seq(cursor: str | None, path: str) -> int | None:
+def seq_of(cursor: str | None, path: str) -> int | None:
+    """Return the number of the message that an edge's cursor is of; raises `InvalidInput`."""
     if cursor is None:
         return None
     (seq,) = decode_cursor(cursor, parts=1, path=path)
@@ -250,6 +283,10 @@ class SendMessageInput:
     )
     reply_to_id: strawberry.ID | None = strawberry.field(
         default=None, description="A message of the same chat that this one answers."
+    )
+    thread_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The thread that it is a reply in, or the message that it starts one from.",
     )
     poll: PollInput | None = strawberry.field(
         default=None, description="A question with answers to choose from, in place of a text."
@@ -365,8 +402,13 @@ async def composed(context: Context, input: SendMessageInput, *, sent_at: dateti
             context.services, context.signed_in, poll, input.client_message_id, now=sent_at
         )
         text, extras = poll.question, poll_cases.as_extras(poll, now=sent_at)
+    chat_id = decode(Kind.CHAT, input.chat_id, path="chatId")
+    if input.thread_id is not None:
+        of_chat, root_seq = decode_thread(input.thread_id, path="threadId")
+        # Of another chat, it is one that is never found.
+        extras = replace(extras, thread_root_seq=root_seq if of_chat == chat_id else NOWHERE)
     return Composed(
-        chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
+        chat_id=chat_id,
         text=text,
         reply_to=decode_message(reply_to, path="replyToId") if reply_to is not None else None,
         extras=extras,

@@ -19,6 +19,7 @@ PACES: dict[str, Pace] = {
     "Mutation.markRead": Pace.HINTING,
     "Mutation.markDelivered": Pace.HINTING,
     "Mutation.saveDraft": Pace.HINTING,
+    "Mutation.markThreadRead": Pace.HINTING,
     "Mutation.scheduleMessage": Pace.SENDING,
     "Mutation.sendScheduledMessageNow": Pace.SENDING,
     "Mutation.createChat": Pace.INVITING,

@@ -63,6 +63,7 @@ POLICIES: dict[str, Policy] = {
     "Query.user": Policy(kinds=NO_GUEST, scope="members:read"),
     "Query.users": Policy(),
     "Query.chat": Policy(kinds=EVERY_ACCOUNT, scope="chats:read"),
+    "Query.thread": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Query.admin": Policy(admin=True),
     "Mutation.register": _ANYBODY,
     "Mutation.logIn": _ANYBODY,
@@ -118,6 +119,9 @@ POLICIES: dict[str, Policy] = {
     "Mutation.removeReaction": Policy(kinds=EVERY_ACCOUNT, scope="reactions:write"),
     "Mutation.votePoll": Policy(kinds=EVERY_ACCOUNT, scope="reactions:write"),
     "Mutation.closePoll": Policy(kinds=EVERY_ACCOUNT, scope="messages:write"),
+    "Mutation.followThread": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
+    "Mutation.unfollowThread": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
+    "Mutation.markThreadRead": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Mutation.scheduleMessage": Policy(),
     "Mutation.updateScheduledMessage": Policy(),
     "Mutation.cancelScheduledMessage": Policy(),
@@ -136,6 +140,7 @@ POLICIES: dict[str, Policy] = {
     "Mutation.adminRevokeInvitation": Policy(admin=True, confirmed=True),
     "Mutation.adminResolveReport": Policy(admin=True, confirmed=True),
     "Subscription.events": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
+    "Subscription.threadEvents": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Subscription.typing": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
 }
 

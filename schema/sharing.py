@@ -46,7 +46,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MemberRoleChanged": _EVENT | {"membership"},
     "MessageSent": _EVENT | {"message"},
     "MessageEdited": _EVENT | {"message"},
-    "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
+    "MessageDeleted": _EVENT | {"messageId", "messageSeq", "threadId"},
     "ReactionsChanged": _EVENT | {"message"},
     "PollChanged": _EVENT | {"message"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},
@@ -58,6 +58,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "SettingsChanged": _EVENT,
     "ScheduledMessagesChanged": _EVENT | {"chatId"},
     "DraftChanged": _EVENT | {"chatId", "threadId"},
+    "ThreadChanged": _EVENT | {"threadId"},
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
@@ -89,6 +90,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "sender",
             "reactions",
             "poll",
+            "threadId",
+            "threadNumber",
         }
     ),
     # Who has chosen an answer is asked for by each: whether they may know it is looked up again.

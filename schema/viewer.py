@@ -23,6 +23,7 @@ from schema.scheduled import ScheduledMessage, viewer_scheduled_messages
 from schema.second_factors import SecondFactors
 from schema.sessions import Session
 from schema.settings import Settings, viewer_settings
+from schema.threads import ThreadConnection, viewer_threads
 from schema.users import User
 
 _FILTER = strawberry.argument(description="Which chats to list.")
@@ -105,6 +106,10 @@ class Viewer:
     data_exports: list[DataExport] = strawberry.field(
         resolver=viewer_exports,
         description="The exports of their data, the newest first, 20 at most.",
+    )
+    threads: ThreadConnection = strawberry.field(
+        resolver=viewer_threads,
+        description="The threads that they follow, the latest reply first.",
     )
     scheduled_messages: list[ScheduledMessage] | None = strawberry.field(
         resolver=viewer_scheduled_messages,

@@ -1,10 +1,11 @@
-"""What can be done with polls, drafts, and messages for later: a part of `Mutation`."""
+"""What can be done with polls, threads, drafts, and messages for later: a part of `Mutation`."""
 
 import strawberry
 
 from schema import drafts as draft_fields
 from schema import polling as poll_fields
 from schema import scheduled as scheduled_fields
+from schema import threads as thread_fields
 
 
 @strawberry.type
@@ -38,4 +39,16 @@ class WritingMutations:
     save_draft: draft_fields.SaveDraftPayload = strawberry.mutation(
         resolver=draft_fields.save_draft,
         description="Keep what the viewer has begun to write, for all their devices.",
+    )
+    follow_thread: thread_fields.FollowThreadPayload = strawberry.mutation(
+        resolver=thread_fields.follow_thread, description="Follow a thread, from now on."
+    )
+    unfollow_thread: thread_fields.UnfollowThreadPayload = strawberry.mutation(
+        resolver=thread_fields.unfollow_thread,
+        description="Follow a thread no longer, until the viewer writes in it again.",
+    )
+    mark_thread_read: thread_fields.MarkThreadReadPayload = strawberry.mutation(
+        resolver=thread_fields.mark_thread_read,
+        description="Say how far the viewer has read in a thread that they follow. The chat's own "
+        "pointer stays.",
     )

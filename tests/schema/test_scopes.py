@@ -26,7 +26,7 @@ FREE_TYPES = {
     # Told to who may listen to `events` and `typing`, which takes messages:read.
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
     "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "PollChanged",
-    "ScheduledMessagesChanged", "DraftChanged",
+    "ScheduledMessagesChanged", "DraftChanged", "ThreadChanged",
     "ReceiptsAdvanced",
     "ProfileChanged", "SettingsChanged",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",

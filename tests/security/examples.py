@@ -30,6 +30,7 @@ class Thing(enum.Enum):
     REPORT = ("report", Kind.REPORT)
     AUDIT_ENTRY = ("audit entry", Kind.AUDIT_ENTRY)
     SCHEDULED = ("scheduled message", Kind.SCHEDULED_MESSAGE)
+    THREAD = ("thread", Kind.THREAD)
 
     @property
     def kind(self) -> Kind:
@@ -44,14 +45,14 @@ class Thing(enum.Enum):
 # are tried only by those who are not.
 PUBLIC = frozenset({Thing.USER})
 # What `node` knows; to every other id it answers null, whosever it is.
-NODES = frozenset({Thing.USER, Thing.CHAT, Thing.MESSAGE, Thing.MEMBERSHIP})
+NODES = frozenset({Thing.USER, Thing.CHAT, Thing.MESSAGE, Thing.MEMBERSHIP, Thing.THREAD})
 # As accounts, bots are as public as people; as somebody's own they are not.
 _NODES = [thing for thing in Thing if thing is not Thing.BOT]
 
 USER, CHAT, MESSAGE, MEMBERSHIP, SESSION, PASSKEY, GUEST_LINK, BOT, BOT_TOKEN, *_ = Thing
 
 
-SCHEDULED = Thing.SCHEDULED
+SCHEDULED, THREAD = Thing.SCHEDULED, Thing.THREAD
 FAR_AHEAD = (datetime.now(UTC) + timedelta(days=300)).isoformat()
 
 
@@ -139,7 +140,7 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.removeMember": _input(chatId=CHAT, userId=USER),
     "Mutation.leaveChat": _input(chatId=CHAT),
     "Mutation.sendMessage": _input(
-        chatId=CHAT, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE
+        chatId=CHAT, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE, threadId=THREAD
     ),
     "Mutation.editMessage": _input(messageId=MESSAGE, text="Walked"),
     "Mutation.deleteMessage": _input(messageId=MESSAGE),
@@ -147,6 +148,11 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.removeReaction": _input(messageId=MESSAGE, emoji="👍"),
     "Mutation.votePoll": _input(messageId=MESSAGE, options=[0]),
     "Mutation.closePoll": _input(messageId=MESSAGE),
+    "Query.thread": [Example({"id": MESSAGE}), Example({"id": THREAD})],
+    "Mutation.followThread": _input(threadId=THREAD),
+    "Mutation.unfollowThread": _input(threadId=THREAD),
+    "Mutation.markThreadRead": _input(threadId=THREAD, number=1),
+    "Subscription.threadEvents": _of(threadId=THREAD),
     "Viewer.scheduledMessages": [
         Example(
             {"chat": CHAT},
@@ -154,12 +160,17 @@ EXAMPLES: dict[str, list[Example]] = {
         )
     ],
     "Mutation.scheduleMessage": _input(
-        chatId=CHAT, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE, sendAt=FAR_AHEAD
+        chatId=CHAT,
+        text="Walk",
+        clientMessageId=FRESH,
+        replyToId=MESSAGE,
+        threadId=THREAD,
+        sendAt=FAR_AHEAD,
     ),
     "Mutation.updateScheduledMessage": _input(scheduledMessageId=SCHEDULED, text="Walked"),
     "Mutation.cancelScheduledMessage": _input(scheduledMessageId=SCHEDULED),
     "Mutation.sendScheduledMessageNow": _input(scheduledMessageId=SCHEDULED),
-    "Mutation.saveDraft": _input(chatId=CHAT, threadId=MESSAGE, text="Walk", replyToId=MESSAGE),
+    "Mutation.saveDraft": _input(chatId=CHAT, threadId=THREAD, text="Walk", replyToId=MESSAGE),
     "Mutation.markRead": _input(chatId=CHAT, seq=1),
     "Mutation.markDelivered": _input(chatId=CHAT, seq=1),
     "Mutation.setTyping": _input(chatId=CHAT, typing=True),

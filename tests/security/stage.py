@@ -11,7 +11,14 @@ from models.base import new_key
 from models.bots import BotScope
 from models.passkeys import Passkey
 from resolvers.services import utc_now
-from schema.ids import Kind, decode, encode, encode_message
+from schema.ids import (
+    Kind,
+    decode,
+    decode_message,
+    encode,
+    encode_message,
+    encode_thread,
+)
 from tests.parts.people import Person
 from tests.parts.roles import administrator, guest_link
 from tests.parts.running import Running
@@ -83,6 +90,7 @@ async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
         Thing.USER: friend.user_id,
         Thing.CHAT: chat_id,
         Thing.MESSAGE: message["id"],
+        Thing.THREAD: encode_thread(decode_message(message["id"])),
         Thing.MEMBERSHIP: place["chat"]["viewerMembership"]["id"],
         Thing.SESSION: session["viewer"]["session"]["id"],
         Thing.GUEST_LINK: link_id,
@@ -171,4 +179,5 @@ def nothing() -> Ids:
     """Return well-formed ids of things that do not exist."""
     ids = {thing: encode(thing.kind, uuid.uuid4()) for thing in Thing}
     ids[Thing.MESSAGE] = encode_message((uuid.uuid4(), 1))
+    ids[Thing.THREAD] = encode_thread((uuid.uuid4(), 1))
     return ids

@@ -122,6 +122,8 @@ async def send_message(scene: Scene, who: Person, each: Doing) -> None:
     given: dict[str, Any] = {}
     if each.second % 3 == 0 and scene.messages:
         given["replyToId"] = _of(scene.messages, each.second)[1]
+    if each.second % 4 == 1 and scene.messages:
+        given["threadId"] = _of(scene.messages, each.second)[1]
     payload = await scene.try_(
         who,
         "sendMessage",

@@ -13,7 +13,7 @@ from typing import Any
 from tests.parts.people import Person
 
 MESSAGE = """
-    id seq text editedAt deletedAt sender { id } replyTo { id }
+    id seq text editedAt deletedAt threadId threadNumber sender { id } replyTo { id }
     reactions { emoji count } viewerReactions
     poll { question options { text voteCount } totalVoters closed viewerVotes }
 """
@@ -311,6 +311,8 @@ KINDS: dict[str, Kind] = {
 }
 # What changes nothing that a client keeps, besides its cursor.
 NO_CHANGE = {"CursorAdvanced", "ResyncRequired"}
+# What is of no use to this client, which shows threads nowhere but in their chats' history.
+NO_CHANGE |= {"ThreadChanged"}
 
 EVENTS = f"""
     subscription ($after: Cursor) {{ events(after: $after) {{

@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from resolvers import chats, messages, passwords, sign_up
+from resolvers import chats, drafts, messages, passwords, polls, scheduled, sign_up
 from schema.connections import MAX_PAGE
 from schema.context import Info
 
@@ -36,6 +36,13 @@ class Limits:
     title_length: int = strawberry.field(description="Characters of a chat's title.")
     page_size: int = strawberry.field(description="Entries of a page.")
     members_added_at_once: int = strawberry.field(description="People added to a chat at once.")
+    poll_question_length: int = strawberry.field(description="Characters of a poll's question.")
+    poll_options: int = strawberry.field(description="Answers of a poll.")
+    poll_option_length: int = strawberry.field(description="Characters of a poll's answer.")
+    scheduled_messages: int = strawberry.field(
+        description="Messages of one person that wait for later."
+    )
+    drafts: int = strawberry.field(description="Drafts of one person.")
     password_length: int = strawberry.field(description="Characters of a password.")
 
 
@@ -68,6 +75,11 @@ def server_info(version: str) -> Server:
             title_length=chats.MAX_TITLE,
             page_size=MAX_PAGE,
             members_added_at_once=chats.MAX_ADDED_AT_ONCE,
+            poll_question_length=polls.MAX_QUESTION,
+            poll_options=polls.MAX_OPTIONS,
+            poll_option_length=polls.MAX_OPTION,
+            scheduled_messages=scheduled.MAX_SCHEDULED,
+            drafts=drafts.MAX_DRAFTS,
             password_length=passwords.MAX_PASSWORD,
         ),
     )

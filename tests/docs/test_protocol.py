@@ -19,14 +19,17 @@ from realtime.protocol import CloseCode
 from resolvers import (
     chats,
     confirmation,
+    drafts,
     emails,
     guests,
     log_in_challenges,
     messages,
     names,
     passwords,
+    polls,
     profiles,
     reactions,
+    scheduled,
     typing,
     users,
 )
@@ -38,6 +41,7 @@ from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
 from schema.pacing import PACES, pace_of
 from schema.policies import POLICIES
+from schema.threads import PARTICIPANTS
 from server import authentication, connections, graphql_http, streaming
 from server.settings import Settings
 from tests.docs.pages import Page, rows
@@ -153,6 +157,15 @@ def test_the_table_has_the_limits_of_the_code():
         "characters of a message": str(messages.MAX_TEXT),
         "characters of a reaction": str(reactions.MAX_EMOJI),
         "different reactions to a message": str(MAX_KINDS),
+        "characters of a poll's question": str(polls.MAX_QUESTION),
+        "answers of a poll": f"{polls.FEWEST_OPTIONS} to {polls.MAX_OPTIONS}",
+        "characters of a poll's answer": str(polls.MAX_OPTION),
+        "days until a poll closes by itself": str(polls.CLOSES_WITHIN.days),
+        "messages of one person that wait for later": str(scheduled.MAX_SCHEDULED),
+        "days that a message waits": str(scheduled.AHEAD.days),
+        "characters of a draft": str(messages.MAX_TEXT),
+        "drafts of one person": str(drafts.MAX_DRAFTS),
+        "people named as a thread's `participants`": str(PARTICIPANTS),
         "people added to a chat at once": str(chats.MAX_ADDED_AT_ONCE),
         "characters of a display name": str(names.MAX_NAME),
         "characters of a bio": str(profiles.MAX_BIO),

@@ -269,7 +269,8 @@ async def test_a_subscription_tells_of_its_thread_alone_and_resumes(server, talk
 
 async def test_every_reply_arrives_once_however_often_the_socket_is_cut(talk):
     ana, ben, chat_id, root = talk
-    cursor, heard = await cursor_of(ana), []
+    cursor = await cursor_of(ana)
+    heard: list[str] = []
 
     async def write():
         for n in range(30):

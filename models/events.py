@@ -43,6 +43,7 @@ class EventKind(StrEnum):
     REACTIONS_CHANGED = "reactions_changed"
     MESSAGE_PINNED = "message_pinned"
     MESSAGE_UNPINNED = "message_unpinned"
+    POLL_CHANGED = "poll_changed"
     # Addressed to one person; the subject is the session.
     SESSION_STARTED = "session_started"
     SESSION_ENDED = "session_ended"
@@ -62,6 +63,10 @@ class EventKind(StrEnum):
     # Addressed to one person; the subject is the chat.
     MESSAGE_HIDDEN = "message_hidden"
     HISTORY_CLEARED = "history_cleared"
+    # Addressed to one person; the subject is the chat, the message the root of a thread, if any.
+    SCHEDULED_MESSAGES_CHANGED = "scheduled_messages_changed"
+    DRAFT_CHANGED = "draft_changed"
+    THREAD_CHANGED = "thread_changed"
 
 
 events = sa.Table(
@@ -208,11 +213,12 @@ async def batch_of(connection: Connection, rows: Sequence[sa.Row[Any]]) -> Batch
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Which messages of a chat have another text, which other reactions; whose rights changed."""
+    """Which messages have another text, other reactions or votes; whose rights changed."""
 
     edited_seqs: Collection[int]
     reacted_seqs: Collection[int]
     user_ids: Collection[UUID]
+    polled_seqs: Collection[int] = ()
 
 
 async def changes_after(connection: Connection, chat_id: UUID, seq: int) -> Changes | None:
@@ -232,17 +238,19 @@ async def changes_after(connection: Connection, chat_id: UUID, seq: int) -> Chan
     if not any(row.seq == seq for row in rows):
         return None
     later = [row for row in rows if row.seq > seq]
-    edited, reacted, *of_members = _CHANGING
+    edited, reacted, polled, *of_members = _CHANGING
     return Changes(
         {row.message_seq for row in later if row.kind == edited},
         {row.message_seq for row in later if row.kind == reacted},
         {row.subject_id for row in later if row.kind in of_members},
+        {row.message_seq for row in later if row.kind == polled},
     )
 
 
 _CHANGING = (
     EventKind.MESSAGE_EDITED.value,
     EventKind.REACTIONS_CHANGED.value,
+    EventKind.POLL_CHANGED.value,
     EventKind.MEMBER_ROLE_CHANGED.value,
     EventKind.MEMBER_SILENCED.value,
 )

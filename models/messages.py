@@ -68,7 +68,9 @@ messages = sa.Table(
     sa.Column("has_link", sa.Boolean, nullable=False, server_default=sa.false()),
     # From then on it is shown to nobody, whether its content is gone already or not.
     sa.Column("expires_at", UtcDateTime),
-    # What its kind needs besides the text: a poll's question, what a system message tells.
+    # When a poll closes by itself; none once it has.
+    sa.Column("closes_at", UtcDateTime),
+    # What its kind needs besides the text: a poll's answers, what a system message tells.
     sa.Column("details", sa.JSON(none_as_null=True)),
     # Whom a system message is about, without a foreign key as above.
     sa.Column("subject_id", sa.Uuid),
@@ -79,6 +81,12 @@ messages = sa.Table(
         "expires_at",
         postgresql_where=sa.text("expires_at IS NOT NULL AND deleted_at IS NULL"),
         sqlite_where=sa.text("expires_at IS NOT NULL AND deleted_at IS NULL"),
+    ),
+    sa.Index(
+        "ix_messages_closes_at",
+        "closes_at",
+        postgresql_where=sa.text("closes_at IS NOT NULL"),
+        sqlite_where=sa.text("closes_at IS NOT NULL"),
     ),
     sa.Index(
         "ix_messages_chat_id_thread_root_seq_seq",
@@ -131,6 +139,7 @@ class Message:
     mentions_all: bool = False
     has_link: bool = False
     expires_at: datetime | None = None
+    closes_at: datetime | None = None
     details: dict[str, Any] | None = None
     subject_id: UUID | None = None
     thread_number: int | None = None
@@ -215,10 +224,8 @@ async def by_key(connection: Connection, chat_id: UUID, seq: int) -> Message | N
 
 async def is_sent(connection: Connection, sender_id: UUID, client_message_id: UUID) -> bool:
     """Whether somebody has sent a message under an id, whatever became of it."""
-    found = sa.select(messages.c.seq).where(
-        messages.c.sender_id == sender_id, messages.c.client_message_id == client_message_id
-    )
-    return (await connection.execute(found)).first() is not None
+    values = {"sender_id": sender_id, "client_message_ids": [client_message_id]}
+    return (await connection.execute(_SENT, values)).first() is not None
 
 
 async def by_keys(connection: Connection, keys: Iterable[MessageKey]) -> dict[MessageKey, Message]:

@@ -12,6 +12,7 @@ from models.blocks import blocks
 from models.bots import bots
 from models.chats import chats
 from models.deletions import account_deletions
+from models.drafts import drafts
 from models.exports import exports
 from models.external_identities import external_identities
 from models.folders import folders
@@ -22,9 +23,11 @@ from models.members import members
 from models.mentions import mentions
 from models.messages import messages
 from models.passkeys import passkeys
+from models.polls import poll_votes
 from models.reactions import reactions
 from models.recovery_codes import recovery_codes
 from models.reports import reports
+from models.scheduled import scheduled_messages
 from models.sessions import sessions
 from models.settings import settings
 from models.suspensions import suspensions
@@ -82,6 +85,21 @@ REACTIONS = personal.holding(
     reactions.c.user_id,
     [reactions.c.chat_id, reactions.c.message_seq, reactions.c.emoji],
     withheld={"user_id"},
+)
+POLL_VOTES = personal.holding(
+    poll_votes.c.user_id,
+    [poll_votes.c.chat_id, poll_votes.c.message_seq, poll_votes.c.option],
+    withheld={"user_id", "id"},
+)
+SCHEDULED_MESSAGES = personal.holding(
+    scheduled_messages.c.user_id,
+    [scheduled_messages.c.chat_id, scheduled_messages.c.send_at, scheduled_messages.c.id],
+    withheld={"user_id", "content_hash", "due_at", "claimed_until", "attempts"},
+)
+DRAFTS = personal.holding(
+    drafts.c.user_id,
+    [drafts.c.chat_id, drafts.c.thread_root_seq],
+    withheld={"user_id", "version"},
 )
 THREADS = personal.holding(
     thread_follows.c.user_id,
@@ -180,6 +198,8 @@ ERASED = [
     bans.c.user_id,
     join_requests.c.user_id,
     folders.c.user_id,
+    scheduled_messages.c.user_id,
+    drafts.c.user_id,
     mentions.c.user_id,
     thread_follows.c.user_id,
     hidden_messages.c.user_id,
@@ -203,6 +223,7 @@ KEPT = {
     "messages.sender_id": "what was said to others stays with them; its sender is shown as nobody",
     "pinned_messages.pinned_by": "the chat's",
     "node_sessions.user_id": "gone as soon as the sockets are closed",
+    "poll_votes.user_id": "counted, and shown as nobody's",
     "reactions.user_id": "counted, and shown as nobody's",
     "reports.reporter_id": "what administrators were told about somebody else",
     "reports.resolved_by": "as above",

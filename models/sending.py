@@ -38,6 +38,7 @@ class Extras:
     mentions_all: bool = False
     has_link: bool = False
     expires_at: datetime | None = None
+    closes_at: datetime | None = None
     details: dict[str, Any] | None = None
 
 

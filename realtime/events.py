@@ -14,6 +14,7 @@ import structlog
 from models.chats import Chat
 from models.members import Member
 from models.messages import Message
+from models.polls import NO_VOTES, Tally
 from models.reactions import ReactionGroup
 from models.receipts import SHOWN_UP_TO
 from models.sessions import Session
@@ -97,11 +98,17 @@ class MessageEvent(ChatEvent):
     # Whom a system message is about.
     subject: User | None = None
     mentioned: Sequence[User] = ()
+    tally: Tally = NO_VOTES  # of a poll
 
 
 @dataclass(frozen=True, slots=True)
 class ReactionsChanged(MessageEvent):
     """Somebody reacted to a message, or took that back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollChanged(MessageEvent):
+    """Somebody voted, or took that back, or the poll was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,7 @@ class MessageDeleted(ChatEvent):
     """A message has no content any more."""
 
     message_seq: int
+    thread_root_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +225,29 @@ class HistoryCleared(PersonalEvent):
 
     chat_id: UUID
     message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledMessagesChanged(PersonalEvent):
+    """What somebody has scheduled for a chat is another, or was sent, or could not be."""
+
+    chat_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DraftChanged(PersonalEvent):
+    """What somebody has begun to write in a chat is another; `thread_root_seq` in its thread."""
+
+    chat_id: UUID
+    thread_root_seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadChanged(PersonalEvent):
+    """Somebody follows a thread, or does not any more, or has read further in it."""
+
+    chat_id: UUID
+    root_seq: int
 
 
 @dataclass(frozen=True, slots=True)

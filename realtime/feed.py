@@ -74,10 +74,17 @@ class Feeds:
         self.turns = Turns(READING, waiting=MAY_WAIT, timeout=TURN_TIMEOUT)
 
     def open(
-        self, user_id: UUID, chat_ids: Collection[UUID] | None, after: Cursor | None
+        self,
+        user_id: UUID,
+        chat_ids: Collection[UUID] | None,
+        after: Cursor | None,
+        mailbox: Mailbox[Delivery] | None = None,
     ) -> "EventFeed":
-        """Return a person's feed, of some chats or all, after a cursor or from now on."""
-        return EventFeed(self, self.hub.join(user_id, chat_ids), after)
+        """Return a person's feed, of some chats or all, after a cursor or from now on.
+
+        `mailbox` is what takes what happens, unless it is to take everything.
+        """
+        return EventFeed(self, self.hub.join(user_id, chat_ids, mailbox), after)
 
     async def present(self) -> Cursor:
         """Return the cursor after everything that is committed by now."""

@@ -55,9 +55,14 @@ class EventSubscription:
         "wanted",
     )
 
-    def __init__(self, user_id: UUID, chat_ids: Collection[UUID] | None) -> None:
+    def __init__(
+        self,
+        user_id: UUID,
+        chat_ids: Collection[UUID] | None,
+        mailbox: Mailbox[Delivery] | None = None,
+    ) -> None:
         self.user_id = user_id
-        self.mailbox: Mailbox[Delivery] = Mailbox()
+        self.mailbox: Mailbox[Delivery] = Mailbox() if mailbox is None else mailbox
         self.wanted = None if chat_ids is None else frozenset(chat_ids)
         self.joined: set[UUID] = set()
         # What the log says about the person's chats until the subscription is live: the event
@@ -98,9 +103,14 @@ class Hub:
         """How many event subscriptions are live: whatever is committed now will reach them."""
         return sum(sub.live for group in self._by_user.values() for sub in group)
 
-    def join(self, user_id: UUID, chat_ids: Collection[UUID] | None) -> EventSubscription:
+    def join(
+        self,
+        user_id: UUID,
+        chat_ids: Collection[UUID] | None,
+        mailbox: Mailbox[Delivery] | None = None,
+    ) -> EventSubscription:
         """Return a subscription that is not live yet; `go_live` makes it so, `leave` ends it."""
-        subscription = EventSubscription(user_id, chat_ids)
+        subscription = EventSubscription(user_id, chat_ids, mailbox)
         # Known before memberships are read, so that whatever changes meanwhile is noticed.
         self._by_user[user_id].add(subscription)
         return subscription

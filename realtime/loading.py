@@ -7,12 +7,13 @@ from uuid import UUID
 
 import structlog
 
-from models import chats, members, mentions, messages, reactions, sessions, settings, users
+from models import chats, members, mentions, messages, polls, reactions, sessions, settings, users
 from models.chats import Chat
 from models.database import Connection
 from models.events import EventKind, LoggedEvent
 from models.members import Member
-from models.messages import Message, MessageKey
+from models.messages import Message, MessageKey, MessageKind
+from models.polls import NO_VOTES, Tally
 from models.reactions import ReactionGroup
 from models.receipts import Receipt
 from models.sessions import Session
@@ -21,6 +22,7 @@ from realtime.events import (
     BlocksChanged,
     ChatChanged,
     ChatCreated,
+    DraftChanged,
     Event,
     FoldersChanged,
     HistoryCleared,
@@ -36,12 +38,15 @@ from realtime.events import (
     MessagePinned,
     MessageSent,
     MessageUnpinned,
+    PollChanged,
     ProfileChanged,
     ReactionsChanged,
     ReceiptsAdvanced,
+    ScheduledMessagesChanged,
     SessionEnded,
     SessionStarted,
     SettingsChanged,
+    ThreadChanged,
     ViewerMembershipChanged,
 )
 
@@ -57,10 +62,10 @@ _ABOUT_MESSAGE = {
     EventKind.MESSAGE_SENT: MessageSent,
     EventKind.MESSAGE_EDITED: MessageEdited,
     EventKind.REACTIONS_CHANGED: ReactionsChanged,
+    EventKind.POLL_CHANGED: PollChanged,
 }
 # These say which message it is, and nothing of it.
 _NAMING_MESSAGE = {
-    EventKind.MESSAGE_DELETED: MessageDeleted,
     EventKind.MESSAGE_PINNED: MessagePinned,
     EventKind.MESSAGE_UNPINNED: MessageUnpinned,
 }
@@ -69,8 +74,13 @@ _OF_OWN_HISTORY = {
     EventKind.HISTORY_CLEARED: HistoryCleared,
 }
 
+# Of a deleted message is told which thread it was in.
+_WITH_MESSAGE = {*_ABOUT_MESSAGE, EventKind.MESSAGE_DELETED}
 
-# Its place in the log, when it happened, who did it, and whom it is told.
+
+# Its place in the log, when it happened, who did it, the chat, and the number in that.
+SeenPart = tuple[int, datetime, User | None, Chat, int]
+# … and whom it is told.
 PersonalPart = tuple[int, datetime, User | None, UUID]
 
 
@@ -88,6 +98,7 @@ class Rows:
     mentions: dict[MessageKey, list[UUID]] = field(default_factory=dict)
     # Who hides how far they have read, of those whose settings changed.
     hiding: set[UUID] = field(default_factory=set)
+    tallies: dict[MessageKey, Tally] = field(default_factory=dict)  # of the polls
 
 
 async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Event]:
@@ -97,7 +108,7 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
         {
             (event.chat_id, event.message_seq)
             for event in logged
-            if event.kind in _ABOUT_MESSAGE and event.chat_id and event.message_seq
+            if event.kind in _WITH_MESSAGE and event.chat_id and event.message_seq
         },
     )
     people = {
@@ -145,6 +156,10 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
         ),
         mentions=mentioned,
         hiding=await settings.hiding(connection, changed) if changed else set(),
+        tallies=await polls.tallies(
+            connection,
+            {key for key, message in message_rows.items() if message.kind == MessageKind.POLL},
+        ),
     )
     return assembled(logged, rows)
 
@@ -182,14 +197,20 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
     if kind in _ABOUT_MEMBER:
         stay = _stay(logged, seq, rows.stays)
         return _ABOUT_MEMBER[kind](*seen, membership=stay, user=rows.people[stay.user_id])
+    return _about_message(kind, logged, seen, rows)
+
+
+def _about_message(kind: EventKind, logged: LoggedEvent, seen: SeenPart, rows: Rows) -> Event:
+    """Return an event about a message; one whose message is gone is its deletion."""
     if logged.message_seq is None:
         raise LookupError(f"event {logged.id} is about a message and names none")
     if kind in _NAMING_MESSAGE:
         return _NAMING_MESSAGE[kind](*seen, message_seq=logged.message_seq)
-    key = (chat_id, logged.message_seq)
+    key = (seen[3].id, logged.message_seq)
     message = rows.messages.get(key)
-    if message is None:
-        return MessageDeleted(*seen, message_seq=logged.message_seq)
+    if message is None or kind is EventKind.MESSAGE_DELETED:
+        root_seq = message.thread_root_seq if message else None
+        return MessageDeleted(*seen, message_seq=logged.message_seq, thread_root_seq=root_seq)
     return _ABOUT_MESSAGE[kind](
         *seen,
         message=message,
@@ -197,6 +218,7 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
         reactions=rows.reactions[key],
         subject=rows.people.get(message.subject_id) if message.subject_id else None,
         mentioned=[rows.people[user_id] for user_id in rows.mentions.get(key, ())],
+        tally=rows.tallies.get(key, NO_VOTES),
     )
 
 
@@ -211,6 +233,19 @@ def _personal(
             raise LookupError(f"event {logged.id} is about a message and names none")
         return _OF_OWN_HISTORY[kind](
             *happened, logged.user_id, chat_id=logged.subject_id, message_seq=logged.message_seq
+        )
+    if kind is EventKind.SCHEDULED_MESSAGES_CHANGED:
+        return ScheduledMessagesChanged(*happened, logged.user_id, chat_id=logged.subject_id)
+    if kind is EventKind.THREAD_CHANGED and logged.message_seq is not None:
+        return ThreadChanged(
+            *happened, logged.user_id, chat_id=logged.subject_id, root_seq=logged.message_seq
+        )
+    if kind is EventKind.DRAFT_CHANGED:
+        return DraftChanged(
+            *happened,
+            logged.user_id,
+            chat_id=logged.subject_id,
+            thread_root_seq=logged.message_seq,
         )
     return _PERSONAL[kind](logged.subject_id, (*happened, logged.user_id), rows)
 

@@ -2,7 +2,8 @@
 
 Events show the present, and the present of a chat is for its members. So of an event from a stay
 that has ended only that is told which cannot have changed since: of the chat which one it is and
-since when it exists, of a message its text and its reactions unless they changed afterwards.
+since when it exists, of a message its text, its reactions and a poll's votes unless they changed
+afterwards.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +16,8 @@ from models.chats import HistoryVisibility
 from models.database import Connection
 from models.events import Changes
 from models.members import Member, Role
+from models.messages import MessageKind
+from models.polls import NO_VOTES
 from realtime.events import (
     ChatEvent,
     Event,
@@ -95,7 +98,8 @@ def _stay(event: ChatEvent, stays: Collection[Member]) -> Member | None:
 
 def _may_have_changed(event: ChatEvent, user_id: UUID) -> bool:
     if isinstance(event, MessageEvent):
-        return event.message.edited_at is not None or bool(event.reactions)
+        polled = event.message.kind == MessageKind.POLL
+        return event.message.edited_at is not None or bool(event.reactions) or polled
     return isinstance(event, ABOUT_MEMBERS) and event.user.id != user_id
 
 
@@ -113,6 +117,8 @@ def veil(
             event = replace(event, message=hidden, mentioned=())
         if changes is None or seq in changes.reacted_seqs:
             event = replace(event, reactions=())
+        if changes is None or seq in changes.polled_seqs:
+            event = replace(event, tally=NO_VOTES)
     if not gone:
         return event
     if (

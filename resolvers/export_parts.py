@@ -76,6 +76,17 @@ PARTS: list[Part] = [
     ),
     part("reactions", "Your reactions, by the message's chat_id and seq.", own_data.REACTIONS),
     part(
+        "poll_votes",
+        "Your votes in polls, by the message's chat_id and seq; option counts from 0.",
+        own_data.POLL_VOTES,
+    ),
+    part("scheduled_messages", "What you have written for later.", own_data.SCHEDULED_MESSAGES),
+    part(
+        "drafts",
+        "What you have begun to write; thread_root_seq is 0 outside threads.",
+        own_data.DRAFTS,
+    ),
+    part(
         "threads",
         "The threads you follow, or chose not to, by their first message's chat_id and number, and "
         "how many replies you have read.",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from models import edits, members, mentions, messages, pins, reactions
+from models import edits, members, mentions, messages, pins, polls, reactions
 from models.chat_acts import ChatAct
 from models.database import Connection
 from models.errors import Conflict, Filtered, Forbidden, NotFound, RateLimited, Refusal
@@ -183,6 +183,7 @@ async def take_content(connection: Connection, key: MessageKey, *, now: datetime
     await edits.forget(connection, key)
     await reactions.clear(connection, key)
     await pins.unpin(connection, key)
+    await polls.forget(connection, key)
 
 
 async def visible(locked: LockedChat, key: MessageKey) -> Message:

@@ -7,7 +7,7 @@ connection, because siblings run at the same time.
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import strawberry
@@ -19,11 +19,18 @@ from schema.context import BatchFunction, Info
 MAX_BATCH = 1000
 
 
-def batched(function: BatchFunction, *, description: str, known: str | None = None) -> Any:
+def batched(
+    function: BatchFunction,
+    *,
+    description: str,
+    known: str | None = None,
+    absent: Callable[[Any], bool] | None = None,
+) -> Any:
     """Return a Strawberry field that is resolved for many objects at once.
 
     `known` names an attribute that holds an object's value if it came along, and None otherwise;
-    the batch function only gets those whose value is not known.
+    the batch function only gets those whose value is not known. `absent` tells of which objects it
+    is null for certain.
     """
     signature = inspect.signature(function)
     _objects, _info, *arguments = signature.parameters.values()
@@ -31,7 +38,7 @@ def batched(function: BatchFunction, *, description: str, known: str | None = No
     # Not async: a value that is there costs an event neither a task nor a turn of the loop.
     def resolve(root: Any, info: Info, **kwargs: Any) -> Any:
         value = getattr(root, known) if known else None
-        if value is not None:
+        if value is not None or (absent is not None and absent(root)):
             return value
         key = (function, repr(kwargs))
         loader = info.context.loaders.get(key)

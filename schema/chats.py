@@ -11,6 +11,7 @@ import strawberry
 from models import chats, members
 from models.chats import ChatKind as StoredKind
 from models.chats import HistoryVisibility as StoredHistory
+from models.drafts import THE_CHAT
 from models.errors import InvalidInput, NotFound
 from resolvers import chat_details, direct
 from resolvers import chats as use_cases
@@ -33,6 +34,7 @@ from schema.connections import (
     Last,
 )
 from schema.context import Context, Info
+from schema.drafts import Draft, viewer_drafts
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, decode_message, encode
 from schema.node import Node
@@ -211,6 +213,10 @@ async def _audit_log(
     return await chat_act_types.chat_act_pages(objects, info, first, after)
 
 
+async def _viewer_drafts(objects: Sequence["Chat"], info: Info) -> list[Draft | None]:
+    return await viewer_drafts(info.context, [(chat.row.id, THE_CHAT) for chat in objects])
+
+
 @strawberry.type(description="A conversation.")
 class Chat(Node):
     kind: ChatKind = strawberry.field(description="What it is for.")
@@ -280,6 +286,9 @@ class Chat(Node):
         _audit_log,
         description="What was done about order in it, the newest first; null for who may not "
         "moderate.",
+    )
+    viewer_draft: Draft | None = batched(
+        _viewer_drafts, description="What the viewer has begun to write in it, threads aside."
     )
     row: strawberry.Private[chats.Chat]
 

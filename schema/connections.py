@@ -140,3 +140,13 @@ def decode_cursor(text: str, *, parts: int, path: str) -> list[str]:
 def invalid_cursor(path: str) -> InvalidInput:
     """Return the refusal of a cursor that belongs to no edge of the list."""
     return InvalidInput("This is not a cursor of this list.", path=[path])
+
+
+def seq_of(cursor: str | None, path: str) -> int | None:
+    """Return the message's number that an edge's cursor holds; raises `InvalidInput`."""
+    if cursor is None:
+        return None
+    (seq,) = decode_cursor(cursor, parts=1, path=path)
+    if not (seq.isascii() and seq.isdigit() and len(seq) <= 18):
+        raise invalid_cursor(path)
+    return int(seq)

@@ -66,6 +66,7 @@ LISTS = {
     "Message.reactions": 2,  # most messages have none
     "TransferOwnershipPayload.memberships": 2,
     "ReceiptSummary.readBy": 20,  # most chats have fewer people, none shows more than 100
+    "Poll.options": 4,
     "Viewer.sessions": 20,
     "Viewer.joinRequests": 5,
 }

@@ -3,22 +3,31 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
 
 from models.messages import MessageKey
 from models.receipts import SHOWN_UP_TO
+from schema import threads as thread_types
 from schema.batching import batched
 from schema.chats import Chat, readable_chats
 from schema.context import Info
 from schema.cursor import Cursor
+from schema.drafts import Draft, viewer_drafts
 from schema.folders import Folder, folders_of_each
 from schema.members import Membership
 from schema.messages import Message, readable_messages
+from schema.scheduled import ScheduledMessage, scheduled_in_chats
 from schema.sessions import Session
 from schema.settings import Settings, settings_of_each
 from schema.users import User
+
+if TYPE_CHECKING:
+    from schema.threads import Thread
+
+LazyThread = Annotated["Thread", strawberry.lazy("schema.threads")]
 
 
 @strawberry.interface(
@@ -87,6 +96,9 @@ class MessageEdited(Event):
 class MessageDeleted(Event):
     message_id: strawberry.ID = strawberry.field(description="The message's id.")
     message_seq: int = strawberry.field(description="The message's number in the chat.")
+    thread_id: strawberry.ID | None = strawberry.field(
+        description="The thread that it was a reply in; null if it was in none."
+    )
 
 
 async def _pinned(objects: Sequence["MessagePinned"], info: Info) -> list[Message | None]:
@@ -130,6 +142,14 @@ class HistoryCleared(Event):
 
 @strawberry.type(description="Somebody reacted to a message, or took that back.")
 class ReactionsChanged(Event):
+    message: Message = strawberry.field(description="The message, as it is now.")
+
+
+@strawberry.type(
+    description="Somebody voted in a poll, or took that back, or the poll was closed. Of an "
+    "anonymous poll nobody is told who voted."
+)
+class PollChanged(Event):
     message: Message = strawberry.field(description="The message, as it is now.")
 
 
@@ -214,6 +234,54 @@ class ViewerMembershipChanged(Event):
     chat_id: strawberry.Private[UUID]
 
 
+async def _scheduled(
+    objects: Sequence["ScheduledMessagesChanged"], info: Info
+) -> list[list[ScheduledMessage]]:
+    return await scheduled_in_chats(info.context, [each.of_chat for each in objects])
+
+
+@strawberry.type(
+    description="What the viewer has scheduled for a chat is another, was sent, or could not be."
+)
+class ScheduledMessagesChanged(Event):
+    chat_id: strawberry.ID = strawberry.field(description="The chat that it was for.")
+    scheduled_messages: list[ScheduledMessage] = batched(
+        _scheduled, description="What is scheduled for that chat now, the earliest first."
+    )
+    of_chat: strawberry.Private[UUID]
+
+
+async def _drafts(objects: Sequence["DraftChanged"], info: Info) -> list[Draft | None]:
+    return await viewer_drafts(info.context, [each.place for each in objects])
+
+
+@strawberry.type(description="What the viewer has begun to write is another, or gone.")
+class DraftChanged(Event):
+    chat_id: strawberry.ID = strawberry.field(description="The chat that it is for.")
+    thread_id: strawberry.ID | None = strawberry.field(
+        description="The thread that it is for, if it is for one."
+    )
+    draft: Draft | None = batched(
+        _drafts, description="The draft as it is now; null when there is none any more."
+    )
+    place: strawberry.Private[MessageKey]
+
+
+async def _threads(objects: Sequence["ThreadChanged"], info: Info) -> "list[Thread | None]":
+    return await thread_types.readable_threads(info.context, [each.root for each in objects])
+
+
+@strawberry.type(
+    description="The viewer follows a thread, or does not any more, or has read further in it."
+)
+class ThreadChanged(Event):
+    thread_id: strawberry.ID = strawberry.field(description="The thread's id.")
+    thread: LazyThread | None = batched(
+        _threads, description="The thread as it is now; null if the viewer may not read it."
+    )
+    root: strawberry.Private[MessageKey]
+
+
 @strawberry.type(
     description="Nothing happened for a while: here is a fresh cursor, to resume cheaply from."
 )
@@ -255,6 +323,7 @@ EVENT_TYPES: list[type[Event]] = [
     MessageHidden,
     HistoryCleared,
     ReactionsChanged,
+    PollChanged,
     ReceiptsAdvanced,
     SessionStarted,
     SessionEnded,
@@ -265,6 +334,9 @@ EVENT_TYPES: list[type[Event]] = [
     JoinRequestAnswered,
     FoldersChanged,
     ViewerMembershipChanged,
+    ScheduledMessagesChanged,
+    DraftChanged,
+    ThreadChanged,
     CursorAdvanced,
     ResyncRequired,
 ]

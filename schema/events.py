@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from models.drafts import THE_CHAT
 from realtime import events
 from realtime.cursor import scope_of
 from resolvers.services import utc_now
@@ -16,6 +17,7 @@ from schema.event_types import (
     ChatChanged,
     ChatCreated,
     CursorAdvanced,
+    DraftChanged,
     Event,
     FoldersChanged,
     HistoryCleared,
@@ -31,17 +33,20 @@ from schema.event_types import (
     MessagePinned,
     MessageSent,
     MessageUnpinned,
+    PollChanged,
     ProfileChanged,
     ReactionsChanged,
     ReceiptsAdvanced,
     ResyncReason,
     ResyncRequired,
+    ScheduledMessagesChanged,
     SessionEnded,
     SessionStarted,
     SettingsChanged,
+    ThreadChanged,
     ViewerMembershipChanged,
 )
-from schema.ids import Kind, decode, encode, encode_message
+from schema.ids import Kind, decode, encode, encode_message, encode_thread
 from schema.members import Membership
 from schema.messages import Message
 from schema.sessions import Session
@@ -64,6 +69,7 @@ def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]]
             reactions=event.reactions,
             subject=User.of(event.subject) if event.subject else None,
             mentions=[User.of(user) for user in event.mentioned],
+            tally=event.tally,
         ),
         **common,
     )
@@ -73,6 +79,9 @@ def _deleted(event: events.MessageDeleted, common: dict[str, Any]) -> Event:
     return MessageDeleted(
         message_id=strawberry.ID(encode_message((event.chat.id, event.message_seq))),
         message_seq=event.message_seq,
+        thread_id=None
+        if event.thread_root_seq is None
+        else strawberry.ID(encode_thread((event.chat.id, event.thread_root_seq))),
         **common,
     )
 
@@ -108,6 +117,7 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.ReactionsChanged: _with_message(ReactionsChanged),
     events.MessagePinned: _pinned,
     events.MessageUnpinned: _unpinned,
+    events.PollChanged: _with_message(PollChanged),
 }
 
 
@@ -130,6 +140,22 @@ def _hidden(event: events.MessageHidden, common: dict[str, Any]) -> Event:
     return MessageHidden(
         message_id=strawberry.ID(encode_message((event.chat_id, event.message_seq))),
         message_seq=event.message_seq,
+        **common,
+    )
+
+
+def _scheduled(event: events.ScheduledMessagesChanged, common: dict[str, Any]) -> Event:
+    chat_id = strawberry.ID(encode(Kind.CHAT, event.chat_id))
+    return ScheduledMessagesChanged(chat_id=chat_id, of_chat=event.chat_id, **common)
+
+
+def _drafted(event: events.DraftChanged, common: dict[str, Any]) -> Event:
+    root_seq = event.thread_root_seq
+    thread_id = None if root_seq is None else encode_thread((event.chat_id, root_seq))
+    return DraftChanged(
+        chat_id=strawberry.ID(encode(Kind.CHAT, event.chat_id)),
+        thread_id=strawberry.ID(thread_id) if thread_id else None,
+        place=(event.chat_id, root_seq or THE_CHAT),
         **common,
     )
 
@@ -157,6 +183,13 @@ _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Even
     ),
     events.FoldersChanged: lambda _, common: FoldersChanged(**common),
     events.ViewerMembershipChanged: _kept,
+    events.ScheduledMessagesChanged: _scheduled,
+    events.DraftChanged: _drafted,
+    events.ThreadChanged: lambda event, common: ThreadChanged(
+        thread_id=strawberry.ID(encode_thread((event.chat_id, event.root_seq))),
+        root=(event.chat_id, event.root_seq),
+        **common,
+    ),
 }
 
 
@@ -200,7 +233,7 @@ _CHAT_IDS = strawberry.argument(
 )
 
 
-_AFTER = strawberry.argument(
+AFTER = strawberry.argument(
     description="Where to go on: the `cursor` of the last event, or `viewer.cursor` as fetched "
     "with the state to be kept up to date. Everything since arrives once and in order, then what "
     "happens. Absent: from now on."
@@ -209,7 +242,7 @@ _AFTER = strawberry.argument(
 
 def subscribe_events(
     info: Info,
-    after: Annotated[Cursor | None, _AFTER] = None,
+    after: Annotated[Cursor | None, AFTER] = None,
     chat_ids: Annotated[list[strawberry.ID] | None, _CHAT_IDS] = None,
 ) -> AsyncGenerator[Event, None]:
     """Resolve `Subscription.events`."""

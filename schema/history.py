@@ -16,11 +16,10 @@ from schema.connections import (
     Edge,
     PageInfo,
     connection,
-    decode_cursor,
     encode_cursor,
-    invalid_cursor,
     page,
     page_size,
+    seq_of,
 )
 from schema.context import Context
 from schema.ids import Kind, decode, decode_message
@@ -57,7 +56,7 @@ async def message_pages(
         if asked.around_id is not None or asked.around_date is not None:
             return await _around(db, context, ranges, asked, only)
         shown = page(asked.first, asked.last, default_last=DEFAULT_PAGE)
-        after, before = _seq(asked.after, "after"), _seq(asked.before, "before")
+        after, before = seq_of(asked.after, "after"), seq_of(asked.before, "before")
         rows = await history.pages(
             db,
             context.signed_in.user_id,
@@ -194,12 +193,3 @@ def _page_of(earlier: Sequence[Row], later: Sequence[Row], size: int) -> Message
 
 def _cursor(row: Row) -> str:
     return encode_cursor(str(row.seq))
-
-
-def _seq(cursor: str | None, path: str) -> int | None:
-    if cursor is None:
-        return None
-    (seq,) = decode_cursor(cursor, parts=1, path=path)
-    if not (seq.isascii() and seq.isdigit() and len(seq) <= 18):
-        raise invalid_cursor(path)
-    return int(seq)

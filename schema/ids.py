@@ -6,7 +6,7 @@ know already, and knowing one opens nothing: every look-up asks who is asking.
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 from uuid import UUID
 
@@ -32,6 +32,8 @@ class Kind(Enum):
     JOIN_LINK = b"j"
     JOIN_REQUEST = b"q"
     FOLDER = b"f"
+    SCHEDULED_MESSAGE = b"l"
+    THREAD = b"h"
 
 
 class InvalidId(InvalidInput):
@@ -53,8 +55,17 @@ def encode(kind: Kind, key: UUID) -> str:
 
 def encode_message(key: MessageKey) -> str:
     """Return the id of a message."""
+    return _encode_numbered(Kind.MESSAGE, key)
+
+
+def encode_thread(root: MessageKey) -> str:
+    """Return the id of the thread that a message started, or may start."""
+    return _encode_numbered(Kind.THREAD, root)
+
+
+def _encode_numbered(kind: Kind, key: MessageKey) -> str:
     chat_id, seq = key
-    body = Kind.MESSAGE.value + chat_id.bytes + seq.to_bytes(_SEQ_BYTES, "big")
+    body = kind.value + chat_id.bytes + seq.to_bytes(_SEQ_BYTES, "big")
     return base64.urlsafe_b64encode(body).decode().rstrip("=")
 
 
@@ -68,8 +79,20 @@ def decode(kind: Kind, text: str, *, path: str = "id") -> UUID:
 
 def decode_message(text: str, *, path: str = "id") -> MessageKey:
     """Return the key of a message's id; raises `InvalidId` pointing to `path`."""
+    return _decode_numbered({Kind.MESSAGE}, text, path)
+
+
+def decode_thread(text: str, *, path: str = "id") -> MessageKey:
+    """Return the root of a thread; raises `InvalidId` pointing to `path`.
+
+    A message's id stands for the thread that it starts: before a reply nobody knows another.
+    """
+    return _decode_numbered({Kind.THREAD, Kind.MESSAGE}, text, path)
+
+
+def _decode_numbered(kinds: Collection[Kind], text: str, path: str) -> MessageKey:
     body = _body(text, path)
-    if body[:1] != Kind.MESSAGE.value or len(body) != 17 + _SEQ_BYTES:
+    if len(body) != 17 + _SEQ_BYTES or body[:1] not in {kind.value for kind in kinds}:
         raise InvalidId([path])
     return UUID(bytes=body[1:17]), int.from_bytes(body[17:], "big")
 

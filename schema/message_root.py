@@ -5,13 +5,14 @@ import strawberry
 from schema import messages as message_fields
 from schema import reactions as reaction_fields
 from schema import receipts as receipt_fields
+from schema import sending as sending_fields
 from schema import typing as typing_fields
 
 
 @strawberry.type
 class MessageMutations:
-    send_message: message_fields.SendMessagePayload = strawberry.mutation(
-        resolver=message_fields.send_message,
+    send_message: sending_fields.SendMessagePayload = strawberry.mutation(
+        resolver=sending_fields.send_message,
         description="Send a message. It is stored for good when this answers.",
     )
     edit_message: message_fields.EditMessagePayload = strawberry.mutation(

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -11,24 +10,29 @@ from uuid import UUID
 import strawberry
 
 from models import mentions, messages
+from models import polls as poll_rows
 from models import reactions as reaction_rows
 from models.edits import KEPT
-from models.errors import InvalidInput, NotFound
+from models.errors import NotFound
 from models.messages import MessageKey
-from models.sending import PLAIN, Extras
-from resolvers import direct, markup
+from resolvers import markup
 from resolvers import messages as use_cases
 from resolvers.mentions import MAX_MENTIONS
-from resolvers.quoting import checked_quote
 from schema import chats as chat_types
 from schema import forwards as forward_types
+from schema import threads as thread_types
 from schema.batching import batched
 from schema.connections import Connection
 from schema.context import Context, Info
 from schema.edits import MessageEdit, edits_of_each
 from schema.errors import UserError, errors_field, refusals_into
-from schema.ids import Kind, decode, decode_message, encode_message
+from schema.ids import (
+    decode_message,
+    encode_message,
+    encode_thread,
+)
 from schema.node import Node
+from schema.polls import Poll
 from schema.reaction_groups import ReactionGroup
 from schema.receipt_summary import ReceiptSummary, receipts
 from schema.system_messages import SystemMessage
@@ -37,9 +41,11 @@ from schema.users import User, users_by_ids
 if TYPE_CHECKING:
     from schema.chats import Chat
     from schema.forwards import ForwardOrigin
+    from schema.threads import Thread
 
 LazyForwardOrigin = Annotated["ForwardOrigin", strawberry.lazy("schema.forwards")]
 LazyChat = Annotated["Chat", strawberry.lazy("schema.chats")]
+LazyThread = Annotated["Thread", strawberry.lazy("schema.threads")]
 
 
 @strawberry.enum(description="What a message is.")
@@ -113,6 +119,19 @@ async def _viewer_reactions(objects: Sequence["Message"], info: Info) -> list[li
     return [found[message.key] for message in objects]
 
 
+async def _threads(objects: Sequence["Message"], info: Info) -> "list[thread_types.Thread | None]":
+    roots = [
+        (message.row.chat_id, message.row.thread_root_seq or message.row.seq) for message in objects
+    ]
+    return await thread_types.readable_threads(info.context, roots, begun=True)
+
+
+async def _polls(objects: Sequence["Message"], info: Info) -> list[Poll | None]:
+    async with info.context.db.reading() as db:
+        found = await poll_rows.tallies(db, [message.key for message in objects])
+    return [Poll.of(message.row, found[message.key]) for message in objects]
+
+
 @strawberry.type(description="A message. A deleted one keeps its place, with an empty text.")
 class Message(Node):
     seq: int = strawberry.field(
@@ -176,12 +195,31 @@ class Message(Node):
     viewer_reactions: list[str] = batched(
         _viewer_reactions, description="How the viewer reacted, in the order in which they did."
     )
+    poll: Poll | None = batched(
+        _polls,
+        known="known_poll",
+        absent=lambda message: message.row.kind != messages.MessageKind.POLL,
+        description="The question with its answers, of a message that is a poll; null of any "
+        "other, and once it is deleted.",
+    )
+    thread_id: strawberry.ID | None = strawberry.field(
+        description="The thread that it is a reply in; null if it is in none."
+    )
+    thread_number: int | None = strawberry.field(
+        description="Its number among the replies of its thread: from 1, without gaps."
+    )
+    thread: LazyThread | None = batched(
+        _threads,
+        description="The thread that it is a reply in, or has started; null if there is none, and "
+        "if its first message is not for the viewer to read.",
+    )
     row: strawberry.Private[messages.Message]
     # With an event they come along, loaded once for everybody who hears of it.
     known_sender: strawberry.Private[User | None] = None
     known_chat: strawberry.Private[Any] = None
     known_reactions: strawberry.Private[list[ReactionGroup] | None] = None
     known_mentions: strawberry.Private[list[User] | None] = None
+    known_poll: strawberry.Private[Poll | None] = None
 
     @property
     def key(self) -> MessageKey:
@@ -203,6 +241,7 @@ class Message(Node):
         reactions: Sequence[reaction_rows.ReactionGroup] | None = None,
         subject: User | None = None,
         mentions: list[User] | None = None,
+        tally: poll_rows.Tally | None = None,
     ) -> Self:
         """Return a message as the schema shows it, with what of it is loaded already."""
         if row.deleted_at is not None:  # or hidden from the viewer, for whom it has none either
@@ -219,6 +258,10 @@ class Message(Node):
             system=SystemMessage.of(row, subject=subject),
             mentions_all=row.mentions_all and row.deleted_at is None,
             quote=row.quote,
+            thread_id=None
+            if row.thread_root_seq is None
+            else strawberry.ID(encode_thread((row.chat_id, row.thread_root_seq))),
+            thread_number=row.thread_number,
             row=row,
             known_sender=None if sender is not None and sender.is_deleted else sender,
             known_chat=chat,
@@ -226,6 +269,7 @@ class Message(Node):
             if reactions is None
             else [ReactionGroup.of(group) for group in reactions],
             known_mentions=mentions,
+            known_poll=None if tally is None else Poll.of(row, tally),
         )
 
 
@@ -243,39 +287,6 @@ async def readable_messages(
         rows = await messages.readable_by_keys(db, context.signed_in.user_id, wanted)
     shown = {key: Message.of(row) for key, row in rows.items()}
     return [shown.get(key) if key else None for key in keys]
-
-
-@strawberry.input(description="A message to send.")
-class SendMessageInput:
-    chat_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Where to; this or `toUserId`."
-    )
-    to_user_id: strawberry.ID | None = strawberry.field(
-        default=None,
-        description="Whom to: into the direct chat with them, which the first message makes, or "
-        "for the viewer's own id into their own chat.",
-    )
-    text: str = strawberry.field(
-        description=f"What it says: 1 to {use_cases.MAX_TEXT} characters, not only space."
-    )
-    client_message_id: UUID = strawberry.field(
-        description="A fresh random UUID. Repeat it to retry: the message is stored once, and "
-        "the first result comes back."
-    )
-    reply_to_id: strawberry.ID | None = strawberry.field(
-        default=None, description="A message of the same chat that this one answers."
-    )
-    quote: str | None = strawberry.field(
-        default=None,
-        description="Words of that message that this one is about, exactly as it has them: up to "
-        f"{messages.MAX_QUOTE} characters.",
-    )
-
-
-@strawberry.type(description="The message as stored: it will not be lost from here on.")
-class SendMessagePayload:
-    message: Message | None = strawberry.field(default=None, description="The message.")
-    errors: list[UserError] = errors_field()
 
 
 @strawberry.input(description="Another text for one's own message.")
@@ -305,57 +316,8 @@ class DeleteMessagePayload:
     errors: list[UserError] = errors_field()
 
 
-_SENDING = strawberry.argument(description="The message.")
 _EDIT = strawberry.argument(description="The change.")
 _DELETION = strawberry.argument(description="What to delete.")
-
-
-@refusals_into(SendMessagePayload)
-async def send_message(
-    info: Info, input: Annotated[SendMessageInput, _SENDING]
-) -> SendMessagePayload:
-    """Resolve `Mutation.sendMessage`."""
-    replied = input.reply_to_id
-    reply_to = decode_message(replied, path="replyToId") if replied is not None else None
-    row = await use_cases.send(
-        info.context.services,
-        info.context.signed_in,
-        chat_id=await _place(info, input, reply_to),
-        text=input.text,
-        client_message_id=input.client_message_id,
-        reply_to=reply_to,
-        extras=await _extras(info, input, reply_to),
-    )
-    return SendMessagePayload(message=Message.of(row))
-
-
-async def _place(info: Info, input: SendMessageInput, answered: MessageKey | None) -> UUID:
-    """Return the chat that a message is for; raises `InvalidInput` unless it names one of two."""
-    if (input.chat_id is None) == (input.to_user_id is None):
-        raise InvalidInput("Give chatId or toUserId, one of them.", path=["chatId"])
-    if input.to_user_id is None:
-        return decode(Kind.CHAT, input.chat_id or "", path="chatId")
-    chat = await direct.to_write(
-        info.context.services,
-        info.context.signed_in,
-        decode(Kind.USER, input.to_user_id, path="toUserId"),
-        text=input.text,
-        answers=answered,
-    )
-    return chat.id
-
-
-async def _extras(info: Info, input: SendMessageInput, reply_to: MessageKey | None) -> Extras:
-    if input.quote is None:
-        return PLAIN
-    quote = await checked_quote(
-        info.context.services,
-        info.context.signed_in,
-        quote=input.quote,
-        reply_to=reply_to,
-        client_message_id=input.client_message_id,
-    )
-    return replace(PLAIN, quote=quote)
 
 
 @refusals_into(EditMessagePayload)

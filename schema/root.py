@@ -10,6 +10,7 @@ from models.errors import InvalidInput
 from schema import chats as chat_fields
 from schema import members as member_fields
 from schema import messages as message_fields
+from schema import threads as thread_fields
 from schema import typing as typing_fields
 from schema import users as user_fields
 from schema import viewer as viewer_fields
@@ -21,13 +22,15 @@ from schema.content_root import ContentMutations
 from schema.context import Info
 from schema.event_types import Event
 from schema.events import subscribe_events
-from schema.ids import Kind, decode, decode_message, kind_of
+from schema.ids import Kind, decode, decode_message, decode_thread, kind_of
 from schema.joining_root import JoiningMutations, JoiningQueries
 from schema.keeping_root import KeepingMutations
 from schema.message_root import MessageMutations
 from schema.moderation_root import ModerationMutations
 from schema.node import Node
 from schema.server_info import Server, server_info
+from schema.thread_events import subscribe_thread_events
+from schema.writing_root import WritingMutations
 
 _IDS = strawberry.argument(description=f"The ids, {MAX_PAGE} at most.")
 _ID = strawberry.argument(description="The id.")
@@ -72,6 +75,8 @@ async def _of_kind(info: Info, kind: Kind, ids: Sequence[strawberry.ID]) -> Sequ
         return await chat_fields.readable_chats(context, [decode(kind, id_) for id_ in ids])
     if kind is Kind.MESSAGE:
         return await message_fields.readable_messages(context, [decode_message(id_) for id_ in ids])
+    if kind is Kind.THREAD:
+        return await thread_fields.readable_threads(context, [decode_thread(id_) for id_ in ids])
     if kind is Kind.MEMBERSHIP:
         return await member_fields.readable_memberships(context, [decode(kind, id_) for id_ in ids])
     return [None] * len(ids)
@@ -101,6 +106,11 @@ class Query(JoiningQueries):
     chat: chat_fields.Chat | None = strawberry.field(
         resolver=chat_fields.chat, description="A chat that the viewer is in."
     )
+    thread: thread_fields.Thread | None = strawberry.field(
+        resolver=thread_fields.thread,
+        description="The thread that a message has started, or may start, if the viewer may read "
+        "it.",
+    )
     server: Server = strawberry.field(
         resolver=_server, description="The server itself; needs no session."
     )
@@ -112,6 +122,7 @@ class Mutation(
     ModerationMutations,
     JoiningMutations,
     ContentMutations,
+    WritingMutations,
     MessageMutations,
     BotMutations,
     KeepingMutations,
@@ -128,6 +139,11 @@ class Subscription:
         description="Everything durable in the viewer's chats, each chat's in order, with what "
         "concerns the viewer alone and how far people have got in reading: with `after` from there "
         "on, else from now on.",
+    )
+    thread_events: AsyncGenerator[Event, None] = strawberry.subscription(
+        resolver=subscribe_thread_events,
+        description="Of `events` those about the messages of a thread, its first one included: "
+        "with `after` from there on, else from now on. Ends with the viewer's `MemberLeft`.",
     )
     typing: AsyncGenerator[typing_fields.TypingChanged, None] = strawberry.subscription(
         resolver=typing_fields.typing, description="Who types in a chat, the viewer aside."

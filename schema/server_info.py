@@ -4,8 +4,18 @@ from enum import Enum
 
 import strawberry
 
-from resolvers import chat_details, chats, folders, keeping, messages, passwords, sign_up
-from resolvers import chats, messages, passwords, sign_up
+from resolvers import (
+    chat_details,
+    chats,
+    drafts,
+    folders,
+    keeping,
+    messages,
+    passwords,
+    polls,
+    scheduled,
+    sign_up,
+)
 from resolvers.mentions import MAX_MENTIONS
 from schema.connections import MAX_PAGE
 from schema.context import Info
@@ -63,6 +73,13 @@ class Limits:
     folder_chats: int = strawberry.field(description="Chats of a folder.")
     folder_name_length: int = strawberry.field(description="Characters of a folder's name.")
     members_added_at_once: int = strawberry.field(description="People added to a chat at once.")
+    poll_question_length: int = strawberry.field(description="Characters of a poll's question.")
+    poll_options: int = strawberry.field(description="Answers of a poll.")
+    poll_option_length: int = strawberry.field(description="Characters of a poll's answer.")
+    scheduled_messages: int = strawberry.field(
+        description="Messages of one person that wait for later."
+    )
+    drafts: int = strawberry.field(description="Drafts of one person.")
     password_length: int = strawberry.field(description="Characters of a password.")
 
 
@@ -101,10 +118,14 @@ def server_info(version: str) -> Server:
             folders=folders.MAX_FOLDERS,
             folder_chats=folders.MAX_CHATS,
             folder_name_length=folders.MAX_NAME,
-            title_length=chats.MAX_TITLE,
             mentions=MAX_MENTIONS,
             page_size=MAX_PAGE,
             members_added_at_once=chats.MAX_ADDED_AT_ONCE,
+            poll_question_length=polls.MAX_QUESTION,
+            poll_options=polls.MAX_OPTIONS,
+            poll_option_length=polls.MAX_OPTION,
+            scheduled_messages=scheduled.MAX_SCHEDULED,
+            drafts=drafts.MAX_DRAFTS,
             password_length=passwords.MAX_PASSWORD,
         ),
     )

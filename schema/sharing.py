@@ -47,11 +47,12 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MemberSilenced": _EVENT | {"membership"},
     "MessageSent": _EVENT | {"message"},
     "MessageEdited": _EVENT | {"message"},
-    "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
+    "MessageDeleted": _EVENT | {"messageId", "messageSeq", "threadId"},
     "ReactionsChanged": _EVENT | {"message"},
     # `pinnedMessage` may be older than somebody's joining.
     "MessagePinned": _EVENT | {"messageId", "messageSeq"},
     "MessageUnpinned": _EVENT | {"messageId", "messageSeq"},
+    "PollChanged": _EVENT | {"message"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},
     # Told to one person alone.
     "SessionStarted": _EVENT | {"session"},
@@ -66,6 +67,9 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "ViewerMembershipChanged": _EVENT - {"chat"},
     "MessageHidden": _EVENT | {"messageId", "messageSeq"},
     "HistoryCleared": _EVENT | {"chatId", "clearedSeq"},
+    "ScheduledMessagesChanged": _EVENT | {"chatId"},
+    "DraftChanged": _EVENT | {"chatId", "threadId"},
+    "ThreadChanged": _EVENT | {"threadId"},
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
@@ -84,20 +88,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "reactionSet",
         }
     ),
-    "Membership": frozenset(
-        {
-            "id",
-            "role",
-            "joinedAt",
-            "deliveredSeq",
-            "readSeq",
-            "silencedUntil",
-            "permissions",
-            "user",
-        }
-    ),
     # Its pointers are not among them: who hides their own sees nobody's.
-    "Membership": frozenset({"id", "role", "joinedAt", "permissions", "user"}),
+    "Membership": frozenset({"id", "role", "joinedAt", "silencedUntil", "permissions", "user"}),
     "Message": frozenset(
         {
             "id",
@@ -117,10 +109,18 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "system",
             "mentions",
             "mentionsAll",
+            "poll",
+            "threadId",
+            "threadNumber",
         }
     ),
     "SystemMessage": frozenset({"what", "count", "text", "seconds", "subject"}),
     "ForwardOrigin": frozenset({"sentAt"}),
+    # Who has chosen an answer is asked for by each: whether they may know it is looked up again.
+    "Poll": frozenset(
+        {"question", "options", "multiple", "anonymous", "totalVoters", "closed", "closesAt"}
+    ),
+    "PollOption": frozenset({"index", "text", "voteCount"}),
     "ReactionGroup": frozenset({"emoji", "count"}),
     "Session": frozenset(
         {

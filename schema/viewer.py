@@ -11,6 +11,7 @@ from models.sessions import SHOWN
 from resolvers import second_factors
 from resolvers import sessions as session_use_cases
 from resolvers.join_links import MAX_ASKED
+from resolvers.scheduled import MAX_SCHEDULED
 from resolvers.services import utc_now
 from schema.blocks import viewer_blocks
 from schema.bots import Bot, viewer_bots
@@ -24,9 +25,11 @@ from schema.emails import email_verified
 from schema.exports import DataExport, viewer_exports
 from schema.folders import Folder, viewer_folders
 from schema.joining import JoinRequest, viewer_join_requests
+from schema.scheduled import ScheduledMessage, viewer_scheduled_messages
 from schema.second_factors import SecondFactors
 from schema.sessions import Session
 from schema.settings import Settings, viewer_settings
+from schema.threads import ThreadConnection, viewer_threads
 from schema.users import User, UserConnection
 
 _FILTER = strawberry.argument(description="Which chats to list.")
@@ -143,6 +146,15 @@ class Viewer:
     data_exports: list[DataExport] = strawberry.field(
         resolver=viewer_exports,
         description="The exports of their data, the newest first, 20 at most.",
+    )
+    threads: ThreadConnection = strawberry.field(
+        resolver=viewer_threads,
+        description="The threads that they follow, the latest reply first.",
+    )
+    scheduled_messages: list[ScheduledMessage] | None = strawberry.field(
+        resolver=viewer_scheduled_messages,
+        description="The messages that they have written for later, or that could not be sent, the "
+        f"earliest first, {MAX_SCHEDULED} at most; null for a chat that they are not in.",
     )
     unread_count: int = strawberry.field(
         resolver=_unread_count,

@@ -9,7 +9,7 @@ import structlog
 
 from models import events, exports, join_requests, leases, sessions, signing_keys, tickets
 from realtime.tasks import heed_cancellation
-from resolvers import administration, erasing, exporting, guests, mails, reports
+from resolvers import administration, erasing, exporting, guests, mails, polls, reports, scheduled
 from resolvers.join_links import DECLINED_FOR
 from resolvers.services import Services, utc_now
 from server.settings import Settings
@@ -147,8 +147,22 @@ async def send_mails(services: Services, _: Settings) -> None:
     await mails.deliver(services)
 
 
+async def close_polls(services: Services, _: Settings) -> None:
+    """Close the polls whose time has come."""
+    if count := await polls.close_due(services):
+        log.info("polls_closed", count=count)
+
+
+async def send_scheduled(services: Services, _: Settings) -> None:
+    """Send the messages whose time has come."""
+    if count := await scheduled.send_due(services):
+        log.info("scheduled_sent", count=count)
+
+
 JOBS = [
     Job("send_mails", timedelta(seconds=1), send_mails),
+    Job("send_scheduled", timedelta(seconds=0.5), send_scheduled),
+    Job("close_polls", timedelta(seconds=1), close_polls),
     Job("remove_guests", timedelta(seconds=5), remove_guests),
     Job("reinstate", timedelta(seconds=30), reinstate),
     Job("prune_sessions", timedelta(hours=1), prune_sessions),

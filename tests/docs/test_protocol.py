@@ -22,6 +22,7 @@ from resolvers import (
     blocks,
     chats,
     confirmation,
+    drafts,
     emails,
     evidence,
     filter_cache,
@@ -32,9 +33,11 @@ from resolvers import (
     messages,
     names,
     passwords,
+    polls,
     profiles,
     reactions,
     reports,
+    scheduled,
     typing,
     users,
     word_filters,
@@ -47,6 +50,7 @@ from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
 from schema.pacing import PACES, pace_of
 from schema.policies import POLICIES
+from schema.threads import PARTICIPANTS
 from server import authentication, connections, graphql_http, streaming
 from server.settings import Settings
 from tests.docs.pages import Page, rows
@@ -174,6 +178,15 @@ def test_the_table_has_the_limits_of_the_code():
         ),
         "characters of a word filter": str(MAX_PATTERN),
         "different reactions to a message": str(MAX_KINDS),
+        "characters of a poll's question": str(polls.MAX_QUESTION),
+        "answers of a poll": f"{polls.FEWEST_OPTIONS} to {polls.MAX_OPTIONS}",
+        "characters of a poll's answer": str(polls.MAX_OPTION),
+        "days until a poll closes by itself": str(polls.CLOSES_WITHIN.days),
+        "messages of one person that wait for later": str(scheduled.MAX_SCHEDULED),
+        "days that a message waits": str(scheduled.AHEAD.days),
+        "characters of a draft": str(messages.MAX_TEXT),
+        "drafts of one person": str(drafts.MAX_DRAFTS),
+        "people named as a thread's `participants`": str(PARTICIPANTS),
         "people added to a chat at once": str(chats.MAX_ADDED_AT_ONCE),
         "characters of a display name": str(names.MAX_NAME),
         "characters of a bio": str(profiles.MAX_BIO),

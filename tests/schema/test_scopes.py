@@ -22,6 +22,7 @@ FREE_TYPES = {
     "JoinLinkPreview",
     # A person's own, which bots have none of.
     "Bot", "BotToken", "GuestLink", "DataExport", "SecondFactors", "Passkey", "LogInChallenge",
+    "ScheduledMessage", "Draft",
     # Of a person: what they set for themselves, and what stands beside their name.
     "Settings", "UserStatus",
     # Refusals.
@@ -32,6 +33,8 @@ FREE_TYPES = {
     "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
     "ProfileChanged", "SettingsChanged", "FoldersChanged", "ViewerMembershipChanged",
     "MessagePinned", "MessageUnpinned", "MessageHidden", "HistoryCleared",
+    "PollChanged",
+    "ScheduledMessagesChanged", "DraftChanged", "ThreadChanged",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",
 }  # fmt: skip
 

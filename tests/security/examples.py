@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schema.ids import Kind
@@ -32,6 +33,8 @@ class Thing(enum.Enum):
     JOIN_LINK = ("join link", Kind.JOIN_LINK)
     JOIN_REQUEST = ("join request", Kind.JOIN_REQUEST)
     OWN_REQUEST = ("one's own join request", Kind.JOIN_REQUEST)
+    SCHEDULED = ("scheduled message", Kind.SCHEDULED_MESSAGE)
+    THREAD = ("thread", Kind.THREAD)
 
     @property
     def kind(self) -> Kind:
@@ -46,11 +49,15 @@ class Thing(enum.Enum):
 # are tried only by those who are not.
 PUBLIC = frozenset({Thing.USER})
 # What `node` knows; to every other id it answers null, whosever it is.
-NODES = frozenset({Thing.USER, Thing.CHAT, Thing.MESSAGE, Thing.MEMBERSHIP})
+NODES = frozenset({Thing.USER, Thing.CHAT, Thing.MESSAGE, Thing.MEMBERSHIP, Thing.THREAD})
 # As accounts, bots are as public as people; as somebody's own they are not.
 _NODES = [thing for thing in Thing if thing is not Thing.BOT]
 
 USER, CHAT, MESSAGE, MEMBERSHIP, SESSION, PASSKEY, GUEST_LINK, FOLDER, BOT, BOT_TOKEN, *_ = Thing
+
+
+SCHEDULED, THREAD = Thing.SCHEDULED, Thing.THREAD
+FAR_AHEAD = (datetime.now(UTC) + timedelta(days=300)).isoformat()
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,9 @@ EXAMPLES: dict[str, list[Example]] = {
         )
     ],
     "Mutation.sendMessage": [
-        *_input(chatId=CHAT, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE),
+        *_input(
+            chatId=CHAT, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE, threadId=THREAD
+        ),
         *_input(toUserId=USER, text="Walk", clientMessageId=FRESH),
     ],
     "Mutation.editMessage": _input(messageId=MESSAGE, text="Walked"),
@@ -194,6 +203,31 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.clearHistory": _input(chatId=CHAT),
     "Mutation.addReaction": _input(messageId=MESSAGE, emoji="👍"),
     "Mutation.removeReaction": _input(messageId=MESSAGE, emoji="👍"),
+    "Mutation.votePoll": _input(messageId=MESSAGE, options=[0]),
+    "Mutation.closePoll": _input(messageId=MESSAGE),
+    "Query.thread": [Example({"id": MESSAGE}), Example({"id": THREAD})],
+    "Mutation.followThread": _input(threadId=THREAD),
+    "Mutation.unfollowThread": _input(threadId=THREAD),
+    "Mutation.markThreadRead": _input(threadId=THREAD, number=1),
+    "Subscription.threadEvents": _of(threadId=THREAD),
+    "Viewer.scheduledMessages": [
+        Example(
+            {"chat": CHAT},
+            "query Walk($chat: ID!) { viewer { scheduledMessages(chatId: $chat) { id } } }",
+        )
+    ],
+    "Mutation.scheduleMessage": _input(
+        chatId=CHAT,
+        text="Walk",
+        clientMessageId=FRESH,
+        replyToId=MESSAGE,
+        threadId=THREAD,
+        sendAt=FAR_AHEAD,
+    ),
+    "Mutation.updateScheduledMessage": _input(scheduledMessageId=SCHEDULED, text="Walked"),
+    "Mutation.cancelScheduledMessage": _input(scheduledMessageId=SCHEDULED),
+    "Mutation.sendScheduledMessageNow": _input(scheduledMessageId=SCHEDULED),
+    "Mutation.saveDraft": _input(chatId=CHAT, threadId=THREAD, text="Walk", replyToId=MESSAGE),
     "Mutation.markRead": _input(chatId=CHAT, seq=1),
     "Mutation.markDelivered": _input(chatId=CHAT, seq=1),
     "Mutation.setTyping": _input(chatId=CHAT, typing=True),

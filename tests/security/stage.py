@@ -11,11 +11,18 @@ from models.base import new_key
 from models.bots import BotScope
 from models.passkeys import Passkey
 from resolvers.services import utc_now
-from schema.ids import Kind, decode, encode, encode_message
+from schema.ids import (
+    Kind,
+    decode,
+    decode_message,
+    encode,
+    encode_message,
+    encode_thread,
+)
 from tests.parts.people import Person
 from tests.parts.roles import administrator, guest_link, join_link, join_request
 from tests.parts.running import Running
-from tests.security.examples import Thing
+from tests.security.examples import FAR_AHEAD, Thing
 
 Ids = dict[Thing, str]
 
@@ -87,17 +94,33 @@ async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
         Thing.USER: friend.user_id,
         Thing.CHAT: chat_id,
         Thing.MESSAGE: message["id"],
+        Thing.THREAD: encode_thread(decode_message(message["id"])),
         Thing.MEMBERSHIP: place["chat"]["viewerMembership"]["id"],
         Thing.SESSION: session["viewer"]["session"]["id"],
         Thing.GUEST_LINK: link_id,
         Thing.FOLDER: folder["folder"]["id"],
         Thing.BOT: bot_id,
+        Thing.SCHEDULED: await _scheduled(owner, chat_id),
         Thing.BOT_TOKEN: token_id,
         Thing.JOIN_LINK: join_link_id,
         Thing.JOIN_REQUEST: await join_request(asking, token),
         Thing.OWN_REQUEST: await join_request(owner, elsewhere),
         **await _rows(server, owner),
     }
+
+
+async def _scheduled(owner: Person, chat_id: str) -> str:
+    """Return the id of a message that the owner has written for later."""
+    payload = await owner.done(
+        "scheduleMessage",
+        "scheduledMessage { id }",
+        chatId=chat_id,
+        text="A secret for later",
+        clientMessageId=str(uuid.uuid4()),
+        sendAt=FAR_AHEAD,
+    )
+    id_: str = payload["scheduledMessage"]["id"]
+    return id_
 
 
 async def _bot(owner: Person) -> tuple[str, str]:
@@ -164,4 +187,5 @@ def nothing() -> Ids:
     """Return well-formed ids of things that do not exist."""
     ids = {thing: encode(thing.kind, uuid.uuid4()) for thing in Thing}
     ids[Thing.MESSAGE] = encode_message((uuid.uuid4(), 1))
+    ids[Thing.THREAD] = encode_thread((uuid.uuid4(), 1))
     return ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -32,6 +33,8 @@ class Scene:
     devices: list[list[Person]]  # the other ones, of each of the people
     chats: list[str] = field(default_factory=list)
     messages: list[tuple[str, str]] = field(default_factory=list)  # chat and message
+    polls: list[str] = field(default_factory=list)
+    scheduled: list[str] = field(default_factory=list)
     mirrors: list[Mirror] = field(default_factory=list)
 
     @classmethod
@@ -200,6 +203,8 @@ async def send_message(scene: Scene, who: Person, each: Doing) -> None:
     given: dict[str, Any] = {}
     if each.second % 3 == 0 and scene.messages:
         given["replyToId"] = _of(scene.messages, each.second)[1]
+    if each.second % 4 == 1 and scene.messages:
+        given["threadId"] = _of(scene.messages, each.second)[1]
     payload = await scene.try_(
         who,
         "sendMessage",
@@ -211,6 +216,58 @@ async def send_message(scene: Scene, who: Person, each: Doing) -> None:
     )
     if payload["message"] is not None:
         scene.messages.append((chat_id, payload["message"]["id"]))
+
+
+@doing
+async def ask_poll(scene: Scene, who: Person, each: Doing) -> None:
+    chat_id = _of(scene.chats, each.first)
+    payload = await scene.try_(
+        who,
+        "sendMessage",
+        "message { id }",
+        chatId=chat_id,
+        clientMessageId=str(uuid4()),
+        poll={"question": "Which?", "options": ["A", "B"], "multiple": each.second % 2 == 0},
+    )
+    if payload["message"] is not None:
+        scene.polls.append(payload["message"]["id"])
+        scene.messages.append((chat_id, payload["message"]["id"]))
+
+
+@doing
+async def vote(scene: Scene, who: Person, each: Doing) -> None:
+    if scene.polls:
+        message_id = _of(scene.polls, each.first)
+        options = _of([[], [0], [1], [0, 1]], each.second)
+        await scene.try_(who, "votePoll", messageId=message_id, options=options)
+        if each.second == 11:
+            await scene.try_(who, "closePoll", messageId=message_id)
+
+
+@doing
+async def schedule(scene: Scene, who: Person, each: Doing) -> None:
+    if each.second % 3 == 0 and scene.scheduled:
+        given = {"scheduledMessageId": _of(scene.scheduled, each.first)}
+        mutation = _of(["cancelScheduledMessage", "sendScheduledMessageNow"], each.first)
+        await scene.try_(who, mutation, **given)
+        return
+    payload = await scene.try_(
+        who,
+        "scheduleMessage",
+        "scheduledMessage { id }",
+        chatId=_of(scene.chats, each.first),
+        text=f"later {each.second}",
+        clientMessageId=str(uuid4()),
+        sendAt=(datetime.now(UTC) + timedelta(days=1 + each.second)).isoformat(),
+    )
+    if payload["scheduledMessage"] is not None:
+        scene.scheduled.append(payload["scheduledMessage"]["id"])
+
+
+@doing
+async def draft(scene: Scene, who: Person, each: Doing) -> None:
+    chat_id, text = _of(scene.chats, each.first), _of(["", "begun", "gone on"], each.second)
+    await scene.try_(who, "saveDraft", chatId=chat_id, text=text)
 
 
 @doing

@@ -13,10 +13,13 @@ from typing import Any
 from tests.parts.people import Person
 
 MESSAGE = """
-    id seq text editedAt deletedAt sender { id } replyTo { id }
+    id seq text editedAt deletedAt threadId threadNumber sender { id } replyTo { id }
     reactions { emoji count } viewerReactions
     kind system { what count text seconds subject { id } }
+    poll { question options { text voteCount } totalVoters closed viewerVotes }
 """
+SCHEDULED = "id text sendAt state"
+DRAFT = "text version replyTo { id }"
 MEMBERSHIP = "id role deliveredSeq readSeq silencedUntil user { id }"
 DETAILS = (
     "kind",
@@ -38,6 +41,7 @@ CHAT = f"""
     members(first: 10) {{ nodes {{ {MEMBERSHIP} }} }}
     messages(last: 20) {{ nodes {{ {MESSAGE} }} }}
     lastMessage {{ id }}
+    viewerDraft {{ {DRAFT} }}
 """
 PROFILE = "handle displayName bio"
 SETTINGS = "whoMayCall hides"
@@ -46,6 +50,7 @@ SNAPSHOT = f"""
     {{ viewer {{
         cursor unreadCount user {{ id {PROFILE} }} settings {{ {SETTINGS} }}
         sessions {{ id deviceName }} {FOLDERS} blocks {{ nodes {{ id }} }}
+        scheduledMessages {{ {SCHEDULED} chat {{ id }} }}
         chats(first: 20) {{ nodes {{ {CHAT} }} }}
     }} }}
 """
@@ -63,8 +68,19 @@ def state_of(viewer: Any) -> State:
         "settings": viewer["settings"],
         "folders": viewer["folders"],
         "blocks": {each["id"] for each in viewer["blocks"]["nodes"]},
+        "scheduled": _scheduled(viewer),
         "chats": {chat["id"]: _chat_state(chat) for chat in viewer["chats"]["nodes"]},
     }
+
+
+def _scheduled(viewer: Any) -> State:
+    """Return what is scheduled, by chat; for one that the person has left there is no chat."""
+    found: State = {}
+    for each in viewer["scheduledMessages"]:
+        if each["chat"] is not None:
+            kept = {name: each[name] for name in SCHEDULED.split()}
+            found.setdefault(each["chat"]["id"], []).append(kept)
+    return found
 
 
 def _chat_state(chat: Any) -> State:
@@ -75,6 +91,7 @@ def _chat_state(chat: Any) -> State:
         "members": {each["id"]: each for each in chat["members"]["nodes"]},
         "messages": {each["id"]: each for each in chat["messages"]["nodes"]},
         "lastMessage": chat["lastMessage"] and chat["lastMessage"]["id"],
+        "viewerDraft": chat["viewerDraft"],
     }
 
 
@@ -89,6 +106,7 @@ class ChatMirror:
     kept: State  # how the person keeps it for themselves
     # Somebody else's direct chat, which is listed once something is said in it.
     theirs: bool = False
+    draft: State | None = None
 
     @classmethod
     def of(cls, chat: Any, *, theirs: bool = False) -> ChatMirror:
@@ -100,6 +118,7 @@ class ChatMirror:
             own_id=chat["viewerMembership"]["id"],
             members={each["id"]: each for each in chat["members"]["nodes"]},
             messages={each["id"]: each for each in chat["messages"]["nodes"]},
+            draft=chat["viewerDraft"],
         )
 
     def state(self) -> State:
@@ -118,6 +137,7 @@ class ChatMirror:
             "members": self.members,
             "messages": self.messages,
             "lastMessage": newest and newest["id"],
+            "viewerDraft": self.draft,
         }
 
     def got_to(self, user_id: str, *, delivered: int, read: int) -> None:
@@ -141,6 +161,7 @@ class Mirror:
     blocks: set[str]
     chats: dict[str, ChatMirror] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
+    scheduled: State = field(default_factory=dict)
 
     @classmethod
     async def take(cls, person: Person) -> Mirror:
@@ -156,6 +177,7 @@ class Mirror:
             blocks={each["id"] for each in viewer["blocks"]["nodes"]},
             chats={chat["id"]: ChatMirror.of(chat) for chat in viewer["chats"]["nodes"]},
             sessions={each["id"]: each["deviceName"] for each in viewer["sessions"]},
+            scheduled=_scheduled(viewer),
         )
 
     async def apply(self, event: Any) -> None:
@@ -179,6 +201,10 @@ class Mirror:
             "settings": self.settings,
             "folders": self.folders,
             "blocks": self.blocks,
+            # A client shows what is scheduled with the chat that it is for.
+            "scheduled": {
+                chat_id: each for chat_id, each in self.scheduled.items() if chat_id in chats
+            },
             "chats": chats,
         }
 
@@ -273,6 +299,7 @@ async def _message_deleted(mirror: Mirror, chat: ChatMirror | None, event: Any) 
             "deletedAt": event["occurredAt"],
             "reactions": [],
             "viewerReactions": [],
+            "poll": None,
         }
 
 
@@ -316,6 +343,17 @@ async def _viewer_membership_changed(mirror: Mirror, chat: ChatMirror | None, ev
         chat.kept = event["chat"]["viewerMembership"]
 
 
+async def _scheduled_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    mirror.scheduled.pop(event["chatId"], None)
+    if event["scheduledMessages"]:
+        mirror.scheduled[event["chatId"]] = event["scheduledMessages"]
+
+
+async def _draft_changed(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    if event["threadId"] is None and event["chatId"] in mirror.chats:
+        mirror.chats[event["chatId"]].draft = event["draft"]
+
+
 _ABOUT_MEMBER = f"membership {{ {MEMBERSHIP} }}"
 _ABOUT_MESSAGE = f"message {{ {MESSAGE} }}"
 
@@ -330,6 +368,7 @@ KINDS: dict[str, Kind] = {
     "MessageEdited": Kind(_ABOUT_MESSAGE, _message_changed),
     "MessageDeleted": Kind("messageId", _message_deleted),
     "ReactionsChanged": Kind(_ABOUT_MESSAGE, _message_changed),
+    "PollChanged": Kind(_ABOUT_MESSAGE, _message_changed),
     "ReceiptsAdvanced": Kind("user { id } deliveredSeq readSeq", _receipts_advanced),
     "SessionStarted": Kind("session { id deviceName }", _session_started),
     "SessionEnded": Kind("sessionId", _session_ended),
@@ -342,9 +381,15 @@ KINDS: dict[str, Kind] = {
     "ViewerMembershipChanged": Kind(
         f"chat {{ viewerMembership {{ {' '.join(KEPT)} }} }}", _viewer_membership_changed
     ),
+    "ScheduledMessagesChanged": Kind(
+        f"chatId scheduledMessages {{ {SCHEDULED} }}", _scheduled_changed
+    ),
+    "DraftChanged": Kind(f"chatId threadId draft {{ {DRAFT} }}", _draft_changed),
 }
 # What changes nothing that a client keeps, besides its cursor.
 NO_CHANGE = {"CursorAdvanced", "ResyncRequired"}
+# What is of no use to this client, which shows threads nowhere but in their chats' history.
+NO_CHANGE |= {"ThreadChanged"}
 
 EVENTS = f"""
     subscription ($after: Cursor) {{ events(after: $after) {{

@@ -17,6 +17,7 @@ from models.guests import guests
 from models.members import members
 from models.messages import messages
 from models.passkeys import passkeys
+from models.presence import away_sessions, last_seen
 from models.reactions import reactions
 from models.recovery_codes import recovery_codes
 from models.reports import reports
@@ -79,6 +80,7 @@ REACTIONS = personal.holding(
 BLOCKS = personal.holding(
     blocks.c.user_id, [blocks.c.user_id, blocks.c.blocked_id], withheld={"user_id"}
 )
+LAST_SEEN = personal.holding(last_seen.c.user_id, [last_seen.c.user_id], withheld={"user_id"})
 PASSKEYS = personal.holding(
     passkeys.c.user_id,
     [passkeys.c.id],
@@ -144,6 +146,8 @@ ERASED = [
     verified_emails.c.user_id,
     blocks.c.user_id,
     blocks.c.blocked_id,
+    last_seen.c.user_id,
+    away_sessions.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {
@@ -173,6 +177,7 @@ NOT_EXPORTED = {
     "events.actor_id": "the log repeats for some days what the other tables say",
     "events.subject_id": "as above",
     "events.user_id": "as above",
+    "away_sessions.user_id": "which device lies about unused in this moment",
     "blocks.blocked_id": "who blocks somebody is not told to them",
     "messages.forward_sender_id": "what others say of what one has said",
     "messages.subject_id": "told in the chat, by others",

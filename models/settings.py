@@ -34,6 +34,7 @@ settings = sa.Table(
     _audience("who_may_add"),
     _audience("who_sees_last_seen"),
     sa.Column("hides", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("invisible", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 
@@ -46,6 +47,7 @@ class Settings:
     who_may_add: str = Audience.EVERYBODY
     who_sees_last_seen: str = Audience.EVERYBODY
     hides: bool = False
+    invisible: bool = False  # nobody sees whether they are there
 
 
 _COLUMNS = columns(settings, Settings)

@@ -76,6 +76,7 @@ PARTS: list[Part] = [
     ),
     part("reactions", "Your reactions, by the message's chat_id and seq.", own_data.REACTIONS),
     part("blocks", "Whom you block.", own_data.BLOCKS),
+    part("last_seen", "When you were last connected.", own_data.LAST_SEEN),
     part("acts", "What you did that bears on security, and from where.", own_data.ACTS),
     part(
         "acts_of_others",

@@ -14,6 +14,7 @@ from resolvers import chats as use_cases
 from schema import guests as guest_types
 from schema import members as member_types
 from schema import messages as message_types
+from schema import presence as presence_types
 from schema.batching import batched
 from schema.connections import (
     DEFAULT_PAGE,
@@ -131,6 +132,10 @@ async def _guest_links(
     return await guest_types.guest_links(objects, info)
 
 
+async def _online_counts(objects: Sequence["Chat"], info: Info) -> list[int | None]:
+    return await presence_types.online_count_of_each(objects, info)
+
+
 @strawberry.type(description="A conversation.")
 class Chat(Node):
     kind: ChatKind = strawberry.field(description="What it is for.")
@@ -164,6 +169,11 @@ class Chat(Node):
         _guest_links,
         description="The open ways into it for guests, the oldest first; null for who may not "
         "make any.",
+    )
+    online_count: int | None = batched(
+        _online_counts,
+        description="How many of its people are there, as far as the viewer may know; of more than "
+        f"{presence_types.COUNTED_UP_TO} about how many. Null for direct chats.",
     )
     row: strawberry.Private[chats.Chat]
 

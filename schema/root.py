@@ -10,6 +10,7 @@ from models.errors import InvalidInput
 from schema import chats as chat_fields
 from schema import members as member_fields
 from schema import messages as message_fields
+from schema import presence as presence_fields
 from schema import typing as typing_fields
 from schema import users as user_fields
 from schema import viewer as viewer_fields
@@ -24,6 +25,7 @@ from schema.ids import Kind, decode, decode_message, kind_of
 from schema.message_root import MessageMutations
 from schema.moderation_root import ModerationMutations
 from schema.node import Node
+from schema.presence_root import PresenceMutations
 from schema.server_info import Server, server_info
 
 _IDS = strawberry.argument(description=f"The ids, {MAX_PAGE} at most.")
@@ -106,6 +108,7 @@ class Query:
 @strawberry.type(description="What can be done. Each answers with what changed, or with `errors`.")
 class Mutation(
     # The last one's fields come first.
+    PresenceMutations,
     ModerationMutations,
     MessageMutations,
     BotMutations,
@@ -125,4 +128,8 @@ class Subscription:
     )
     typing: AsyncGenerator[typing_fields.TypingChanged, None] = strawberry.subscription(
         resolver=typing_fields.typing, description="Who types in a chat, the viewer aside."
+    )
+    presence: AsyncGenerator[presence_fields.PresenceChanged, None] = strawberry.subscription(
+        resolver=presence_fields.presence,
+        description="Whether people are there: of each first as it is, then whenever it changes.",
     )

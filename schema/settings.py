@@ -33,11 +33,16 @@ class Settings:
     )
     who_may_add: Audience = strawberry.field(description="Who may add them to a group.")
     who_sees_last_seen: Audience = strawberry.field(
-        description="Who sees when they were last there. Kept until that is shown."
+        description="Who sees whether they are there, and when they last were. They see it of "
+        "these and of nobody else, if these show it to them."
     )
     hides: bool = strawberry.field(
         description="Whether they are found by nobody, neither by `users` nor by their handle, "
         "but by those who are or were in a chat with them."
+    )
+    invisible: bool = strawberry.field(
+        description="Whether they seem offline to everybody else, last seen when they began to; "
+        "then nobody is told either that they type."
     )
 
     @classmethod
@@ -49,6 +54,7 @@ class Settings:
             who_may_add=Audience(row.who_may_add),
             who_sees_last_seen=Audience(row.who_sees_last_seen),
             hides=row.hides,
+            invisible=row.invisible,
         )
 
 
@@ -79,6 +85,9 @@ class UpdateSettingsInput:
     hides: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Whether strangers find the viewer by no means."
     )
+    invisible: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Whether the viewer seems offline to everybody else."
+    )
 
 
 @strawberry.type(description="The settings as they are now.")
@@ -106,6 +115,8 @@ async def update_settings(
         changes["who_sees_last_seen"] = _audience(input.who_sees_last_seen, "whoSeesLastSeen")
     if input.hides is not strawberry.UNSET:
         changes["hides"] = _given(input.hides, "hides")
+    if input.invisible is not strawberry.UNSET:
+        changes["invisible"] = _given(input.invisible, "invisible")
     row = await use_cases.update(
         info.context.services,
         info.context.signed_in,

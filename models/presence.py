@@ -133,7 +133,8 @@ _RESERVED = {
 _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _FREEZE = {
     dialect: insert(last_seen).on_conflict_do_update(
-        index_elements=["user_id"], set_={"seen_at": sa.bindparam("seen_at"), "away": False}
+        index_elements=["user_id"],
+        set_={name: sa.literal_column(f"excluded.{name}") for name in ("seen_at", "away")},
     )
     for dialect, insert in _INSERT.items()
 }

@@ -58,6 +58,7 @@ class Node:
         self.registry = Registry(self._leases, self.sockets, node_id)
         self._people_seen = PeopleSeen(db, self.sockets)
         self.registry.before_gone(self._people_seen.gone)
+        self.registry.on_moved(self._people_seen.came)
         self.presence = PresenceLooks(db, self.registry, self.bus, self.cork)
         self.tailer.on_lost(self.presence.end_all)
         self.online_counts = OnlineCounts(db, self.registry)

@@ -1,11 +1,12 @@
-"""When people were last connected: written down when they go, and every few minutes until then.
+"""When people were last connected: written down as they come and go, and now and then meanwhile.
 
 Written before the lease says that they are gone, so that whoever reads that they are not connected
 can read since when. What is written in between is for the people of a node that is killed.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 WRITE_INTERVAL = 60.0  # seconds
+GATHER = 1.0  # seconds in which people come who are written together
 WRITE_TIMEOUT = 30.0
 # A row of somebody who stays is this old before it is written again: a node with 10,000 people
 # writes 33 rows a second, in a few statements.
@@ -35,21 +37,38 @@ class PeopleSeen:
     def __init__(self, db: Database, sockets: Sockets) -> None:
         self._db = db
         self._sockets = sockets
+        self._came: set[UUID] = set()
+        self._news = asyncio.Event()
+
+    def came(self, user_ids: Collection[UUID]) -> None:
+        """People may have come: they are written down soon, unless they were a moment ago."""
+        self._came.update(user_ids)
+        self._news.set()
 
     async def run(self) -> None:
-        """Write at intervals until cancelled; what could not be written is the next time."""
+        """Write until cancelled; what could not be written is the next time."""
+        loop = asyncio.get_running_loop()
+        everybody_at = loop.time() + WRITE_INTERVAL
         while True:
-            await asyncio.sleep(WRITE_INTERVAL)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(everybody_at):
+                    await self._news.wait()
+            await asyncio.sleep(GATHER)
+            self._news.clear()
+            came, self._came = self._came, set()
+            if loop.time() >= everybody_at:
+                everybody_at = loop.time() + WRITE_INTERVAL
+                came = set(self._sockets.held())
             try:
                 async with asyncio.timeout(WRITE_TIMEOUT):
-                    await self.write(datetime.now(UTC))
+                    await self.write(came, datetime.now(UTC))
             except Exception as error:  # noqa: BLE001 - whatever the driver raises
                 heed_cancellation()
                 log.warning("people_unwritten", error=str(error) or type(error).__name__)
 
-    async def write(self, now: datetime) -> None:
-        """Write down who is connected now."""
-        for some in _parts(list(self._sockets.held())):
+    async def write(self, people: Collection[UUID], now: datetime) -> None:
+        """Write down which of these people are connected now."""
+        for some in _parts([each for each in people if self._sockets.held_by(each)]):
             async with self._db.writing() as connection:
                 await presence.mark_seen(
                     connection, some, now, away=False, unless_since=now - RESOLUTION

@@ -67,7 +67,7 @@ class _Watched:
     listeners: set[PresenceListener] = field(default_factory=set)
     shown: Presence | None = None  # to others; None as long as nobody knows
     truth: Presence | None = None  # to their own devices
-    connected: bool = False
+    connected_at: datetime | None = None  # when last looked at, if they were then
     silent_since: datetime | None = None
     due: datetime | None = None  # when they count as gone, unless they come back
 
@@ -80,7 +80,7 @@ class _Watched:
         truth, shown = known.truth(now), known.shown(now)
         due, silent_since = known.lingers_until(), None
         if not known.connected and truth.state is PresenceState.OFFLINE:
-            silent_since = self.silent_since or (now if self.connected else None)
+            silent_since = self.silent_since or (now if self._said_nothing(known) else None)
             if silent_since is not None and now < silent_since + SILENCE:
                 truth, due = self.truth or truth, silent_since + SILENCE
                 shown = shown if known.invisible else truth
@@ -88,10 +88,16 @@ class _Watched:
             self.listeners,
             shown,
             truth,
-            bool(known.connected),
+            now if known.connected else None,
             silent_since,
             due if due is not None and due > now else None,
         )
+
+    def _said_nothing(self, known: Known) -> bool:
+        """Whether they were connected until now, and it is not written down that they went."""
+        if self.connected_at is None:
+            return False
+        return known.seen is None or known.seen.seen_at < self.connected_at
 
 
 class Watch:

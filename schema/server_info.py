@@ -4,6 +4,7 @@ from enum import Enum
 
 import strawberry
 
+from realtime.presence import MAX_IDS
 from resolvers import chats, messages, passwords, sign_up
 from schema.connections import MAX_PAGE
 from schema.context import Info
@@ -37,6 +38,9 @@ class Limits:
     page_size: int = strawberry.field(description="Entries of a page.")
     members_added_at_once: int = strawberry.field(description="People added to a chat at once.")
     password_length: int = strawberry.field(description="Characters of a password.")
+    presence_user_ids: int = strawberry.field(
+        description="People of one subscription to `presence`."
+    )
 
 
 @strawberry.type(description="The server.")
@@ -69,5 +73,6 @@ def server_info(version: str) -> Server:
             page_size=MAX_PAGE,
             members_added_at_once=chats.MAX_ADDED_AT_ONCE,
             password_length=passwords.MAX_PASSWORD,
+            presence_user_ids=MAX_IDS,
         ),
     )

@@ -20,6 +20,8 @@ FREE_TYPES = {
     "Bot", "BotToken", "GuestLink", "DataExport", "SecondFactors", "Passkey", "LogInChallenge",
     # Of a person: what they set for themselves, and what stands beside their name.
     "Settings", "UserStatus",
+    # Of people and for people: bots get null, and may not subscribe.
+    "Presence", "PresenceChanged",
     # Refusals.
     "RequestError", "TooLongError", "RateLimitedError",
     # Told to who may listen to `events` and `typing`, which takes messages:read.

@@ -105,7 +105,7 @@ _MEMBERS_OF = {
     dialect: sa.text(
         f"""
         SELECT chat_id, user_id FROM members
-        WHERE chat_id {among} AND left_seq IS NULL ORDER BY id
+        WHERE chat_id {among} AND left_seq IS NULL
         """  # noqa: S608 - made of the constants above
     ).columns(members.c.chat_id, members.c.user_id)
     for dialect, among in _AMONG.items()

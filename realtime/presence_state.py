@@ -40,6 +40,9 @@ class Presence:
     last_seen_at: datetime | None = None
 
 
+_ONLINE, _AWAY = Presence(PresenceState.ONLINE), Presence(PresenceState.AWAY)
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known of somebody: their connected sessions, which of these are not used, and so on.
@@ -59,12 +62,11 @@ class Known:
     def truth(self, now: datetime) -> Presence:
         """Return whether they are there, as their own devices see it."""
         if self.connected:
-            away = self.connected <= self.away
-            return Presence(PresenceState.AWAY if away else PresenceState.ONLINE)
+            return _AWAY if self.connected <= self.away else _ONLINE
         if self.seen is None:
             return Presence(PresenceState.OFFLINE)
         if now < self.seen.seen_at + LINGER:
-            return Presence(PresenceState.AWAY if self.seen.away else PresenceState.ONLINE)
+            return _AWAY if self.seen.away else _ONLINE
         return Presence(PresenceState.OFFLINE, self.seen.seen_at)
 
     def shown(self, now: datetime) -> Presence:

@@ -20,7 +20,9 @@ from tests.schema.test_query_counts import statements
 
 COUNT = "query($id: ID!) { chat(id: $id) { onlineCount } }"
 TYPING = "subscription($id: ID!) { typing(chatId: $id) { typing user { handle } } }"
-LISTED = "{ viewer { chats { nodes { onlineCount members { nodes { user { presence { state }}}}}}}}"
+LISTED = """{ viewer { chats(first: 20) { nodes {
+    onlineCount members(first: 9) { nodes { user { presence { state } } } }
+} } } }"""
 
 
 async def counted(person, chat_id):

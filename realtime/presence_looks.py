@@ -16,6 +16,7 @@ import structlog
 from models import sights, users
 from models.database import Database
 from models.errors import InvalidInput, Overloaded
+from models.presence import AT_ONCE
 from models.turns import Turns
 from models.viewer import Viewer
 from realtime.bus import Bus, Hint
@@ -260,13 +261,15 @@ class PresenceLooks:
                 people = await users.by_ids(connection, listener.ids)
                 self.watch.resight(listener, found, people)
             people = await users.by_ids(connection, [user_id])
-            if to and user_id in people:
-                kinds = {each.viewer.user_id: each.viewer.kind for each in to}
+            if user_id not in people:
+                return
+            for start in range(0, len(to), AT_ONCE):
+                some = to[start : start + AT_ONCE]
+                kinds = {each.viewer.user_id: each.viewer.kind for each in some}
                 by_viewer = await sights.by_many(connection, people[user_id], kinds)
-                for listener in to:
-                    self.watch.resight(
-                        listener, {user_id: by_viewer[listener.viewer.user_id]}, people
-                    )
+                for listener in some:
+                    found = {user_id: by_viewer[listener.viewer.user_id]}
+                    self.watch.resight(listener, found, people)
 
     def _fail(self, error: Exception) -> None:
         if not self._failing:

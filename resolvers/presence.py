@@ -15,6 +15,7 @@ from resolvers.services import Services, utc_now
 
 # Of larger chats the number of members who are there is estimated: see `realtime/online_counts.py`.
 COUNTED_UP_TO = 100  # members
+AT_ONCE = 20  # chats whose members are asked about together: 2,000 people at most
 
 
 async def set_presence(services: Services, viewer: Viewer, *, away: bool) -> Presence:
@@ -65,7 +66,9 @@ async def online_counts(
     if not counted or viewer.kind is UserKind.BOT:
         return {}
     small = [key for key, chat in counted.items() if chat.member_count <= COUNTED_UP_TO]
-    counts = await _exact(services, viewer, small) if small else {}
+    counts: dict[UUID, int] = {}
+    for start in range(0, len(small), AT_ONCE):
+        counts |= await _exact(services, viewer, small[start : start + AT_ONCE])
     for key, chat in counted.items():
         if chat.member_count > COUNTED_UP_TO:
             try:

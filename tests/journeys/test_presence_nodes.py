@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from models import presence
 from realtime import presence_looks, presence_state
+from schema.ids import Kind, decode
 from tests.journeys.test_presence import (
     heard,
     seen,
@@ -16,6 +18,7 @@ from tests.journeys.test_presence import (
     watching,
 )
 from tests.parts.hubbub import SECRET_KEY
+from tests.parts.people import PATIENCE
 from tests.parts.running import running
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -129,11 +132,20 @@ async def test_the_people_of_a_killed_node_are_gone_when_its_lease_runs_out(urls
         there.url = doomed.url
         async with watching(ana, ben) as socket, there.socket():
             assert await heard(socket) == ("ben", "ONLINE")
+            await until_written(survivor, ben)
             doomed.kill()
             # Its lease lasts 30 s, and then nobody has said that he went.
             told = await _within(60, socket)
             assert (told["user"]["handle"], told["state"]) == ("ben", "OFFLINE")
             assert told["lastSeenAt"] is not None
+
+
+async def until_written(server, person):
+    """Wait until it is stored that somebody was there."""
+    key = decode(Kind.USER, person.user_id)
+    async with asyncio.timeout(PATIENCE), server.program.services.db.reading() as connection:
+        while not await presence.seen(connection, [key]):
+            await connection.rollback()
 
 
 async def _within(seconds, socket):

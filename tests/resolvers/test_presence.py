@@ -196,3 +196,24 @@ async def test_when_somebody_was_seen_is_written_now_and_then_and_survives(serve
         await set_up(ana, invisible=True)
         await node._people_seen.write([key], later + 2 * RESOLUTION)
         assert await written() < later
+
+
+async def test_what_is_asked_of_many_in_parts_is_the_same(server, monkeypatch):
+    monkeypatch.setattr(use_cases, "AT_ONCE", 2)
+    monkeypatch.setattr("realtime.presence_looks.AT_ONCE", 1)
+    monkeypatch.setattr("realtime.presence_state.AT_ONCE", 2)
+    ana, ben, cyd = [await server.registered(name) for name in ("ana", "ben", "cyd")]
+    for number in range(5):
+        await ana.group(f"Group {number}", ben, *[cyd] * (number % 2))
+    async with ben.socket(), cyd.socket() as at_cyd, ana.socket() as at_ana:
+        for socket in (at_ana, at_cyd):
+            await socket.subscribe("presence", PRESENCE, ids=[ben.user_id])
+        await until_seen(ana, cyd, "ONLINE")
+        listed = (await ana.ask(LISTED))["viewer"]["chats"]["nodes"]
+        assert sorted(chat["onlineCount"] for chat in listed) == [2, 2, 2, 3, 3]
+        await until_seen(cyd, ben, "ONLINE")
+        for socket in (at_ana, at_cyd):
+            while (await heard(socket))[1] != "ONLINE":
+                pass
+        await set_up(ben, whoSeesLastSeen="NOBODY")
+        assert [await heard(socket) for socket in (at_ana, at_cyd)] == [("ben", None)] * 2

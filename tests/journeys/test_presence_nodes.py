@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -103,6 +103,11 @@ async def test_a_node_that_restarts_makes_nobody_come_and_go(urls):
             await asyncio.gather(*(until_seen(ana, person, "ONLINE") for person in people))
             socket = await stack.enter_async_context(watching(ana, *people))
             assert {state for _, state in socket.at_first} == {"ONLINE"}
+            for person in people:
+                await until_written(one, person)
+            async with one.program.services.db.writing() as connection:
+                long_ago = datetime.now(UTC) - timedelta(minutes=4)
+                await connection.execute(presence.last_seen.update().values(seen_at=long_ago))
         # The other node has ended in order, so they count as there for a while.
         assert (await seen(ana, people[0]))["state"] == "ONLINE"
         async with running(**urls, node_id="another") as again:

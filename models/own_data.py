@@ -24,6 +24,7 @@ from models.mentions import mentions
 from models.messages import messages
 from models.passkeys import passkeys
 from models.polls import poll_votes
+from models.presence import away_sessions, last_seen
 from models.reactions import reactions
 from models.recovery_codes import recovery_codes
 from models.reports import reports
@@ -124,6 +125,7 @@ HIDDEN_MESSAGES = personal.holding(
     [hidden_messages.c.chat_id, hidden_messages.c.message_seq],
     withheld={"user_id"},
 )
+LAST_SEEN = personal.holding(last_seen.c.user_id, [last_seen.c.user_id], withheld={"user_id"})
 PASSKEYS = personal.holding(
     passkeys.c.user_id,
     [passkeys.c.id],
@@ -203,6 +205,8 @@ ERASED = [
     mentions.c.user_id,
     thread_follows.c.user_id,
     hidden_messages.c.user_id,
+    last_seen.c.user_id,
+    away_sessions.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {
@@ -241,6 +245,7 @@ NOT_EXPORTED = {
     "events.actor_id": "the log repeats for some days what the other tables say",
     "events.subject_id": "as above",
     "events.user_id": "as above",
+    "away_sessions.user_id": "which device lies about unused in this moment",
     "blocks.blocked_id": "who blocks somebody is not told to them",
     "mentions.user_id": "what others say to one, told in the chat",
     "join_links.created_by": "told by the chat, to who may invite into it",

@@ -42,6 +42,7 @@ settings = sa.Table(
         postgresql_where=sa.text("hides_receipts"),
         sqlite_where=sa.text("hides_receipts"),
     ),
+    sa.Column("invisible", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 
@@ -55,6 +56,7 @@ class Settings:
     who_sees_last_seen: str = Audience.EVERYBODY
     hides: bool = False
     hides_receipts: bool = False
+    invisible: bool = False  # nobody sees whether they are there
 
 
 _COLUMNS = columns(settings, Settings)

@@ -1,6 +1,6 @@
 """People: who they are, how they are found, and who may see whom."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -306,6 +306,7 @@ _TO = {
     UserKind.BOT: _OPEN & _UNBLOCKED | _ACQUAINTED,
 }
 _VISIBLE = {kind: _BY_ID.where(seen) for kind, seen in _TO.items()}
+_SEEN_BY_ALL = _BY_ID.where(_OPEN)
 _VISIBLE_BY_HANDLE = {kind: _BY_HANDLE.where(seen) for kind, seen in _TO.items()}
 
 
@@ -323,6 +324,21 @@ async def visible_to(
         return {}
     asked = {"viewer_id": viewer.user_id, "ids": wanted}
     return {row.id: User(*row) for row in await connection.execute(_VISIBLE[viewer.kind], asked)}
+
+
+async def seen_by(
+    connection: Connection, user_id: UUID, viewers: Mapping[UUID, UserKind]
+) -> set[UUID]:
+    """Return those of the viewers, given with their kinds, who may see somebody.
+
+    It is `visible_to` the other way round, of one person who is not deleted: having been in a chat
+    at the same time is the same for both.
+    """
+    asked = {"viewer_id": user_id, "ids": list(viewers)}
+    met = {row.id for row in await connection.execute(_VISIBLE[UserKind.GUEST], asked)}
+    if (await connection.execute(_SEEN_BY_ALL, {"ids": [user_id]})).first() is None:
+        return met
+    return met | {viewer for viewer, kind in viewers.items() if kind is not UserKind.GUEST}
 
 
 async def visible_by_handle(connection: Connection, viewer: "Viewer", handle: str) -> User | None:

@@ -10,7 +10,7 @@ import structlog
 
 from models.database import Database
 from realtime.bus import Bus, Hint
-from realtime.events import Delivery, SessionEnded
+from realtime.events import Delivery, Event, SessionEnded
 from realtime.feed import Feeds
 from realtime.file_watch import FileWatch
 from realtime.groups import Groups
@@ -19,6 +19,9 @@ from realtime.last_seen import LastSeen
 from realtime.leases import DatabaseLeases, Leases
 from realtime.leases_redis import RedisLeases
 from realtime.log import DatabaseLog
+from realtime.online_counts import OnlineCounts
+from realtime.people_seen import PeopleSeen
+from realtime.presence_looks import PresenceLooks
 from realtime.registry import Registry, RegistryUnavailable
 from realtime.session_watch import SessionWatch
 from realtime.sockets import Sockets
@@ -53,6 +56,12 @@ class Node:
             RedisLeases(bus_url) if bus_url.startswith("redis") else DatabaseLeases(db)
         )
         self.registry = Registry(self._leases, self.sockets, node_id)
+        self._people_seen = PeopleSeen(db, self.sockets)
+        self.registry.before_gone(self._people_seen.gone)
+        self.registry.on_moved(self._people_seen.came)
+        self.presence = PresenceLooks(db, self.registry, self.bus, self.cork)
+        self.tailer.on_lost(self.presence.end_all)
+        self.online_counts = OnlineCounts(db, self.registry)
         # Called with the id of every session that ends, on whatever node.
         self.revoked_listeners: list[Callable[[UUID], None]] = [self.sockets.close_session]
         self._receipts_timer: asyncio.TimerHandle | None = None
@@ -78,6 +87,8 @@ class Node:
             asyncio.create_task(self._session_watch.run(), name="session watch"),
             asyncio.create_task(self.last_seen.run(), name="last seen"),
             asyncio.create_task(self.registry.run(), name="registry"),
+            asyncio.create_task(self._people_seen.run(), name="people seen"),
+            asyncio.create_task(self.presence.run(), name="presence"),
         ]
         if self._file_watch is not None:
             tasks.append(asyncio.create_task(self._file_watch.run(), name="file watch"))
@@ -157,6 +168,8 @@ class Node:
         for delivery in batch:
             if isinstance(delivery.event, SessionEnded):
                 self._session_ended(delivery.event.session_id)
+            elif isinstance(delivery.event, Event):
+                self.presence.happened(delivery.event)
 
     def _session_ended(self, session_id: UUID) -> None:
         for listener in self.revoked_listeners:

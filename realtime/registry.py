@@ -11,7 +11,7 @@ it lags by a batch, and by a lease where a node was killed.
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -26,6 +26,9 @@ from realtime.tasks import heed_cancellation, within
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+# Takes people, each with the sessions that they had here, as far as these are known.
+Farewell = Callable[[Mapping[UUID, frozenset[UUID]]], Coroutine[Any, Any, None]]
 
 LEASE_LASTS = 30.0  # seconds; how long a killed node is believed to live
 RENEW_INTERVAL = 10.0  # seconds; two renewals may fail before the lease runs out
@@ -54,10 +57,21 @@ class Registry:
         self._news = asyncio.Event()
         # What is stored of each person, by session. None: nobody knows, so all is to be written.
         self._stored: dict[UUID, frozenset[UUID]] | None = None
+        self._last_stored: dict[UUID, frozenset[UUID]] = {}  # … when somebody last knew
         self._failing = False
         self._namesakes: dict[UUID, int] = {}
         self._name_taken = False
+        self._farewell: Farewell | None = None
+        self._moved_listeners: list[Callable[[Collection[UUID]], None]] = []
         sockets.on_change(self._person_changed)
+
+    def before_gone(self, farewell: Farewell) -> None:
+        """Await a function with the people who have gone, before the lease says so."""
+        self._farewell = farewell
+
+    def on_moved(self, listener: Callable[[Collection[UUID]], None]) -> None:
+        """Call a function with the people of whom the lease has just got to hold something else."""
+        self._moved_listeners.append(listener)
 
     # --- what use-cases ask -------------------------------------------------------------------
 
@@ -70,6 +84,10 @@ class Registry:
         for found in await self._read(self._leases.of_people(user_ids)):
             people.setdefault(found.held.user_id, []).append(found)
         return people
+
+    def here(self, user_id: UUID) -> frozenset[UUID]:
+        """Return the sessions of somebody that have sockets on this node, written or not."""
+        return _ids(self._sockets.held_by(user_id))
 
     async def nodes_of(self, session_id: UUID) -> list[Found]:
         """Return the sockets of a session, one row for each node that holds some.
@@ -135,6 +153,7 @@ class Registry:
     async def leave(self) -> None:
         """Give the lease up at once; never raises, and does not wait for long."""
         self._stored = None
+        await self._say_farewell(self._last_stored)
         try:
             await within(READ_TIMEOUT, self._leases.end(self._run))
         except Exception as error:  # noqa: BLE001 - the lease runs out by itself
@@ -150,6 +169,9 @@ class Registry:
             before = {user_id: stored.get(user_id, frozenset()) for user_id in changed}
             now = {user_id: _ids(held) for user_id, held in people.items()}
             gone = [each for user_id in changed for each in before[user_id] - now[user_id]]
+            await self._say_farewell(
+                {user_id: before[user_id] for user_id in changed if not now[user_id]}
+            )
             changes = Changes(people, gone)
             renewal = self._leases.renew(self._next_version(), changes, lasts=LEASE_LASTS)
             if await within(WRITE_TIMEOUT, renewal):
@@ -157,15 +179,34 @@ class Registry:
                 for user_id in changed:
                     if not now[user_id]:
                         del stored[user_id]
-                self._stored = stored
+                self._stored = self._last_stored = stored
+                self._say_moved([user_id for user_id in changed if now[user_id] != before[user_id]])
                 return
             log.warning("lease_rewritten", sockets=len(self._sockets))
         self._changed.clear()
         everybody = self._sockets.held()
+        await self._say_farewell(
+            {user_id: frozenset() for user_id in changed if user_id not in everybody}
+        )
         stored = {user_id: _ids(held) for user_id, held in everybody.items()}
         start = self._leases.begin(self._next_version(), everybody, lasts=LEASE_LASTS)
         await within(WRITE_TIMEOUT, start)
-        self._stored = stored
+        self._stored = self._last_stored = stored
+        self._say_moved(stored)
+
+    async def _say_farewell(self, gone: Mapping[UUID, frozenset[UUID]]) -> None:
+        if self._farewell is None or not gone:
+            return
+        try:
+            await within(READ_TIMEOUT, self._farewell(gone))
+        except Exception as error:  # noqa: BLE001 - the lease matters more
+            heed_cancellation()
+            log.warning("farewell_unwritten", error=str(error) or type(error).__name__)
+
+    def _say_moved(self, people: Collection[UUID]) -> None:
+        if people:
+            for listener in self._moved_listeners:
+                listener(people)
 
     async def _look_around(self) -> None:
         """See who else runs, and whether somebody bears this node's name."""

@@ -101,6 +101,7 @@ PARTS: list[Part] = [
     part("bans", "The chats you are kept out of.", own_data.BANS),
     part("join_requests", "The chats you have asked to be let into.", own_data.JOIN_REQUESTS),
     part("folders", "Your folders.", own_data.FOLDERS),
+    part("last_seen", "When you were last connected.", own_data.LAST_SEEN),
     part("acts", "What you did that bears on security, and from where.", own_data.ACTS),
     part(
         "acts_of_others",

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypedDict
 from uuid import UUID
 
-from models import audit, blocks, events, settings, users
+from models import audit, blocks, events, presence, settings, users
 from models.audit import Act
 from models.client import NOWHERE, Client
 from models.database import Connection
@@ -28,6 +28,7 @@ class Changes(TypedDict, total=False):
     who_sees_last_seen: Audience
     hides: bool
     hides_receipts: bool
+    invisible: bool
 
 
 class Way(StrEnum):
@@ -58,6 +59,8 @@ async def update(
         await settings.store(connection, viewer.user_id, after)
         if after.hides != before.hides:
             await users.index(connection, viewer.user_id)
+        if after.invisible != before.invisible:
+            await presence.freeze(connection, viewer.user_id, now)
         await events.record(
             connection,
             EventKind.SETTINGS_CHANGED,

@@ -23,6 +23,7 @@ from schema import joining as joining_types
 from schema import members as member_types
 from schema import messages as message_types
 from schema import pins as pin_types
+from schema import presence as presence_types
 from schema import word_filters as filter_types
 from schema.batching import batched
 from schema.connections import (
@@ -217,6 +218,10 @@ async def _viewer_drafts(objects: Sequence["Chat"], info: Info) -> list[Draft | 
     return await viewer_drafts(info.context, [(chat.row.id, THE_CHAT) for chat in objects])
 
 
+async def _online_counts(objects: Sequence["Chat"], info: Info) -> list[int | None]:
+    return await presence_types.online_count_of_each(objects, info)
+
+
 @strawberry.type(description="A conversation.")
 class Chat(Node):
     kind: ChatKind = strawberry.field(description="What it is for.")
@@ -289,6 +294,11 @@ class Chat(Node):
     )
     viewer_draft: Draft | None = batched(
         _viewer_drafts, description="What the viewer has begun to write in it, threads aside."
+    )
+    online_count: int | None = batched(
+        _online_counts,
+        description="How many of its people are there, as far as the viewer may know; of more than "
+        f"{presence_types.COUNTED_UP_TO} about how many. Null for direct chats.",
     )
     row: strawberry.Private[chats.Chat]
 

@@ -158,6 +158,7 @@ POLICIES: dict[str, Policy] = {
     "Mutation.markRead": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Mutation.markDelivered": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Mutation.setTyping": Policy(kinds=EVERY_ACCOUNT, scope="messages:write"),
+    "Mutation.setPresence": Policy(kinds=NO_BOT),
     "Mutation.adminSuspendUser": Policy(admin=True, confirmed=True),
     "Mutation.adminReinstateUser": Policy(admin=True, confirmed=True),
     "Mutation.adminEndSessions": Policy(admin=True, confirmed=True),
@@ -171,6 +172,7 @@ POLICIES: dict[str, Policy] = {
     "Subscription.events": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Subscription.threadEvents": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Subscription.typing": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
+    "Subscription.presence": Policy(kinds=NO_BOT),
 }
 
 

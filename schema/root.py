@@ -10,6 +10,7 @@ from models.errors import InvalidInput
 from schema import chats as chat_fields
 from schema import members as member_fields
 from schema import messages as message_fields
+from schema import presence as presence_fields
 from schema import threads as thread_fields
 from schema import typing as typing_fields
 from schema import users as user_fields
@@ -28,6 +29,7 @@ from schema.keeping_root import KeepingMutations
 from schema.message_root import MessageMutations
 from schema.moderation_root import ModerationMutations
 from schema.node import Node
+from schema.presence_root import PresenceMutations
 from schema.server_info import Server, server_info
 from schema.thread_events import subscribe_thread_events
 from schema.writing_root import WritingMutations
@@ -119,6 +121,7 @@ class Query(JoiningQueries):
 @strawberry.type(description="What can be done. Each answers with what changed, or with `errors`.")
 class Mutation(
     # The last one's fields come first.
+    PresenceMutations,
     ModerationMutations,
     JoiningMutations,
     ContentMutations,
@@ -147,4 +150,8 @@ class Subscription:
     )
     typing: AsyncGenerator[typing_fields.TypingChanged, None] = strawberry.subscription(
         resolver=typing_fields.typing, description="Who types in a chat, the viewer aside."
+    )
+    presence: AsyncGenerator[presence_fields.PresenceChanged, None] = strawberry.subscription(
+        resolver=presence_fields.presence,
+        description="Whether people are there: of each first as it is, then whenever it changes.",
     )

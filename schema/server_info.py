@@ -4,6 +4,7 @@ from enum import Enum
 
 import strawberry
 
+from realtime.presence import MAX_IDS
 from resolvers import (
     chat_details,
     chats,
@@ -81,6 +82,9 @@ class Limits:
     )
     drafts: int = strawberry.field(description="Drafts of one person.")
     password_length: int = strawberry.field(description="Characters of a password.")
+    presence_user_ids: int = strawberry.field(
+        description="People of one subscription to `presence`."
+    )
 
 
 @strawberry.type(description="The server.")
@@ -127,5 +131,6 @@ def server_info(version: str) -> Server:
             scheduled_messages=scheduled.MAX_SCHEDULED,
             drafts=drafts.MAX_DRAFTS,
             password_length=passwords.MAX_PASSWORD,
+            presence_user_ids=MAX_IDS,
         ),
     )

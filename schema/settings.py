@@ -33,7 +33,8 @@ class Settings:
     )
     who_may_add: Audience = strawberry.field(description="Who may add them to a group.")
     who_sees_last_seen: Audience = strawberry.field(
-        description="Who sees when they were last there. Kept until that is shown."
+        description="Who sees whether they are there, and when they last were. They see it of "
+        "these and of nobody else, if these show it to them."
     )
     hides: bool = strawberry.field(
         description="Whether they are found by nobody, neither by `users` nor by their handle, "
@@ -42,6 +43,10 @@ class Settings:
     hides_receipts: bool = strawberry.field(
         description="Whether nobody sees how far they have received and read, and they see it of "
         "nobody."
+    )
+    invisible: bool = strawberry.field(
+        description="Whether they seem offline to everybody else, last seen when they began to; "
+        "then nobody is told either that they type."
     )
 
     @classmethod
@@ -54,6 +59,7 @@ class Settings:
             who_sees_last_seen=Audience(row.who_sees_last_seen),
             hides=row.hides,
             hides_receipts=row.hides_receipts,
+            invisible=row.invisible,
         )
 
 
@@ -89,6 +95,9 @@ class UpdateSettingsInput:
         description="Whether the viewer shows nobody how far they have received and read, and sees "
         "it of nobody.",
     )
+    invisible: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Whether the viewer seems offline to everybody else."
+    )
 
 
 @strawberry.type(description="The settings as they are now.")
@@ -118,6 +127,8 @@ async def update_settings(
         changes["hides"] = _given(input.hides, "hides")
     if input.hides_receipts is not strawberry.UNSET:
         changes["hides_receipts"] = _given(input.hides_receipts, "hidesReceipts")
+    if input.invisible is not strawberry.UNSET:
+        changes["invisible"] = _given(input.invisible, "invisible")
     row = await use_cases.update(
         info.context.services,
         info.context.signed_in,

@@ -73,6 +73,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
+    # It is decided for each who is told; what is told is then the same.
+    "PresenceChanged": frozenset({"user", "state", "lastSeenAt"}),
     "Chat": frozenset(
         {
             "id",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 from uuid import UUID
 
 import strawberry
@@ -12,6 +12,7 @@ from models import blocks, users
 from models.user_words import Entry
 from resolvers import users as use_cases
 from resolvers.services import utc_now
+from schema import presence as presence_types
 from schema.batching import batched
 from schema.connections import (
     After,
@@ -27,6 +28,11 @@ from schema.connections import (
 from schema.context import Context, Info
 from schema.ids import Kind, encode
 from schema.node import Node
+
+if TYPE_CHECKING:
+    from schema.presence import Presence
+
+LazyPresence = Annotated["Presence", strawberry.lazy("schema.presence")]
 
 DEFAULT_PAGE = 20
 DELETED = "Deleted account"  # in place of a name
@@ -69,6 +75,10 @@ async def _viewer_blocks(objects: Sequence["User"], info: Info) -> list[bool]:
     return [user.row.id in blocked for user in objects]
 
 
+async def _presences(objects: Sequence["User"], info: Info) -> list[LazyPresence | None]:
+    return await presence_types.presence_of_each(objects, info)
+
+
 @strawberry.type(description="A person, as others see them.")
 class User(Node):
     handle: str = strawberry.field(description="Their unique name: lower-case a–z, 0–9, _.")
@@ -89,6 +99,11 @@ class User(Node):
         _viewer_blocks,
         description="Whether the viewer blocks them. In groups their messages arrive all the same: "
         "fold them.",
+    )
+    presence: LazyPresence | None = batched(
+        _presences,
+        description="Whether they are there; null for programs, and if the viewer does not get to "
+        "know.",
     )
     row: strawberry.Private[users.User]
 

@@ -49,6 +49,11 @@ class Metrics:
         self._live("hubbub_sockets", "Open WebSockets", lambda: len(sockets) - sockets.streams)
         self._live("hubbub_streams", "Subscriptions over HTTP", lambda: sockets.streams)
         self._live("hubbub_people_online", "People signed in on them", lambda: sockets.people)
+        self._live(
+            "hubbub_people_watched",
+            "People of whom somebody here wants to know whether they are there",
+            lambda: len(node.presence.watch),
+        )
         self._live("hubbub_event_subscribers", "Event subscriptions", lambda: node.hub.subscribers)
         self._live(
             "hubbub_subscription_groups",
@@ -104,4 +109,9 @@ class _Delivered(Collector):
             "hubbub_events_rendered",
             "Responses made of what subscribers were told, each for a whole group",
             value=self._node.groups.rendered,
+        )
+        yield CounterMetricFamily(
+            "hubbub_presence_transitions",
+            "Times that somebody came, went or was away, as told here",
+            value=self._node.presence.watch.transitions,
         )

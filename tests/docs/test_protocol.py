@@ -15,7 +15,18 @@ from models import errors, events
 from models.bots import BotScope
 from models.reactions import MAX_KINDS
 from models.word_filters import MAX_PATTERN
-from realtime import connection, feed, hub, mailbox, protocol, wire
+from realtime import (
+    connection,
+    feed,
+    hub,
+    mailbox,
+    online_counts,
+    presence,
+    presence_looks,
+    presence_state,
+    protocol,
+    wire,
+)
 from realtime.protocol import CloseCode
 from resolvers import (
     bans,
@@ -42,6 +53,7 @@ from resolvers import (
     users,
     word_filters,
 )
+from resolvers import presence as presence_cases
 from resolvers.passkey_challenges import CHALLENGE_LASTS
 from resolvers.rates import Rate
 from resolvers.services import utc_now
@@ -193,6 +205,10 @@ def test_the_table_has_the_limits_of_the_code():
         "characters of a status": str(profiles.MAX_STATUS),
         "characters of a search for people": str(users.MAX_SEARCH),
         "handles kept for who gave them up": str(profiles.MAX_HELD),
+        "people of one `presence` subscription": str(presence.MAX_IDS),
+        "people whom one person's `presence` subscriptions on a node tell of": str(
+            presence.MAX_PAIRS_OF_VIEWER
+        ),
     }
 
 
@@ -247,6 +263,12 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("Administrators", "{} seconds later", authentication.RECHECK_AFTER),
         ("Names", "for {} days nobody but", profiles.HELD_FOR / timedelta(days=1)),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
+        ("Presence", "for {} seconds", presence_state.LINGER / timedelta(seconds=1)),
+        ("Presence", "within {} seconds", presence_looks.LOOK_INTERVAL),
+        ("Presence", "Up to {} members", presence_cases.COUNTED_UP_TO),
+        ("Presence", "a sample of {} members", online_counts.SAMPLE),
+        ("Presence", "for {} seconds,", online_counts.COUNT_LASTS / timedelta(seconds=1)),
+        ("Cost", "`Chat.onlineCount` {}", cost.HEAVY["Chat.onlineCount"]),
     ],
 )
 def test_a_number_in_the_text_is_that_of_the_code(heading, words, value):

@@ -25,6 +25,8 @@ FREE_TYPES = {
     "ScheduledMessage", "Draft",
     # Of a person: what they set for themselves, and what stands beside their name.
     "Settings", "UserStatus",
+    # Of people and for people: bots get null, and may not subscribe.
+    "Presence", "PresenceChanged",
     # Refusals.
     "RequestError", "TooLongError", "RateLimitedError",
     # Told to who may listen to `events` and `typing`, which takes messages:read.

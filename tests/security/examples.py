@@ -231,6 +231,8 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.markRead": _input(chatId=CHAT, seq=1),
     "Mutation.markDelivered": _input(chatId=CHAT, seq=1),
     "Mutation.setTyping": _input(chatId=CHAT, typing=True),
+    "Mutation.setPresence": _input(state="ONLINE"),
     "Subscription.events": _of(chatIds=[CHAT]),
     "Subscription.typing": _of(chatId=CHAT),
+    "Subscription.presence": _of(userIds=[USER]),
 }

@@ -19,7 +19,7 @@ from tests.security.stage import Asking, Stage, belongings, nothing
 from tests.security.walk import cases, walk
 
 # What says who was seen where and when, and how far the log's readers have come.
-BESIDE = {"node_leases", "node_sessions", "sessions", "log_state"}
+BESIDE = {"node_leases", "node_sessions", "sessions", "log_state", "last_seen"}
 
 
 async def stored(server):

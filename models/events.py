@@ -46,6 +46,9 @@ class EventKind(StrEnum):
     # Addressed to one person, who is the subject too.
     PROFILE_CHANGED = "profile_changed"
     SETTINGS_CHANGED = "settings_changed"
+    LINK_PREVIEW_ADDED = "link_preview_added"
+    # Addressed to who made it; the subject is the webhook.
+    WEBHOOK_DISABLED = "webhook_disabled"
 
 
 events = sa.Table(

@@ -102,6 +102,11 @@ async def by_hashes(connection: Connection, hashes: Iterable[bytes]) -> dict[byt
     return {row.hash: LinkPreview(*row) for row in rows}
 
 
+def may_have(message: Message) -> bool:
+    """Whether a message has a link that a preview may be shown of."""
+    return message.deleted_at is None and first_link(message.text) is not None
+
+
 async def of_messages(
     connection: Connection, messages: Mapping[MessageKey, Message]
 ) -> dict[MessageKey, LinkPreview]:

@@ -16,6 +16,7 @@ import httpx
 from outbound import bodies
 from outbound.addresses import Addresses
 from outbound.errors import (
+    AddressRefused,
     BadStatus,
     TooLarge,
     TooManyRedirects,
@@ -81,6 +82,16 @@ class Web:
     def target(self, url: str) -> Target:
         """Return where a URL leads; raises `BadTarget`. Of its addresses it says nothing."""
         return target(url, self._ports)
+
+    def may_reach(self, where: Target) -> bool:
+        """Whether a target that is an address may be reached; of a name nothing is known yet."""
+        if where.address is None:
+            return True
+        try:
+            self._addresses.check(where.address)
+        except AddressRefused:
+            return False
+        return True
 
     async def get(self, url: str, *, types: Collection[str], maximum: int) -> Page:
         """Return a page of one of these types, of `maximum` bytes at most; follows redirects.

@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from models.chats import Chat
+from models.link_previews import LinkPreview
 from models.members import Member
 from models.messages import Message
 from models.reactions import ReactionGroup
@@ -86,6 +87,7 @@ class MessageEvent(ChatEvent):
     message: Message
     sender: User
     reactions: Sequence[ReactionGroup]
+    link_preview: LinkPreview | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,11 @@ class MessageSent(MessageEvent):
 @dataclass(frozen=True, slots=True)
 class MessageEdited(MessageEvent):
     """A message has another text now."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPreviewAdded(MessageEvent):
+    """What a message links to has said what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,13 @@ class ProfileChanged(PersonalEvent):
 @dataclass(frozen=True, slots=True)
 class SettingsChanged(PersonalEvent):
     """Somebody has other settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDisabled(PersonalEvent):
+    """A webhook of somebody's is sent to no more: nothing has arrived for too long."""
+
+    webhook_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import structlog
 
-from models import chats, members, messages, reactions, sessions, users
+from models import chats, link_previews, members, messages, reactions, sessions, users
 from models.chats import Chat
 from models.database import Connection
 from models.events import EventKind, LoggedEvent
+from models.link_previews import LinkPreview
 from models.members import Member
 from models.messages import Message, MessageKey
 from models.reactions import ReactionGroup
@@ -21,6 +22,7 @@ from realtime.events import (
     ChatChanged,
     ChatCreated,
     Event,
+    LinkPreviewAdded,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
@@ -33,6 +35,7 @@ from realtime.events import (
     SessionEnded,
     SessionStarted,
     SettingsChanged,
+    WebhookDisabled,
 )
 
 log = structlog.get_logger(__name__)
@@ -46,6 +49,7 @@ _ABOUT_MESSAGE = {
     EventKind.MESSAGE_SENT: MessageSent,
     EventKind.MESSAGE_EDITED: MessageEdited,
     EventKind.REACTIONS_CHANGED: ReactionsChanged,
+    EventKind.LINK_PREVIEW_ADDED: LinkPreviewAdded,
 }
 
 
@@ -60,6 +64,7 @@ class Rows:
     chats: dict[UUID, Chat]
     messages: dict[MessageKey, Message]
     reactions: dict[MessageKey, list[ReactionGroup]]
+    link_previews: dict[MessageKey, LinkPreview]
     people: dict[UUID, User]
     stays: Sequence[Member]
     founder_ids: dict[UUID, list[UUID]]
@@ -84,6 +89,7 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
         chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
         messages=message_rows,
         reactions=await reactions.groups(connection, message_rows),
+        link_previews=await link_previews.of_messages(connection, message_rows),
         people=await users.by_ids(connection, {user_id for user_id in people if user_id}),
         stays=await members.stays(
             connection,
@@ -157,6 +163,7 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
         message=message,
         sender=rows.people[message.sender_id],
         reactions=rows.reactions[key],
+        link_preview=rows.link_previews.get(key),
     )
 
 
@@ -179,6 +186,9 @@ _PERSONAL: dict[EventKind, Callable[[UUID, PersonalPart, Rows], Event]] = {
         *part, user=rows.people[part[3]]
     ),
     EventKind.SETTINGS_CHANGED: lambda _, part, __: SettingsChanged(*part),
+    EventKind.WEBHOOK_DISABLED: lambda webhook_id, part, _: WebhookDisabled(
+        *part, webhook_id=webhook_id
+    ),
 }
 
 

@@ -107,7 +107,8 @@ def veil(
     if isinstance(event, MessageEvent):
         seq, message = event.message.seq, event.message
         if message.edited_at is not None and (changes is None or seq in changes.edited_seqs):
-            event = replace(event, message=replace(message, text="", edited_at=None))
+            veiled = replace(message, text="", edited_at=None)
+            event = replace(event, message=veiled, link_preview=None)
         if changes is None or seq in changes.reacted_seqs:
             event = replace(event, reactions=())
     if not gone:

@@ -16,6 +16,7 @@ class Act(StrEnum):
     INVITE_GUESTS = "invite guests"
     DELETE_OTHERS_MESSAGES = "delete other people's messages"
     LEAVE = "leave"
+    MANAGE_WEBHOOKS = "manage webhooks"
 
 
 _ALLOWED: dict[ChatKind, dict[Role, frozenset[Act]]] = {

@@ -16,6 +16,7 @@ from notify.letters import Letters
 from notify.mail import Sender, Transport
 from realtime.cursor import Cursors
 from realtime.node import Node
+from resolvers.going_out import GoingOut
 from resolvers.rates import Rates
 from resolvers.sending import Sending
 from resolvers.signing_keys import SigningKeys
@@ -61,7 +62,7 @@ class Post:
 class Services:
     """The database, this node's real-time side, the way in for messages, credentials, limits.
 
-    And mail.
+    Mail, and the way out to strangers' servers.
     """
 
     db: Database
@@ -71,6 +72,7 @@ class Services:
     rates: Rates
     sign_up: SignUpPolicy  # unless an administrator has decided otherwise
     post: Post
+    outbound: GoingOut
     rules: AccountRules = AccountRules()
 
 

@@ -12,8 +12,10 @@ from models import chats, members
 from models.chats import ChatKind as StoredKind
 from resolvers import chats as use_cases
 from schema import guests as guest_types
+from schema import incoming_webhooks as incoming_types
 from schema import members as member_types
 from schema import messages as message_types
+from schema import webhooks as webhook_types
 from schema.batching import batched
 from schema.connections import (
     DEFAULT_PAGE,
@@ -36,10 +38,14 @@ from schema.node import Node
 
 if TYPE_CHECKING:
     from schema.guests import GuestLink
+    from schema.incoming_webhooks import IncomingWebhook
     from schema.members import MemberConnection, Membership
     from schema.messages import Message, MessageConnection
+    from schema.webhooks import Webhook
 
 LazyGuestLink = Annotated["GuestLink", strawberry.lazy("schema.guests")]
+LazyIncomingWebhook = Annotated["IncomingWebhook", strawberry.lazy("schema.incoming_webhooks")]
+LazyWebhook = Annotated["Webhook", strawberry.lazy("schema.webhooks")]
 LazyMessage = Annotated["Message", strawberry.lazy("schema.messages")]
 LazyMessageConnection = Annotated["MessageConnection", strawberry.lazy("schema.messages")]
 LazyMemberConnection = Annotated["MemberConnection", strawberry.lazy("schema.members")]
@@ -131,6 +137,18 @@ async def _guest_links(
     return await guest_types.guest_links(objects, info)
 
 
+async def _webhooks(
+    objects: Sequence["Chat"], info: Info
+) -> "list[list[webhook_types.Webhook] | None]":
+    return await webhook_types.webhooks(objects, info)
+
+
+async def _incoming_webhooks(
+    objects: Sequence["Chat"], info: Info
+) -> "list[list[incoming_types.IncomingWebhook] | None]":
+    return await incoming_types.incoming(objects, info)
+
+
 @strawberry.type(description="A conversation.")
 class Chat(Node):
     kind: ChatKind = strawberry.field(description="What it is for.")
@@ -164,6 +182,16 @@ class Chat(Node):
         _guest_links,
         description="The open ways into it for guests, the oldest first; null for who may not "
         "make any.",
+    )
+    webhooks: list[LazyWebhook] | None = batched(
+        _webhooks,
+        description="The URLs that are told what happens in it, the oldest first; null for who may "
+        "not manage webhooks in it.",
+    )
+    incoming_webhooks: list[LazyIncomingWebhook] | None = batched(
+        _incoming_webhooks,
+        description="The ways into it for programs, the oldest first; null for who may not manage "
+        "webhooks in it.",
     )
     row: strawberry.Private[chats.Chat]
 

@@ -53,8 +53,12 @@ LISTS = {
     "AdminUser.sessions": 5,
     "AuditEntry.details": 2,
     "Chat.guestLinks": 2,  # most chats have none
+    "Chat.incomingWebhooks": 2,
+    "Chat.webhooks": 2,
     "Message.reactions": 2,  # most messages have none
     "Viewer.sessions": 20,
+    "Webhook.deliveries": 50,
+    "Webhook.events": 8,
 }
 LIST = 10
 # Fields with which the schema tells of itself, which cost as much as one that reads what is stored:

@@ -85,6 +85,14 @@ class ReactionsChanged(Event):
 
 
 @strawberry.type(
+    description="What a message links to has been looked at: it has a `linkPreview` now. Nobody in "
+    "particular did that."
+)
+class LinkPreviewAdded(Event):
+    message: Message = strawberry.field(description="The message, as it is now.")
+
+
+@strawberry.type(
     description="Somebody got further in receiving or reading. Only the latest of each person "
     "counts, and after a resume it may come again; in chats of more than "
     f"{SHOWN_UP_TO} people everybody hears only of their own."
@@ -125,6 +133,14 @@ class SettingsChanged(Event):
 
 
 @strawberry.type(
+    description="A webhook that the viewer has made is sent to no more: nothing that was sent has "
+    "arrived for a day, or the receiver has said that it is gone."
+)
+class WebhookDisabled(Event):
+    webhook_id: strawberry.ID = strawberry.field(description="The webhook's id.")
+
+
+@strawberry.type(
     description="Nothing happened for a while: here is a fresh cursor, to resume cheaply from."
 )
 class CursorAdvanced(Event):
@@ -160,11 +176,13 @@ EVENT_TYPES: list[type[Event]] = [
     MessageEdited,
     MessageDeleted,
     ReactionsChanged,
+    LinkPreviewAdded,
     ReceiptsAdvanced,
     SessionStarted,
     SessionEnded,
     ProfileChanged,
     SettingsChanged,
+    WebhookDisabled,
     CursorAdvanced,
     ResyncRequired,
 ]

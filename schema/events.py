@@ -16,6 +16,7 @@ from schema.event_types import (
     ChatCreated,
     CursorAdvanced,
     Event,
+    LinkPreviewAdded,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
@@ -30,6 +31,7 @@ from schema.event_types import (
     SessionEnded,
     SessionStarted,
     SettingsChanged,
+    WebhookDisabled,
 )
 from schema.ids import Kind, decode, encode, encode_message
 from schema.members import Membership
@@ -52,6 +54,7 @@ def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]]
             sender=User.of(event.sender),
             chat=common["chat"],
             reactions=event.reactions,
+            link_preview=event.link_preview,
         ),
         **common,
     )
@@ -75,6 +78,7 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.MessageEdited: _with_message(MessageEdited),
     events.MessageDeleted: _deleted,
     events.ReactionsChanged: _with_message(ReactionsChanged),
+    events.LinkPreviewAdded: _with_message(LinkPreviewAdded),
 }
 
 
@@ -93,6 +97,9 @@ _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Even
     events.SessionEnded: _ended,
     events.ProfileChanged: lambda event, common: ProfileChanged(user=User.of(event.user), **common),
     events.SettingsChanged: lambda _, common: SettingsChanged(**common),
+    events.WebhookDisabled: lambda event, common: WebhookDisabled(
+        webhook_id=strawberry.ID(encode(Kind.WEBHOOK, event.webhook_id)), **common
+    ),
 }
 
 

@@ -29,6 +29,8 @@ class Kind(Enum):
     REPORT = b"r"
     AUDIT_ENTRY = b"a"
     EXPORT = b"x"
+    WEBHOOK = b"w"
+    INCOMING_WEBHOOK = b"h"
 
 
 class InvalidId(InvalidInput):

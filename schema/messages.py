@@ -8,6 +8,7 @@ from uuid import UUID
 
 import strawberry
 
+from models import link_previews as link_preview_rows
 from models import messages
 from models import reactions as reaction_rows
 from models.errors import NotFound
@@ -26,6 +27,7 @@ from schema.connections import (
 from schema.context import Context, Info
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, decode_message, encode_message
+from schema.link_previews import LinkPreview
 from schema.node import Node
 from schema.reaction_groups import ReactionGroup
 from schema.users import User, users_by_ids
@@ -75,6 +77,15 @@ async def _reactions(objects: Sequence["Message"], info: Info) -> list[list[Reac
     return [[ReactionGroup.of(group) for group in found[message.key]] for message in objects]
 
 
+async def _link_previews(objects: Sequence["Message"], info: Info) -> list[LinkPreview | None]:
+    rows = {message.key: message.row for message in objects}
+    if not any(link_preview_rows.may_have(row) for row in rows.values()):
+        return [None] * len(objects)
+    async with info.context.db.reading() as db:
+        found = await link_preview_rows.of_messages(db, rows)
+    return [LinkPreview.of_any(found.get(message.key)) for message in objects]
+
+
 async def _viewer_reactions(objects: Sequence["Message"], info: Info) -> list[list[str]]:
     async with info.context.db.reading() as db:
         found = await reaction_rows.of_user(
@@ -114,11 +125,18 @@ class Message(Node):
     viewer_reactions: list[str] = batched(
         _viewer_reactions, description="How the viewer reacted, in the order in which they did."
     )
+    link_preview: LinkPreview | None = batched(
+        _link_previews,
+        known="known_link_preview",
+        description="What the page says of itself that the text links to first; null without a "
+        "link, until it is fetched, and for a link written as `<https://…>` or as code.",
+    )
     row: strawberry.Private[messages.Message]
     # With an event they come along, loaded once for everybody who hears of it.
     known_sender: strawberry.Private[User | None] = None
     known_chat: strawberry.Private[Any] = None
     known_reactions: strawberry.Private[list[ReactionGroup] | None] = None
+    known_link_preview: strawberry.Private[LinkPreview | None] = None
 
     @property
     def key(self) -> MessageKey:
@@ -133,6 +151,7 @@ class Message(Node):
         sender: User | None = None,
         chat: "chat_types.Chat | None" = None,
         reactions: Sequence[reaction_rows.ReactionGroup] | None = None,
+        link_preview: link_preview_rows.LinkPreview | None = None,
     ) -> Self:
         """Return a message as the schema shows it, with what of it is loaded already."""
         return cls(
@@ -150,6 +169,7 @@ class Message(Node):
             known_reactions=None
             if reactions is None
             else [ReactionGroup.of(group) for group in reactions],
+            known_link_preview=LinkPreview.of_any(link_preview),
         )
 
 

@@ -25,6 +25,7 @@ from schema.message_root import MessageMutations
 from schema.moderation_root import ModerationMutations
 from schema.node import Node
 from schema.server_info import Server, server_info
+from schema.webhook_root import WebhookMutations
 
 _IDS = strawberry.argument(description=f"The ids, {MAX_PAGE} at most.")
 _ID = strawberry.argument(description="The id.")
@@ -108,6 +109,7 @@ class Mutation(
     # The last one's fields come first.
     ModerationMutations,
     MessageMutations,
+    WebhookMutations,
     BotMutations,
     ChatMutations,
     AccountMutations,

@@ -39,6 +39,7 @@ TYPES: dict[str, BotScope] = {
     "MessageConnection": BotScope.MESSAGES_READ,
     "MessageEdge": BotScope.MESSAGES_READ,
     "ReactionGroup": BotScope.MESSAGES_READ,
+    "LinkPreview": BotScope.MESSAGES_READ,
     "Membership": BotScope.MEMBERS_READ,
     "MemberConnection": BotScope.MEMBERS_READ,
     "MembershipEdge": BotScope.MEMBERS_READ,

@@ -48,6 +48,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MessageEdited": _EVENT | {"message"},
     "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
     "ReactionsChanged": _EVENT | {"message"},
+    "LinkPreviewAdded": _EVENT | {"message"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},
     # Told to one person alone.
     "SessionStarted": _EVENT | {"session"},
@@ -55,6 +56,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "ProfileChanged": _EVENT | {"user"},
     # `settings` belong to the viewer, so they are asked for by each.
     "SettingsChanged": _EVENT,
+    "WebhookDisabled": _EVENT | {"webhookId"},
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
@@ -83,8 +85,10 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "chat",
             "sender",
             "reactions",
+            "linkPreview",
         }
     ),
+    "LinkPreview": frozenset({"url", "title", "description", "siteName", "imageUrl"}),
     "ReactionGroup": frozenset({"emoji", "count"}),
     "Session": frozenset(
         {

@@ -28,6 +28,8 @@ class Thing(enum.Enum):
     INVITATION = ("invitation", Kind.INVITATION)
     REPORT = ("report", Kind.REPORT)
     AUDIT_ENTRY = ("audit entry", Kind.AUDIT_ENTRY)
+    WEBHOOK = ("webhook", Kind.WEBHOOK)
+    INCOMING_WEBHOOK = ("incoming webhook", Kind.INCOMING_WEBHOOK)
 
     @property
     def kind(self) -> Kind:
@@ -126,6 +128,21 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.createBotToken": _input(botId=BOT, name="Walk", scopes=["CHATS_READ"]),
     "Mutation.revokeBotToken": _input(tokenId=BOT_TOKEN),
     "Mutation.deleteBot": _input(botId=BOT),
+    "Mutation.createWebhook": _input(
+        name="Walk", url="https://example.org/", events=["MESSAGE_SENT"], chatIds=[CHAT]
+    ),
+    "Mutation.updateWebhook": [
+        Example({"input": {"webhookId": Thing.WEBHOOK, "name": "Walked"}}),
+        Example({"input": {"webhookId": Thing.WEBHOOK, "chatIds": [CHAT]}}),
+    ],
+    "Mutation.deleteWebhook": [
+        Example({"input": {"webhookId": Thing.WEBHOOK}}),
+        Example({"input": {"webhookId": Thing.WEBHOOK, "chatId": CHAT}}),
+    ],
+    "Mutation.rotateWebhookSecret": _input(webhookId=Thing.WEBHOOK),
+    "Mutation.sendTestEvent": _input(webhookId=Thing.WEBHOOK),
+    "Mutation.createIncomingWebhook": _input(chatId=CHAT, name="Walk"),
+    "Mutation.revokeIncomingWebhook": _input(webhookId=Thing.INCOMING_WEBHOOK),
     "Mutation.reportUser": _input(userId=USER, reason="SPAM"),
     "Mutation.createChat": _input(kind="GROUP", title="Walk", memberIds=[USER]),
     "Mutation.updateChat": _input(chatId=CHAT, title="Walked"),

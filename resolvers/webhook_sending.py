@@ -248,5 +248,6 @@ async def disable(connection: Connection, held: Webhook, reason: str, now: datet
 
 def _wait(attempts: int) -> timedelta:
     """Return how long to wait after so many attempts that failed before this one."""
-    plain = min(FIRST_WAIT * 3 ** int(min(attempts, 10)), LONGEST_WAIT)
+    factor: int = 3 ** min(attempts, 10)
+    plain = min(FIRST_WAIT * factor, LONGEST_WAIT)
     return plain * (1 + JITTER * (secrets.randbelow(2001) / 1000 - 1))

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
+from models.members import Role, members
 from outbound.signing import HEADER, is_signed
 from resolvers import link_previews, webhook_feed, webhook_sending
 from resolvers.services import utc_now
+from schema.ids import Kind, decode
 from schema.webhook_payloads import payload
 from tests.outbound.villain import OUTSIDE, Server, answer, serving
 from tests.parts.people import Person
@@ -86,3 +88,16 @@ async def outside(database_url: str, **given: Any) -> AsyncIterator[Outside]:
         }
         async with running(database_url, **given) as hubbub:
             yield Outside(hubbub, other)
+
+
+async def make_admin(server: Running, chat_id: str, person: Person) -> None:
+    """Make somebody an admin of a chat that they are in."""
+    async with server.program.services.db.writing() as connection:
+        await connection.execute(
+            members.update()
+            .where(
+                members.c.chat_id == decode(Kind.CHAT, chat_id),
+                members.c.user_id == decode(Kind.USER, person.user_id),
+            )
+            .values(role=Role.ADMIN.value)
+        )

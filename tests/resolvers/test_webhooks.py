@@ -13,7 +13,8 @@ from resolvers import webhook_feed, webhook_secrets, webhook_sending
 from resolvers.services import utc_now
 from resolvers.webhook_sending import GIVE_UP_AFTER, KEPT
 from tests.outbound.villain import answer
-from tests.parts.outside import outside
+from tests.parts.outside import make_admin, outside
+from tests.parts.people import until_subscribed
 
 WEBHOOKS = """query($id: ID!) { chat(id: $id) { webhooks {
     id name url events state failingSince disabledAt disabledReason waiting
@@ -211,6 +212,7 @@ async def test_a_webhook_that_nothing_reaches_for_a_day_is_disabled_and_its_make
             "events",
             "subscription { events { __typename ... on WebhookDisabled { webhookId } } }",
         )
+        await until_subscribed(out.hubbub.url, 1)
         await out.work()
         told = await socket.next()
     assert told == {"__typename": "WebhookDisabled", "webhookId": made["webhook"]["id"]}
@@ -385,7 +387,7 @@ async def test_neither_address_nor_secret_is_in_the_table_as_it_is(out):
 async def test_who_manages_one_of_the_chats_sees_it_and_may_take_that_chat_out(out):
     ana, ben = await out.hubbub.registered("ana"), await out.hubbub.registered("ben")
     theirs, hers = await ben.group("Theirs", ana), await ana.group("Hers")
-    await make_admin(out, theirs, ana)
+    await make_admin(out.hubbub, theirs, ana)
     made = await out.webhook(ana, theirs, hers)
     webhook_id = made["webhook"]["id"]
     (seen,) = await shown(ben, theirs)
@@ -408,21 +410,6 @@ async def test_who_manages_one_of_the_chats_sees_it_and_may_take_that_chat_out(o
     await out.work()
     assert [each["message"]["text"] for each in out.told] == ["told"]
     assert await shown(ben, theirs) == []
-
-
-async def make_admin(out, chat_id, person):
-    from models.members import members
-    from schema.ids import Kind, decode
-
-    async with out.hubbub.program.services.db.writing() as connection:
-        await connection.execute(
-            members.update()
-            .where(
-                members.c.chat_id == decode(Kind.CHAT, chat_id),
-                members.c.user_id == decode(Kind.USER, person.user_id),
-            )
-            .values(role="admin")
-        )
 
 
 async def test_a_member_sees_no_webhooks_and_makes_none(out):

@@ -32,7 +32,7 @@ _LOCK = (
     .where(log_followers.c.name == sa.bindparam("of_name"))
     .with_for_update(skip_locked=True)
 )
-_EXISTS = sa.select(log_followers.c.name).where(log_followers.c.name == sa.bindparam("of_name"))
+_ONE = sa.select(log_followers).where(log_followers.c.name == sa.bindparam("of_name"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,18 @@ class Read:
     """What a follower has not seen before; None when another worker reads for it."""
 
     events: Sequence[LoggedEvent]
+
+
+async def has_news(connection: Connection, name: str, now: datetime, *, refresh: timedelta) -> bool:
+    """Whether `read_on` is worth a write: something happened, or nothing has for so long.
+
+    The second keeps a follower of a quiet log from passing for one that was away.
+    """
+    row = (await connection.execute(_ONE, {"of_name": name})).one_or_none()
+    if row is None or now - row.read_at >= refresh:
+        return True
+    batch = await events.since(connection, row.position)
+    return bool(batch.events) or row.epoch != batch.present.epoch
 
 
 async def read_on(
@@ -53,7 +65,7 @@ async def read_on(
     row = (await connection.execute(_LOCK, {"of_name": name})).one_or_none()
     present = await log_state.present(connection)
     if row is None:
-        if (await connection.execute(_EXISTS, {"of_name": name})).one_or_none() is not None:
+        if (await connection.execute(_ONE, {"of_name": name})).one_or_none() is not None:
             return None  # another worker has it locked
         begun = _INSERT[connection.dialect.name](log_followers).values(
             name=name, epoch=present.epoch, position=present.position, read_at=now

@@ -44,6 +44,9 @@ _TELLING = frozenset({EventKind.MESSAGE_SENT.value, EventKind.MESSAGE_EDITED.val
 async def follow(services: Services) -> None:
     """Look at what was written since the last time, and queue the links in it."""
     now = utc_now()
+    async with services.db.reading() as connection:
+        if not await followers.has_news(connection, FOLLOWER, now, refresh=PATIENCE / 2):
+            return
     async with services.db.writing() as connection:
         read = await followers.read_on(connection, FOLLOWER, now, patience=PATIENCE)
         told = [event for event in read.events if event.kind in _TELLING] if read else []

@@ -306,15 +306,18 @@ async def _managed_chats(
 
 
 async def _seen(
-    connection: Connection, viewer: Viewer, webhook_id: UUID
+    connection: Connection, viewer: Viewer, webhook_id: UUID, *, also: Sequence[UUID] = ()
 ) -> tuple[Webhook, list[UUID]]:
-    """Return a webhook, locked, with its chats, if the viewer may see it; raises `NotFound`."""
+    """Return a webhook, locked, with its chats, if the viewer may see it; raises `NotFound`.
+
+    Its chats are locked as well, and others on request: all at once, in the order of all.
+    """
     gone = NotFound("The webhook", path=["webhookId"])
     # Chats before webhooks, as everybody locks them.
     chat_ids = (await webhooks.chats_of(connection, [webhook_id]))[webhook_id]
     if not await _rights(connection, viewer, chat_ids):
         raise gone
-    await chats.lock(connection, chat_ids)
+    await chats.lock(connection, [*chat_ids, *also])
     webhook = await webhooks.by_id(connection, webhook_id, lock=True)
     chat_ids = (await webhooks.chats_of(connection, [webhook_id]))[webhook_id]
     if webhook is None or not await _rights(connection, viewer, chat_ids):
@@ -329,9 +332,9 @@ async def _managed(
 
     `also` are other chats in which they have to have the right.
     """
+    webhook, chat_ids = await _seen(connection, viewer, webhook_id, also=also)
     if also:
         await _managed_chats(connection, viewer, also)
-    webhook, chat_ids = await _seen(connection, viewer, webhook_id)
     if len(await _rights(connection, viewer, chat_ids)) < len(chat_ids):
         raise Forbidden(
             "The webhook is told of chats in which you may not manage webhooks: take yours out, "

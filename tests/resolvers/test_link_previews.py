@@ -210,6 +210,28 @@ async def test_a_worker_that_was_away_for_long_begins_at_the_present(sqlite_out,
     assert out.other.asked == []
 
 
+async def test_a_worker_writes_nothing_while_nothing_happens(out, monkeypatch):
+    ana = await out.hubbub.registered("ana")
+    chat_id = await ana.group("Talk")
+    await out.preview()
+    db = out.hubbub.program.services.db
+
+    async def read_at():
+        async with db.reading() as connection:
+            return (await connection.execute(sa.select(log_followers.c.read_at))).scalar_one()
+
+    before = await read_at()
+    await out.preview()
+    assert await read_at() == before
+    # And is not taken for one that was away, however long that lasts.
+    for minutes in range(4, 40, 4):
+        later(monkeypatch, timedelta(minutes=minutes))
+        await out.preview()
+    await ana.send(chat_id, out.url("/page"))
+    await out.preview()
+    assert out.other.asked == ["/page"]
+
+
 async def test_a_restored_database_is_followed_from_its_present(out):
     ana = await out.hubbub.registered("ana")
     chat_id = await ana.group("Talk")

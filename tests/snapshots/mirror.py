@@ -267,7 +267,7 @@ KINDS: dict[str, Kind] = {
     "SettingsChanged": Kind(f"settings {{ {SETTINGS} }}", _settings_changed),
 }
 # What changes nothing that a client keeps, besides its cursor.
-NO_CHANGE = {"CursorAdvanced", "ResyncRequired"}
+NO_CHANGE = {"CursorAdvanced", "LinkPreviewAdded", "ResyncRequired", "WebhookDisabled"}
 
 EVENTS = f"""
     subscription ($after: Cursor) {{ events(after: $after) {{

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from accounts.sealing import Sealer
 from outbound.web import Web
 
-
 # What there can be, so that a metric begins at 0.
 _RESULTS = {
     "link_preview": ("fetched", "failed", "later"),

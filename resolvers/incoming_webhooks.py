@@ -116,7 +116,12 @@ async def _enter(locked: LockedChat, user: User, now: datetime) -> None:
 async def of_chats(
     services: Services, viewer: Viewer, of: Iterable[Chat]
 ) -> dict[UUID, list[tuple[IncomingWebhook, User]]]:
-    """Return the open ones of those of the chats whose webhooks are the viewer's to see."""
+    """Return the open ones of those of the chats whose webhooks are the viewer's to see.
+
+    Bots see none, whatever their role: where one goes is more than any scope allows.
+    """
+    if viewer.kind is not UserKind.PERSON:
+        return {}
     async with services.db.reading() as connection:
         by_id = {chat.id: chat for chat in of}
         mine = await members.of_chats(connection, viewer.user_id, by_id)

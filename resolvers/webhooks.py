@@ -19,6 +19,7 @@ from models.client import NOWHERE, Client
 from models.database import Connection
 from models.errors import Conflict, Forbidden, InvalidInput, NotFound
 from models.events import EventKind, LoggedEvent
+from models.users import UserKind
 from models.viewer import Viewer
 from models.webhook_deliveries import PING, Delivery
 from models.webhooks import Webhook
@@ -233,7 +234,12 @@ async def test(services: Services, viewer: Viewer, *, webhook_id: UUID) -> UUID:
 async def of_chats(
     services: Services, viewer: Viewer, of: Iterable[Chat]
 ) -> dict[UUID, list[Seen]]:
-    """Return the webhooks of those of the chats whose webhooks are the viewer's to see."""
+    """Return the webhooks of those of the chats whose webhooks are the viewer's to see.
+
+    Bots see none, whatever their role: where one goes is more than any scope allows.
+    """
+    if viewer.kind is not UserKind.PERSON:
+        return {}
     async with services.db.reading() as connection:
         by_id = {chat.id: chat for chat in of}
         mine = await members.of_chats(connection, viewer.user_id, by_id)

@@ -29,7 +29,7 @@ def test_an_ordinary_url_leads_to_its_host(url, authority, path):
         "",
         "example.org",
         "//example.org/",
-        "file:///etc/passwd",
+        "file:/etc/passwd",
         "gopher://example.org/",
         "ftp://example.org/",
         "javascript:alert(1)",

@@ -367,7 +367,7 @@ ATTACKS = {
     "no type": Attack(sends_no_type, WrongType, any_type),
     "huge header": Attack(sends_a_huge_header, Unreachable, long_headers),
     "redirect loop": Attack(redirects_for_ever, TooManyRedirects, many_redirects),
-    "redirect to a file": Attack(redirects_to("file:///etc/passwd"), BadTarget, any_scheme),
+    "redirect to a file": Attack(redirects_to("file:/etc/passwd"), BadTarget, any_scheme),
     "redirect to gopher": Attack(redirects_to("gopher://villain.test/"), BadTarget, any_scheme),
 }
 

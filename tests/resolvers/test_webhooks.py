@@ -423,6 +423,27 @@ async def test_a_member_sees_no_webhooks_and_makes_none(out):
     assert await ben.refused("sendTestEvent", "deliveryId", webhookId=webhook_id) == "NOT_FOUND"
 
 
+async def test_a_bot_sees_no_webhooks_even_as_an_admin(out):
+    ana = await out.hubbub.registered("ana")
+    chat_id = await ana.group("Talk")
+    await out.webhook(ana, chat_id)
+    scopes = ["CHATS_READ", "MEMBERS_READ"]
+    made = await ana.done(
+        "createBot", "bot { user { id } }", handle="robot", displayName="R", scopes=scopes
+    )
+    bot_id = made["bot"]["user"]["id"]
+    token = await ana.done("createBotToken", "token", botId=bot_id, name="T", scopes=scopes)
+    await ana.done("addMembers", "chat { id }", chatId=chat_id, userIds=[bot_id])
+    bot = out.hubbub.person()
+    bot.token, bot.user_id = token["token"], bot_id
+    await make_admin(out.hubbub, chat_id, bot)
+    chat = await bot.ask(
+        "query($id: ID!) { chat(id: $id) { webhooks { url } incomingWebhooks { id } } }",
+        id=chat_id,
+    )
+    assert chat["chat"] == {"webhooks": None, "incomingWebhooks": None}
+
+
 async def test_a_webhook_stays_when_its_maker_goes(out):
     ana, ben = await out.hubbub.registered("ana"), await out.hubbub.registered("ben")
     chat_id = await ana.group("Talk", ben)

@@ -18,6 +18,8 @@ FREE_TYPES = {
     "PageInfo", "Server", "Limits", "Viewer", "Session", "User", "UserConnection", "UserEdge",
     # A person's own, which bots have none of.
     "Bot", "BotToken", "GuestLink", "DataExport", "SecondFactors", "Passkey", "LogInChallenge",
+    # Shown to people alone, who manage a chat's webhooks.
+    "Webhook", "WebhookDelivery", "IncomingWebhook",
     # Of a person: what they set for themselves, and what stands beside their name.
     "Settings", "UserStatus",
     # Refusals.
@@ -25,7 +27,7 @@ FREE_TYPES = {
     # Told to who may listen to `events` and `typing`, which takes messages:read.
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
     "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
-    "ProfileChanged", "SettingsChanged",
+    "ProfileChanged", "SettingsChanged", "LinkPreviewAdded", "WebhookDisabled",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",
 }  # fmt: skip
 
@@ -37,6 +39,7 @@ TELLING_SECRETS = {
     "FinishPasskeyRegistrationPayload", "BeginPasskeyConfirmationPayload", "BeginTotpPayload",
     "ConfirmTotpPayload", "RegenerateRecoveryCodesPayload",
     "VerifyEmailPayload", "RestoreEmailPayload",
+    "CreateWebhookPayload", "RotateWebhookSecretPayload", "CreateIncomingWebhookPayload",
 }  # fmt: skip
 
 

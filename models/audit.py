@@ -58,6 +58,12 @@ class Act(StrEnum):
     BOT_TOKEN_CREATED = "bot_token_created"  # noqa: S105 - a name of an act
     BOT_TOKEN_REVOKED = "bot_token_revoked"  # noqa: S105 - a name of an act
     BOT_DELETED = "bot_deleted"
+    WEBHOOK_CREATED = "webhook_created"
+    WEBHOOK_CHANGED = "webhook_changed"
+    WEBHOOK_DELETED = "webhook_deleted"
+    WEBHOOK_SECRET_ROTATED = "webhook_secret_rotated"  # noqa: S105 - a name of an act
+    INCOMING_WEBHOOK_CREATED = "incoming_webhook_created"
+    INCOMING_WEBHOOK_REVOKED = "incoming_webhook_revoked"
     USER_SUSPENDED = "user_suspended"
     USER_REINSTATED = "user_reinstated"
     SESSIONS_ENDED_BY_ADMINISTRATOR = "sessions_ended_by_administrator"

@@ -67,6 +67,9 @@ class EventKind(StrEnum):
     SCHEDULED_MESSAGES_CHANGED = "scheduled_messages_changed"
     DRAFT_CHANGED = "draft_changed"
     THREAD_CHANGED = "thread_changed"
+    LINK_PREVIEW_ADDED = "link_preview_added"
+    # Addressed to who made it; the subject is the webhook.
+    WEBHOOK_DISABLED = "webhook_disabled"
 
 
 events = sa.Table(

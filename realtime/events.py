@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from models.chats import Chat
+from models.link_previews import LinkPreview
 from models.members import Member
 from models.messages import Message
 from models.polls import NO_VOTES, Tally
@@ -99,6 +100,7 @@ class MessageEvent(ChatEvent):
     subject: User | None = None
     mentioned: Sequence[User] = ()
     tally: Tally = NO_VOTES  # of a poll
+    link_preview: LinkPreview | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,11 @@ class MessageSent(MessageEvent):
 @dataclass(frozen=True, slots=True)
 class MessageEdited(MessageEvent):
     """A message has another text now."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPreviewAdded(MessageEvent):
+    """What a message links to has said what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +255,13 @@ class ThreadChanged(PersonalEvent):
 
     chat_id: UUID
     root_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDisabled(PersonalEvent):
+    """A webhook of somebody's is sent to no more: nothing has arrived for too long."""
+
+    webhook_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,22 @@ from uuid import UUID
 
 import structlog
 
-from models import chats, members, mentions, messages, polls, reactions, sessions, settings, users
+from models import (
+    chats,
+    link_previews,
+    members,
+    mentions,
+    messages,
+    polls,
+    reactions,
+    sessions,
+    settings,
+    users,
+)
 from models.chats import Chat
 from models.database import Connection
 from models.events import EventKind, LoggedEvent
+from models.link_previews import LinkPreview
 from models.members import Member
 from models.messages import Message, MessageKey, MessageKind
 from models.polls import NO_VOTES, Tally
@@ -28,6 +40,7 @@ from realtime.events import (
     HistoryCleared,
     JoinRequestAnswered,
     JoinRequestsChanged,
+    LinkPreviewAdded,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
@@ -48,6 +61,7 @@ from realtime.events import (
     SettingsChanged,
     ThreadChanged,
     ViewerMembershipChanged,
+    WebhookDisabled,
 )
 
 log = structlog.get_logger(__name__)
@@ -72,6 +86,7 @@ _NAMING_MESSAGE = {
 _OF_OWN_HISTORY = {
     EventKind.MESSAGE_HIDDEN: MessageHidden,
     EventKind.HISTORY_CLEARED: HistoryCleared,
+    EventKind.LINK_PREVIEW_ADDED: LinkPreviewAdded,
 }
 
 # Of a deleted message is told which thread it was in.
@@ -91,6 +106,7 @@ class Rows:
     chats: dict[UUID, Chat]
     messages: dict[MessageKey, Message]
     reactions: dict[MessageKey, list[ReactionGroup]]
+    link_previews: dict[MessageKey, LinkPreview]
     people: dict[UUID, User]
     stays: Sequence[Member]
     founder_ids: dict[UUID, list[UUID]]
@@ -129,6 +145,7 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
         chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
         messages=message_rows,
         reactions=await reactions.groups(connection, message_rows),
+        link_previews=await link_previews.of_messages(connection, message_rows),
         people=await users.by_ids(connection, {user_id for user_id in people if user_id}),
         stays=await members.stays(
             connection,
@@ -219,6 +236,7 @@ def _about_message(kind: EventKind, logged: LoggedEvent, seen: SeenPart, rows: R
         subject=rows.people.get(message.subject_id) if message.subject_id else None,
         mentioned=[rows.people[user_id] for user_id in rows.mentions.get(key, ())],
         tally=rows.tallies.get(key, NO_VOTES),
+        link_preview=rows.link_previews.get(key),
     )
 
 
@@ -277,6 +295,9 @@ _PERSONAL: dict[EventKind, Callable[[UUID, PersonalPart, Rows], Event]] = {
     ),
     EventKind.SETTINGS_CHANGED: lambda user_id, part, rows: SettingsChanged(
         *part, hides_receipts=user_id in rows.hiding
+    ),
+    EventKind.WEBHOOK_DISABLED: lambda webhook_id, part, _: WebhookDisabled(
+        *part, webhook_id=webhook_id
     ),
 }
 

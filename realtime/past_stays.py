@@ -114,7 +114,7 @@ def veil(
         seq, message = event.message.seq, event.message
         if message.edited_at is not None and (changes is None or seq in changes.edited_seqs):
             hidden = replace(message, text="", edited_at=None, mentions_all=False)
-            event = replace(event, message=hidden, mentioned=())
+            event = replace(event, message=hidden, mentioned=(), link_preview=None)
         if changes is None or seq in changes.reacted_seqs:
             event = replace(event, reactions=())
         if changes is None or seq in changes.polled_seqs:

@@ -215,6 +215,15 @@ async def delete(
     await _tell_closed(services, closed)
 
 
+async def close(services: Services, bot_id: UUID, *, by: Viewer, client: Client = NOWHERE) -> None:
+    """Close a bot for good, whosever it is, for a use-case that has checked who asks."""
+    async with services.db.writing() as connection:
+        closed = await _close(
+            connection, bot_id, by=by.user_id, session_id=by.session_id, client=client
+        )
+    await _tell_closed(services, closed)
+
+
 async def delete_all(services: Services, owner_id: UUID) -> None:
     """Close a person's bots for good; for the end of their own account."""
     async with services.db.writing() as connection:
@@ -272,7 +281,7 @@ async def _leave(services: Services, bot_id: UUID, chat_id: UUID) -> None:
         chat = (await chats.by_ids(connection, [chat_id]))[chat_id]
         stay = (await members.among(connection, chat_id, [bot_id])).get(bot_id)
         # A direct chat is two people's for good.
-        if stay is None or chat.kind != chats.ChatKind.GROUP:
+        if stay is None or chat.kind not in (chats.ChatKind.GROUP, chats.ChatKind.CHANNEL):
             return
         await go(LockedChat(connection, chat, stay), now=now)
     services.node.announce_log()

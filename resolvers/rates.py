@@ -86,6 +86,10 @@ class Rate(Enum):
     RESET_OF_ACCOUNT = "5/hour"
     MAIL_TO_ADDRESS = "6/hour"
     MAILED_CODE_FROM_ADDRESS = "90/hour"
+    LINK_PREVIEW = "30/minute;300/hour"  # pages fetched for one person, who pastes a list of links
+    LINK_PREVIEW_OF_HOST = "50/minute"  # asked of one host, for everybody together
+    WEBHOOK_TEST = "35/hour"  # of one person
+    INCOMING_WEBHOOK = "20/10second;120/minute"  # posts of one
     CHANGE_PASSWORD = "10/hour"  # noqa: S105 - a rate
 
     @property

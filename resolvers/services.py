@@ -17,6 +17,7 @@ from notify.mail import Sender, Transport
 from realtime.cursor import Cursors
 from realtime.node import Node
 from resolvers.filter_cache import FilterCache
+from resolvers.going_out import GoingOut
 from resolvers.inboxes import Inboxes
 from resolvers.rates import Rates
 from resolvers.sending import Sending
@@ -72,6 +73,7 @@ class Services:
     """The database, this node's real-time side, the way in for messages, credentials, limits.
 
     And mail, and the word filters at hand.
+    Mail, and the way out to strangers' servers.
     """
 
     db: Database
@@ -82,6 +84,7 @@ class Services:
     sign_up: SignUpPolicy  # unless an administrator has decided otherwise
     post: Post
     inboxes: Inboxes
+    outbound: GoingOut
     rules: AccountRules = AccountRules()
     word_filters: FilterCache = field(default_factory=FilterCache)
     chat_rules: ChatRules = ChatRules()

@@ -19,11 +19,13 @@ from schema import bans as ban_types
 from schema import chat_acts as chat_act_types
 from schema import guests as guest_types
 from schema import history as history_types
+from schema import incoming_webhooks as incoming_types
 from schema import joining as joining_types
 from schema import members as member_types
 from schema import messages as message_types
 from schema import pins as pin_types
 from schema import presence as presence_types
+from schema import webhooks as webhook_types
 from schema import word_filters as filter_types
 from schema.batching import batched
 from schema.connections import (
@@ -44,11 +46,13 @@ if TYPE_CHECKING:
     from schema.bans import BanConnection
     from schema.chat_acts import ChatActConnection
     from schema.guests import GuestLink
+    from schema.incoming_webhooks import IncomingWebhook
     from schema.joining import JoinLink, JoinRequestConnection
     from schema.members import MemberConnection, Membership
     from schema.message_filter import MessageFilter
     from schema.messages import Message, MessageConnection
     from schema.pins import PinnedMessageConnection
+    from schema.webhooks import Webhook
     from schema.word_filters import WordFilter
 
 LazyBanConnection = Annotated["BanConnection", strawberry.lazy("schema.bans")]
@@ -57,6 +61,8 @@ LazyJoinLink = Annotated["JoinLink", strawberry.lazy("schema.joining")]
 LazyJoinRequestConnection = Annotated["JoinRequestConnection", strawberry.lazy("schema.joining")]
 LazyWordFilter = Annotated["WordFilter", strawberry.lazy("schema.word_filters")]
 LazyGuestLink = Annotated["GuestLink", strawberry.lazy("schema.guests")]
+LazyIncomingWebhook = Annotated["IncomingWebhook", strawberry.lazy("schema.incoming_webhooks")]
+LazyWebhook = Annotated["Webhook", strawberry.lazy("schema.webhooks")]
 LazyMessage = Annotated["Message", strawberry.lazy("schema.messages")]
 LazyMessageFilter = Annotated["MessageFilter", strawberry.lazy("schema.message_filter")]
 LazyPinnedMessageConnection = Annotated["PinnedMessageConnection", strawberry.lazy("schema.pins")]
@@ -222,6 +228,18 @@ async def _online_counts(objects: Sequence["Chat"], info: Info) -> list[int | No
     return await presence_types.online_count_of_each(objects, info)
 
 
+async def _webhooks(
+    objects: Sequence["Chat"], info: Info
+) -> "list[list[webhook_types.Webhook] | None]":
+    return await webhook_types.webhooks(objects, info)
+
+
+async def _incoming_webhooks(
+    objects: Sequence["Chat"], info: Info
+) -> "list[list[incoming_types.IncomingWebhook] | None]":
+    return await incoming_types.incoming(objects, info)
+
+
 @strawberry.type(description="A conversation.")
 class Chat(Node):
     kind: ChatKind = strawberry.field(description="What it is for.")
@@ -299,6 +317,16 @@ class Chat(Node):
         _online_counts,
         description="How many of its people are there, as far as the viewer may know; of more than "
         f"{presence_types.COUNTED_UP_TO} about how many. Null for direct chats.",
+    )
+    webhooks: list[LazyWebhook] | None = batched(
+        _webhooks,
+        description="The URLs that are told what happens in it, the oldest first; null for who may "
+        "not manage webhooks in it.",
+    )
+    incoming_webhooks: list[LazyIncomingWebhook] | None = batched(
+        _incoming_webhooks,
+        description="The ways into it for programs, the oldest first; null for who may not manage "
+        "webhooks in it.",
     )
     row: strawberry.Private[chats.Chat]
 

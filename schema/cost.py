@@ -63,12 +63,16 @@ LISTS = {
     "ReportEvidence.messages": 6,
     "ForwardMessagesPayload.messages": MAX_FORWARDED,
     "Message.edits": 2,  # most messages have none
+    "Chat.incomingWebhooks": 2,
+    "Chat.webhooks": 2,
     "Message.reactions": 2,  # most messages have none
     "TransferOwnershipPayload.memberships": 2,
     "ReceiptSummary.readBy": 20,  # most chats have fewer people, none shows more than 100
     "Poll.options": 4,
     "Viewer.sessions": 20,
     "Viewer.joinRequests": 5,
+    "Webhook.deliveries": 50,
+    "Webhook.events": 8,
 }
 LIST = 10
 # What is worked out each time takes this much more.

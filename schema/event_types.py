@@ -154,6 +154,14 @@ class PollChanged(Event):
 
 
 @strawberry.type(
+    description="What a message links to has been looked at: it has a `linkPreview` now. Nobody in "
+    "particular did that."
+)
+class LinkPreviewAdded(Event):
+    message: Message = strawberry.field(description="The message, as it is now.")
+
+
+@strawberry.type(
     description="Somebody got further in receiving or reading. Only the latest of each person "
     "counts, and after a resume it may come again; in chats of more than "
     f"{SHOWN_UP_TO} people everybody hears only of their own."
@@ -283,6 +291,14 @@ class ThreadChanged(Event):
 
 
 @strawberry.type(
+    description="A webhook that the viewer has made is sent to no more: nothing that was sent has "
+    "arrived for a day, or the receiver has said that it is gone."
+)
+class WebhookDisabled(Event):
+    webhook_id: strawberry.ID = strawberry.field(description="The webhook's id.")
+
+
+@strawberry.type(
     description="Nothing happened for a while: here is a fresh cursor, to resume cheaply from."
 )
 class CursorAdvanced(Event):
@@ -324,6 +340,7 @@ EVENT_TYPES: list[type[Event]] = [
     HistoryCleared,
     ReactionsChanged,
     PollChanged,
+    LinkPreviewAdded,
     ReceiptsAdvanced,
     SessionStarted,
     SessionEnded,
@@ -337,6 +354,7 @@ EVENT_TYPES: list[type[Event]] = [
     ScheduledMessagesChanged,
     DraftChanged,
     ThreadChanged,
+    WebhookDisabled,
     CursorAdvanced,
     ResyncRequired,
 ]

@@ -23,6 +23,7 @@ from schema.event_types import (
     HistoryCleared,
     JoinRequestAnswered,
     JoinRequestsChanged,
+    LinkPreviewAdded,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
@@ -45,6 +46,7 @@ from schema.event_types import (
     SettingsChanged,
     ThreadChanged,
     ViewerMembershipChanged,
+    WebhookDisabled,
 )
 from schema.ids import Kind, decode, encode, encode_message, encode_thread
 from schema.members import Membership
@@ -70,6 +72,7 @@ def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]]
             subject=User.of(event.subject) if event.subject else None,
             mentions=[User.of(user) for user in event.mentioned],
             tally=event.tally,
+            link_preview=event.link_preview,
         ),
         **common,
     )
@@ -118,6 +121,7 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.MessagePinned: _pinned,
     events.MessageUnpinned: _unpinned,
     events.PollChanged: _with_message(PollChanged),
+    events.LinkPreviewAdded: _with_message(LinkPreviewAdded),
 }
 
 
@@ -189,6 +193,9 @@ _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Even
         thread_id=strawberry.ID(encode_thread((event.chat_id, event.root_seq))),
         root=(event.chat_id, event.root_seq),
         **common,
+    ),
+    events.WebhookDisabled: lambda event, common: WebhookDisabled(
+        webhook_id=strawberry.ID(encode(Kind.WEBHOOK, event.webhook_id)), **common
     ),
 }
 

@@ -34,6 +34,8 @@ class Kind(Enum):
     FOLDER = b"f"
     SCHEDULED_MESSAGE = b"l"
     THREAD = b"h"
+    WEBHOOK = b"w"
+    INCOMING_WEBHOOK = b"W"
 
 
 class InvalidId(InvalidInput):

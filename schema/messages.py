@@ -9,6 +9,7 @@ from uuid import UUID
 
 import strawberry
 
+from models import link_previews as link_preview_rows
 from models import mentions, messages
 from models import polls as poll_rows
 from models import reactions as reaction_rows
@@ -31,6 +32,7 @@ from schema.ids import (
     encode_message,
     encode_thread,
 )
+from schema.link_previews import LinkPreview
 from schema.node import Node
 from schema.polls import Poll
 from schema.reaction_groups import ReactionGroup
@@ -109,6 +111,15 @@ async def _mentions(objects: Sequence["Message"], info: Info) -> list[list[User]
         [user for user_id in found.get(message.key, ()) if (user := people[user_id])]
         for message in objects
     ]
+
+
+async def _link_previews(objects: Sequence["Message"], info: Info) -> list[LinkPreview | None]:
+    rows = {message.key: message.row for message in objects}
+    if not any(link_preview_rows.may_have(row) for row in rows.values()):
+        return [None] * len(objects)
+    async with info.context.db.reading() as db:
+        found = await link_preview_rows.of_messages(db, rows)
+    return [LinkPreview.of_any(found.get(message.key)) for message in objects]
 
 
 async def _viewer_reactions(objects: Sequence["Message"], info: Info) -> list[list[str]]:
@@ -213,6 +224,12 @@ class Message(Node):
         description="The thread that it is a reply in, or has started; null if there is none, and "
         "if its first message is not for the viewer to read.",
     )
+    link_preview: LinkPreview | None = batched(
+        _link_previews,
+        known="known_link_preview",
+        description="What the page says of itself that the text links to first; null without a "
+        "link, until it is fetched, and for a link written as `<https://…>` or as code.",
+    )
     row: strawberry.Private[messages.Message]
     # With an event they come along, loaded once for everybody who hears of it.
     known_sender: strawberry.Private[User | None] = None
@@ -220,6 +237,7 @@ class Message(Node):
     known_reactions: strawberry.Private[list[ReactionGroup] | None] = None
     known_mentions: strawberry.Private[list[User] | None] = None
     known_poll: strawberry.Private[Poll | None] = None
+    known_link_preview: strawberry.Private[LinkPreview | None] = None
 
     @property
     def key(self) -> MessageKey:
@@ -242,6 +260,7 @@ class Message(Node):
         subject: User | None = None,
         mentions: list[User] | None = None,
         tally: poll_rows.Tally | None = None,
+        link_preview: link_preview_rows.LinkPreview | None = None,
     ) -> Self:
         """Return a message as the schema shows it, with what of it is loaded already."""
         if row.deleted_at is not None:  # or hidden from the viewer, for whom it has none either
@@ -270,6 +289,7 @@ class Message(Node):
             else [ReactionGroup.of(group) for group in reactions],
             known_mentions=mentions,
             known_poll=None if tally is None else Poll.of(row, tally),
+            known_link_preview=LinkPreview.of_any(link_preview),
         )
 
 

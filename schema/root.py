@@ -32,6 +32,7 @@ from schema.node import Node
 from schema.presence_root import PresenceMutations
 from schema.server_info import Server, server_info
 from schema.thread_events import subscribe_thread_events
+from schema.webhook_root import WebhookMutations
 from schema.writing_root import WritingMutations
 
 _IDS = strawberry.argument(description=f"The ids, {MAX_PAGE} at most.")
@@ -127,6 +128,7 @@ class Mutation(
     ContentMutations,
     WritingMutations,
     MessageMutations,
+    WebhookMutations,
     BotMutations,
     KeepingMutations,
     ChatMutations,

@@ -54,6 +54,7 @@ TYPES: dict[str, BotScope] = {
     "ThreadEdge": BotScope.MESSAGES_READ,
     "Poll": BotScope.MESSAGES_READ,
     "PollOption": BotScope.MESSAGES_READ,
+    "LinkPreview": BotScope.MESSAGES_READ,
     "Membership": BotScope.MEMBERS_READ,
     "MemberConnection": BotScope.MEMBERS_READ,
     "MembershipEdge": BotScope.MEMBERS_READ,

@@ -53,6 +53,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MessagePinned": _EVENT | {"messageId", "messageSeq"},
     "MessageUnpinned": _EVENT | {"messageId", "messageSeq"},
     "PollChanged": _EVENT | {"message"},
+    "LinkPreviewAdded": _EVENT | {"message"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},
     # Told to one person alone.
     "SessionStarted": _EVENT | {"session"},
@@ -70,6 +71,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "ScheduledMessagesChanged": _EVENT | {"chatId"},
     "DraftChanged": _EVENT | {"chatId", "threadId"},
     "ThreadChanged": _EVENT | {"threadId"},
+    "WebhookDisabled": _EVENT | {"webhookId"},
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
@@ -114,6 +116,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "poll",
             "threadId",
             "threadNumber",
+            "linkPreview",
         }
     ),
     "SystemMessage": frozenset({"what", "count", "text", "seconds", "subject"}),
@@ -123,6 +126,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
         {"question", "options", "multiple", "anonymous", "totalVoters", "closed", "closesAt"}
     ),
     "PollOption": frozenset({"index", "text", "voteCount"}),
+    "LinkPreview": frozenset({"url", "title", "description", "siteName", "imageUrl"}),
     "ReactionGroup": frozenset({"emoji", "count"}),
     "Session": frozenset(
         {

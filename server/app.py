@@ -27,9 +27,12 @@ from notify.letters import Letters
 from notify.mail import Sender
 from notify.outbox import Outbox
 from notify.smtp import Smtp, SmtpServer
+from outbound.addresses import Addresses
+from outbound.web import Web
 from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
+from resolvers.going_out import GoingOut
 from resolvers.inboxes import Inboxes
 from resolvers.rates import rates
 from resolvers.sending import sending
@@ -38,13 +41,14 @@ from resolvers.signing_keys import SigningKeys
 from schema import manifest
 from schema.engine import Engine
 from server import migrations, pages
-from server.addresses import Addresses
+from server.addresses import Addresses as Proxies
 from server.authentication import SessionAuthenticator
 from server.cookies import CSRF_HEADER, MODE_HEADER, Cookies, NotFromHere
 from server.export_files import ExportFiles
 from server.external_tokens import ExternalTokens, open_external
 from server.graphql_http import PREFLIGHTED, GraphQLOverHttp
 from server.health import Health
+from server.hooks import Hooks
 from server.metrics import Metrics
 from server.middleware import RequestLog, name_request, origin_allowed
 from server.settings import Settings
@@ -109,6 +113,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             sign_up=settings.sign_up,
             post=_post(settings),
             inboxes=Inboxes(db, node.tailer),
+            outbound=_going_out(settings),
             rules=AccountRules(
                 passwords=settings.passwords,
                 issuer=settings.oidc_issuer or None,
@@ -119,6 +124,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 max_channel_members=settings.channel_members,
             ),
         )
+
+
+def _going_out(settings: Settings) -> GoingOut:
+    return GoingOut(
+        web=Web(
+            Addresses(settings.outbound_allow),
+            # As crawlers say who they are, so that a site may tell them what it wants.
+            user_agent=f"Hubbub (+{settings.public_url})",
+            ports=settings.outbound_ports,
+        ),
+        link_previews=settings.link_previews,
+        webhook_sealer=Sealer(derive_key(settings.secret_key, "webhooks")),
+        public_url=settings.public_url,
+    )
 
 
 def _post(settings: Settings) -> Post:
@@ -161,7 +180,7 @@ def _application(
     settings: Settings, services: Services, external: ExternalTokens | None
 ) -> ASGIApp:
     node = services.node
-    metrics = Metrics(node)
+    metrics = Metrics(node, services.outbound.results)
     listed = manifest.read(path) if (path := settings.persisted_operations) else None
     engine = Engine(services, metrics.observe, introspection=settings.introspection, listed=listed)
     authenticator = SessionAuthenticator(services, external)
@@ -177,6 +196,7 @@ def _application(
         routes=[
             Route("/graphql", http.answer, methods=["GET", "POST"]),
             Route("/exports/{name}", ExportFiles(services).answer, methods=["GET"]),
+            Route("/hooks/{token}", Hooks(services).answer, methods=["POST"]),
             Route("/healthz", health.live),
             Route("/readyz", health.ready),
             Route("/metrics", metrics.page),
@@ -187,7 +207,7 @@ def _application(
     # Starlette would redirect to whatever host the request names.
     requests.router.redirect_slashes = False
     endpoint = Endpoint(engine, authenticator, node.sockets, node.cork)
-    addresses = Addresses(settings.trusted_proxies)
+    addresses = Proxies(settings.trusted_proxies)
     return _Entrance(requests, endpoint, addresses, settings.allowed_origins, cookies)
 
 
@@ -225,7 +245,7 @@ class _Entrance:
         self,
         requests: ASGIApp,
         endpoint: Endpoint,
-        addresses: Addresses,
+        addresses: Proxies,
         allowed_origins: list[str],
         cookies: Cookies | None,
     ) -> None:

@@ -18,6 +18,9 @@ _SECRET_NAMES = re.compile(
 _SECRET_TEXTS = [
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {MASK}"),
     (re.compile(r"\beyJ[\w-]{4,}\.[\w-]+(\.[\w-]*)?"), MASK),  # a JSON Web Token
+    # What opens something in a path or a text: incoming webhooks, bots' tokens, webhooks' secrets.
+    (re.compile(r"(/hooks/)[^\s\"'/?#]+"), rf"\1{MASK}"),
+    (re.compile(r"\bhb[stw]_[\w-]+"), MASK),
     (re.compile(r"(://[^\s:/@]*):[^\s@/]+@"), rf"\1:{MASK}@"),  # a database's or a bus's URL
     (
         re.compile(

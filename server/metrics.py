@@ -1,6 +1,6 @@
 """Prometheus metrics."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -24,7 +24,7 @@ MAX_OPERATION_NAMES = 200
 class Metrics:
     """One server's metrics, in a registry of their own."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, sent_out: Mapping[tuple[str, str], int] | None = None) -> None:
         self.registry = CollectorRegistry()
         self._names: set[str] = set()
         self._operations = Counter(
@@ -70,6 +70,7 @@ class Metrics:
             "hubbub_nodes", "Nodes in the registry, as last read", lambda: len(node.registry.nodes)
         )
         self.registry.register(_Delivered(node))
+        self.registry.register(_SentOut(sent_out if sent_out is not None else {}))
 
     def _live(self, name: str, help_: str, value: Callable[[], float]) -> None:
         Gauge(name, help_, registry=self.registry).set_function(value)
@@ -115,3 +116,20 @@ class _Delivered(Collector):
             "Times that somebody came, went or was away, as told here",
             value=self._node.presence.watch.transitions,
         )
+
+
+class _SentOut(Collector):
+    """What came of requests to strangers' servers, made by the worker of this process."""
+
+    def __init__(self, results: Mapping[tuple[str, str], int]) -> None:
+        self._results = results
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(
+            "hubbub_outbound_requests",
+            "Requests to other servers by their results, where the worker runs in this process",
+            labels=["what", "result"],
+        )
+        for labels, count in dict(self._results).items():
+            family.add_metric(labels, count)
+        yield family

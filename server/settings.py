@@ -150,6 +150,20 @@ class Settings(BaseSettings):
         description="redis://… where nodes count together how often things are tried; the bus if "
         "that is Redis and this is unset, else each node counts for itself.",
     )
+    link_previews: bool = Field(
+        True,
+        description="Whether the server looks at the pages that messages link to, and shows what "
+        "they are called.",
+    )
+    outbound_allow: Annotated[list[Network], NoDecode] = Field(
+        default_factory=list,
+        description="Addresses and networks, separated by commas, that link previews and webhooks "
+        "may reach although they are not public, such as 10.1.2.0/24; and without TLS.",
+    )
+    outbound_ports: Annotated[list[int], NoDecode] = Field(
+        default_factory=list,
+        description="Ports, separated by commas, that they may name besides 80 and 443.",
+    )
     trusted_proxies: Annotated[list[Network], NoDecode] = Field(
         default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1")],
         description="Addresses and networks, separated by commas, of the proxies that tell whom a "
@@ -211,7 +225,17 @@ class Settings(BaseSettings):
             raise ValueError("use redis://host, rediss://host, or memory:// for each node alone")
         return value
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("outbound_ports", mode="before")
+    @classmethod
+    def _ports(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        ports = [each.strip() for each in value.split(",") if each.strip()]
+        if not all(port.isdecimal() and 1 <= int(port) <= 65535 for port in ports):
+            raise ValueError("write numbers of ports, 8443")
+        return [int(port) for port in ports]
+
+    @field_validator("trusted_proxies", "outbound_allow", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
         if not isinstance(value, str):

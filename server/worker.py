@@ -9,9 +9,22 @@ import structlog
 
 from models import events, exports, join_requests, leases, sessions, signing_keys, tickets
 from realtime.tasks import heed_cancellation
-from resolvers import administration, erasing, exporting, guests, mails, polls, reports, scheduled
+from resolvers import (
+    administration,
+    erasing,
+    exporting,
+    guests,
+    link_previews,
+    mails,
+    polls,
+    reports,
+    scheduled,
+    webhook_feed,
+    webhook_sending,
+)
 from resolvers.join_links import DECLINED_FOR
 from resolvers.services import Services, utc_now
+from schema import webhook_payloads
 from server.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -142,6 +155,34 @@ async def erase_accounts(services: Services, _: Settings) -> None:
         pass
 
 
+async def follow_links(services: Services, _: Settings) -> None:
+    """Queue the links that people have sent."""
+    if services.outbound.link_previews:
+        await link_previews.follow(services)
+
+
+async def fetch_link_previews(services: Services, _: Settings) -> None:
+    """Fetch previews of the links that are queued."""
+    if services.outbound.link_previews:
+        await link_previews.fetch(services)
+
+
+async def prune_link_previews(services: Services, _: Settings) -> None:
+    """Forget previews that nobody has linked to for a year."""
+    while await link_previews.prune(services, limit=BATCH) == BATCH:
+        pass
+
+
+async def feed_webhooks(services: Services, _: Settings) -> None:
+    """Queue what has happened in the chats of webhooks."""
+    await webhook_feed.feed(services)
+
+
+async def send_webhooks(services: Services, _: Settings) -> None:
+    """Send what is queued for webhooks."""
+    await webhook_sending.deliver(services, webhook_payloads.payload)
+
+
 async def send_mails(services: Services, _: Settings) -> None:
     """Send what is queued."""
     await mails.deliver(services)
@@ -163,6 +204,11 @@ JOBS = [
     Job("send_mails", timedelta(seconds=1), send_mails),
     Job("send_scheduled", timedelta(seconds=0.5), send_scheduled),
     Job("close_polls", timedelta(seconds=1), close_polls),
+    Job("follow_links", timedelta(seconds=1), follow_links),
+    Job("fetch_link_previews", timedelta(seconds=1), fetch_link_previews),
+    Job("feed_webhooks", timedelta(seconds=1), feed_webhooks),
+    Job("send_webhooks", timedelta(seconds=1), send_webhooks),
+    Job("prune_link_previews", timedelta(hours=1), prune_link_previews),
     Job("remove_guests", timedelta(seconds=5), remove_guests),
     Job("reinstate", timedelta(seconds=30), reinstate),
     Job("prune_sessions", timedelta(hours=1), prune_sessions),

@@ -23,6 +23,8 @@ FREE_TYPES = {
     # A person's own, which bots have none of.
     "Bot", "BotToken", "GuestLink", "DataExport", "SecondFactors", "Passkey", "LogInChallenge",
     "ScheduledMessage", "Draft",
+    # Shown to people alone, who manage a chat's webhooks.
+    "Webhook", "WebhookDelivery", "IncomingWebhook",
     # Of a person: what they set for themselves, and what stands beside their name.
     "Settings", "UserStatus",
     # Of people and for people: bots get null, and may not subscribe.
@@ -37,6 +39,7 @@ FREE_TYPES = {
     "MessagePinned", "MessageUnpinned", "MessageHidden", "HistoryCleared",
     "PollChanged",
     "ScheduledMessagesChanged", "DraftChanged", "ThreadChanged",
+    "LinkPreviewAdded", "WebhookDisabled",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",
 }  # fmt: skip
 
@@ -49,6 +52,7 @@ TELLING_SECRETS = {
     "FinishPasskeyRegistrationPayload", "BeginPasskeyConfirmationPayload", "BeginTotpPayload",
     "ConfirmTotpPayload", "RegenerateRecoveryCodesPayload",
     "VerifyEmailPayload", "RestoreEmailPayload",
+    "CreateWebhookPayload", "RotateWebhookSecretPayload", "CreateIncomingWebhookPayload",
 }  # fmt: skip
 
 

@@ -35,6 +35,8 @@ class Thing(enum.Enum):
     OWN_REQUEST = ("one's own join request", Kind.JOIN_REQUEST)
     SCHEDULED = ("scheduled message", Kind.SCHEDULED_MESSAGE)
     THREAD = ("thread", Kind.THREAD)
+    WEBHOOK = ("webhook", Kind.WEBHOOK)
+    INCOMING_WEBHOOK = ("incoming webhook", Kind.INCOMING_WEBHOOK)
 
     @property
     def kind(self) -> Kind:
@@ -162,6 +164,21 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.createBotToken": _input(botId=BOT, name="Walk", scopes=["CHATS_READ"]),
     "Mutation.revokeBotToken": _input(tokenId=BOT_TOKEN),
     "Mutation.deleteBot": _input(botId=BOT),
+    "Mutation.createWebhook": _input(
+        name="Walk", url="https://example.org/", events=["MESSAGE_SENT"], chatIds=[CHAT]
+    ),
+    "Mutation.updateWebhook": [
+        Example({"input": {"webhookId": Thing.WEBHOOK, "name": "Walked"}}),
+        Example({"input": {"webhookId": Thing.WEBHOOK, "chatIds": [CHAT]}}),
+    ],
+    "Mutation.deleteWebhook": [
+        Example({"input": {"webhookId": Thing.WEBHOOK}}),
+        Example({"input": {"webhookId": Thing.WEBHOOK, "chatId": CHAT}}),
+    ],
+    "Mutation.rotateWebhookSecret": _input(webhookId=Thing.WEBHOOK),
+    "Mutation.sendTestEvent": _input(webhookId=Thing.WEBHOOK),
+    "Mutation.createIncomingWebhook": _input(chatId=CHAT, name="Walk"),
+    "Mutation.revokeIncomingWebhook": _input(webhookId=Thing.INCOMING_WEBHOOK),
     "Mutation.reportUser": _input(userId=USER, reason="SPAM"),
     "Mutation.reportMessage": _input(messageId=MESSAGE, reason="SPAM"),
     "Mutation.reportChat": _input(chatId=CHAT, reason="SPAM"),

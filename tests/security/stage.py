@@ -99,6 +99,8 @@ async def belongings(server: Running, owner: Person, friend: Person) -> Ids:
         Thing.SESSION: session["viewer"]["session"]["id"],
         Thing.GUEST_LINK: link_id,
         Thing.FOLDER: folder["folder"]["id"],
+        Thing.WEBHOOK: await _webhook(owner, chat_id),
+        Thing.INCOMING_WEBHOOK: await _incoming_webhook(owner, chat_id),
         Thing.BOT: bot_id,
         Thing.SCHEDULED: await _scheduled(owner, chat_id),
         Thing.BOT_TOKEN: token_id,
@@ -141,6 +143,25 @@ async def _bot(owner: Person) -> tuple[str, str]:
         )
         tokens = [payload["botToken"]["id"]]
     return bot_id, tokens[0]
+
+
+async def _webhook(owner: Person, chat_id: str) -> str:
+    payload = await owner.done(
+        "createWebhook",
+        "webhook { id }",
+        name="W",
+        url="https://example.org/",
+        events=["MESSAGE_SENT"],
+        chatIds=[chat_id],
+    )
+    return str(payload["webhook"]["id"])
+
+
+async def _incoming_webhook(owner: Person, chat_id: str) -> str:
+    payload = await owner.done(
+        "createIncomingWebhook", "incomingWebhook { id }", chatId=chat_id, name="I"
+    )
+    return str(payload["incomingWebhook"]["id"])
 
 
 async def _rows(server: Running, owner: Person) -> Ids:

@@ -276,6 +276,7 @@ class Database:
             people=self.users,
             stays=[stay for state in self.chats.values() for stay in state.stays],
             reactions=defaultdict(list),
+            link_previews={},
             sessions={},
             founder_ids={
                 chat_id: [

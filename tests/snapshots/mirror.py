@@ -390,6 +390,7 @@ KINDS: dict[str, Kind] = {
 NO_CHANGE = {"CursorAdvanced", "ResyncRequired"}
 # What is of no use to this client, which shows threads nowhere but in their chats' history.
 NO_CHANGE |= {"ThreadChanged"}
+NO_CHANGE = {"CursorAdvanced", "LinkPreviewAdded", "ResyncRequired", "WebhookDisabled"}
 
 EVENTS = f"""
     subscription ($after: Cursor) {{ events(after: $after) {{

@@ -1,0 +1,1 @@
+"""Requests that the server makes by itself, to addresses that strangers have written."""

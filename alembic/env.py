@@ -19,6 +19,8 @@ import models.messages
 import models.passkeys
 import models.recovery_codes
 import models.reports
+import models.retention
+import models.search
 import models.sessions
 import models.settings
 import models.sign_up

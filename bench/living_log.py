@@ -29,6 +29,7 @@ from models.messages import messages
 from models.sending import Outgoing, Verdict, Writer
 from models.sending_postgresql import SLOW_LOCK_TIMEOUT, PostgresqlWriter
 from models.sending_sqlite import SqliteWriter
+from models.terms import Terms
 from resolvers import chats as chat_cases
 from resolvers.messages import content_hash
 from resolvers.services import Services
@@ -89,9 +90,9 @@ async def fill(
 @asynccontextmanager
 async def _writer(db: Database) -> AsyncIterator[Writer]:
     writer: Writer = (
-        SqliteWriter(db)
+        SqliteWriter(db, Terms())
         if db.dialect == "sqlite"
-        else PostgresqlWriter(db, lock_timeout=SLOW_LOCK_TIMEOUT)
+        else PostgresqlWriter(db, Terms(), lock_timeout=SLOW_LOCK_TIMEOUT)
     )
     try:
         yield writer

@@ -39,6 +39,7 @@ class EventKind(StrEnum):
     MESSAGE_SENT = "message_sent"
     MESSAGE_EDITED = "message_edited"
     MESSAGE_DELETED = "message_deleted"
+    MESSAGE_EXPIRED = "message_expired"
     REACTIONS_CHANGED = "reactions_changed"
     # Addressed to one person; the subject is the session.
     SESSION_STARTED = "session_started"

@@ -1,8 +1,12 @@
-"""Messages: a chat's numbered history. `seq` is dense per chat and never reused."""
+"""Messages: a chat's numbered history. `seq` is dense per chat and never reused.
+
+A message that has expired is as good as deleted from that moment on, whether the worker has been
+there already or not: a row in which it still stands makes a `Message` without it, whoever reads it.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -115,6 +119,33 @@ class Message:
     expires_at: datetime | None = None
     details: dict[str, Any] | None = None
     subject_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        # Here, and not where messages are read, so that nobody can forget it.
+        if self.expires_at is not None and self.deleted_at is None:
+            for name, value in _left_at(self.expires_at, datetime.now(UTC)).items():
+                object.__setattr__(self, name, value)
+
+
+# What is taken away from a message that is deleted or has expired. What stays is its place, whose
+# it is, when it was written, and what it was.
+EMPTIED: dict[str, Any] = {
+    "text": "",
+    "reply_to_seq": None,
+    "quote": None,
+    "forward_sender_id": None,
+    "forward_chat_id": None,
+    "forward_seq": None,
+    "forward_sent_at": None,
+    "has_link": False,
+    "details": None,
+    "subject_id": None,
+}
+
+
+def _left_at(expires_at: datetime, now: datetime) -> dict[str, Any]:
+    """Return what a message that expires is changed to by then."""
+    return {**EMPTIED, "deleted_at": expires_at} if expires_at <= now else {}
 
 
 MessageKey = tuple[UUID, int]
@@ -272,5 +303,5 @@ async def delete(connection: Connection, chat_id: UUID, seq: int, *, now: dateti
     await connection.execute(
         messages.update()
         .where(messages.c.chat_id == chat_id, messages.c.seq == seq)
-        .values(text="", reply_to_seq=None, deleted_at=now)
+        .values(**EMPTIED, deleted_at=now)
     )

@@ -46,6 +46,7 @@ _ON_POSTGRESQL = sa.text(
         FROM batch JOIN stay USING (n) CROSS JOIN LATERAL (
             SELECT {_MESSAGE} FROM messages
             WHERE chat_id = batch.of_chat AND seq = batch.of_seq AND deleted_at IS NULL
+              AND (expires_at IS NULL OR expires_at > (SELECT moment FROM now))
             OFFSET 0
         ) AS found
         WHERE found.seq >= stay.first_message_seq
@@ -130,6 +131,7 @@ WHERE members.user_id = ? AND members.chat_id = ? AND members.left_seq IS NULL
 _TARGET = f"""
 SELECT {_MESSAGE} FROM messages
 WHERE chat_id = ? AND seq = ? AND seq >= ? AND deleted_at IS NULL
+  AND (expires_at IS NULL OR expires_at > ?)
 """  # noqa: S608 - what is put in are names of columns
 _THERE = """
 SELECT 1 FROM reactions WHERE chat_id = ? AND message_seq = ? AND user_id = ? AND emoji = ?
@@ -159,7 +161,7 @@ def react_on_sqlite(connection: sqlite3.Connection, batch: Sequence[Reaction]) -
             continue
         first_message_seq, last_event_seq = stay
         of_message = (chat_id, reaction.message_seq)
-        target = connection.execute(_TARGET, (*of_message, first_message_seq)).fetchone()
+        target = connection.execute(_TARGET, (*of_message, first_message_seq, now)).fetchone()
         if target is None:
             yield Outcome(Verdict.NO_MESSAGE)
             continue

@@ -21,6 +21,7 @@ from models.errors import Unreachable
 from models.marking import mark_on_postgresql
 from models.messages import Message, messages
 from models.reacting import react_on_postgresql
+from models.search import INSERT_ON_POSTGRESQL, Text, document
 from models.sending import (
     EXTRAS,
     PLAIN,
@@ -34,6 +35,7 @@ from models.sending import (
     by_name,
     in_order,
 )
+from models.terms import Terms
 
 # How long a lock is waited for, in milliseconds. In the fast lane a chat that somebody holds for
 # longer than a few commits take must not hold up the others; in the slow lane, where everything is
@@ -79,6 +81,13 @@ def _extra(column: sa.Column[Any]) -> str:
 
 _EXTRAS = ", ".join(_extra(messages.c[name]) for name in EXTRAS)
 
+_INDEX = INSERT_ON_POSTGRESQL.format(
+    rows="""(
+        SELECT chat_id, seq, made.words, n FROM numbered
+        JOIN unnest(CAST(:words AS text[])) WITH ORDINALITY AS made (words, n) USING (n)
+    ) AS found"""
+)
+
 # OFFSET 0 and the ANY (ARRAY …) make the planner look up each row by its key, whatever it believes
 # about the size of the batch. Rows are inserted in the order of the batch, so that within a chat
 # the log's ids grow with its numbers.
@@ -112,6 +121,7 @@ _STORE = sa.text(
         SELECT batch.n FROM batch JOIN stay USING (n) LEFT JOIN LATERAL (
             SELECT seq FROM messages
             WHERE chat_id = batch.chat_id AND seq = batch.reply_to_seq AND deleted_at IS NULL
+              AND (expires_at IS NULL OR expires_at > (SELECT moment FROM now))
             OFFSET 0
         ) AS found ON true
         WHERE batch.reply_to_seq IS NOT NULL
@@ -147,6 +157,7 @@ _STORE = sa.text(
                {_EXTRAS}
         FROM numbered, now ORDER BY n
     ),
+    indexed AS ({_INDEX}),
     logged AS (
         INSERT INTO events (chat_id, seq, kind, actor_id, message_seq, xid, created_at)
         SELECT chat_id, event_seq, '{SENT}', sender_id, seq, pg_current_xact_id(), moment
@@ -182,8 +193,12 @@ _STORE = sa.text(
 class PostgresqlWriter:
     """Hold one connection and store batches on it."""
 
-    def __init__(self, db: Database, *, lock_timeout: int) -> None:
-        """Connect when the first batch comes; a lock is waited for so many milliseconds."""
+    def __init__(self, db: Database, terms: Terms, *, lock_timeout: int) -> None:
+        """Connect when the first batch comes; a lock is waited for so many milliseconds.
+
+        Messages are found by these terms.
+        """
+        self._terms = terms
         self._engine = db.apart(
             STATEMENT_TIMEOUT, application_name="hubbub sends", lock_timeout=f"{lock_timeout}ms"
         )
@@ -217,7 +232,7 @@ class PostgresqlWriter:
                 self._connection = await self._engine.connect()
             transaction = await self._connection.begin()
             try:
-                outcomes = await _attempt(self._connection, batch, chat_ids, lock)
+                outcomes = await _attempt(self._connection, batch, chat_ids, lock, self._terms)
                 await transaction.commit()
             except Exception as error:
                 if not _server_is_gone(error):
@@ -254,6 +269,7 @@ async def _attempt(
     batch: Sequence[Change],
     chat_ids: Collection[UUID],
     lock: sa.TextClause,
+    terms: Terms,
 ) -> list[Outcome | None]:
     """Return what becomes of each change, once it is committed."""
     try:
@@ -266,7 +282,8 @@ async def _attempt(
     if lock is _LOCK_FREE and len(locked) < len(chat_ids):
         there = await connection.execute(_EXISTING, {"ids": chat_ids})
         held = set(there.scalars()) - locked
-    outcomes = await _carry_out(connection, [each for each in batch if each.chat_id in locked])
+    free = [each for each in batch if each.chat_id in locked]
+    outcomes = await _carry_out(connection, free, terms)
 
     def outcome(change: Change) -> Outcome | None:
         if change.chat_id in held:
@@ -276,18 +293,22 @@ async def _attempt(
     return [outcome(change) for change in batch]
 
 
-async def _carry_out(connection: AsyncConnection, changes: Sequence[Change]) -> Iterator[Outcome]:
+async def _carry_out(
+    connection: AsyncConnection, changes: Sequence[Change], terms: Terms
+) -> Iterator[Outcome]:
     """Return what becomes of changes in locked chats, in their order; one statement per kind."""
     sent, marks, reactions = by_kind(changes)
     return in_order(
         changes,
-        await _store(connection, sent) if sent else (),
+        await _store(connection, sent, terms) if sent else (),
         await mark_on_postgresql(connection, marks) if marks else (),
         await react_on_postgresql(connection, reactions) if reactions else (),
     )
 
 
-async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list[Outcome]:
+async def _store(
+    connection: AsyncConnection, batch: Sequence[Outgoing], terms: Terms
+) -> list[Outcome]:
     rows = await connection.execute(
         _STORE,
         {
@@ -300,6 +321,11 @@ async def _store(connection: AsyncConnection, batch: Sequence[Outgoing]) -> list
             "extras": [
                 None if message.extras is PLAIN else as_json(by_name(message.extras))
                 for message in batch
+            ],
+            # Only the statement knows under which numbers they are stored.
+            "words": [
+                document("postgresql", terms, Text(m.chat_id, 0, m.sender_id, m.text))
+                for m in batch
             ],
         },
     )

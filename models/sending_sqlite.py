@@ -19,6 +19,8 @@ from models.errors import Unreachable
 from models.marking import mark_on_sqlite
 from models.messages import Message, messages
 from models.reacting import react_on_sqlite
+from models.search import INSERT_ON_SQLITE as _FOUND_BY
+from models.search import Text, document
 from models.sending import (
     EXTRAS,
     PLAIN,
@@ -32,6 +34,7 @@ from models.sending import (
     by_name,
     in_order,
 )
+from models.terms import Terms
 
 _STAY = """
 SELECT members.id, members.first_message_seq, chats.last_message_seq, chats.last_event_seq
@@ -44,7 +47,11 @@ SELECT content_hash, {", ".join(column.name for column in _COLUMNS)}
 FROM messages WHERE sender_id = ? AND client_message_id = ?
 """  # noqa: S608 - what is put in are names of columns
 _message = sqlite_reader(_COLUMNS)
-_ANSWERED = "SELECT 1 FROM messages WHERE chat_id = ? AND seq = ? AND deleted_at IS NULL"
+_ANSWERED = """
+SELECT 1 FROM messages
+WHERE chat_id = ? AND seq = ? AND deleted_at IS NULL
+  AND (expires_at IS NULL OR expires_at > ?)
+"""
 _MESSAGE = f"""
 INSERT INTO messages (chat_id, seq, sender_id, text, reply_to_seq, client_message_id, content_hash,
                       created_at, {", ".join(EXTRAS)})
@@ -74,9 +81,10 @@ _PRIMARY = 0xFF  # the part of a result code that its extensions share
 class SqliteWriter:
     """Store batches from a thread of its own, taking turns with this process's other writers."""
 
-    def __init__(self, db: Database) -> None:
-        """Open the file when the first batch comes."""
+    def __init__(self, db: Database, terms: Terms) -> None:
+        """Open the file when the first batch comes; messages are found by these terms."""
         self._db = db
+        self._terms = terms
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite writer")
         self._connection: sqlite3.Connection | None = None
 
@@ -106,7 +114,7 @@ class SqliteWriter:
         try:
             if self._connection is None:
                 self._connection = _connected(self._db.sqlite_file())
-            return [*_transact(self._connection, batch)]
+            return [*_transact(self._connection, batch, self._terms)]
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
             if code in _HELD_CODES:
@@ -130,14 +138,16 @@ def _connected(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _transact(connection: sqlite3.Connection, batch: Sequence[Change]) -> list[Outcome]:
+def _transact(
+    connection: sqlite3.Connection, batch: Sequence[Change], terms: Terms
+) -> list[Outcome]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         sent, marks, reactions = by_kind(batch)
         outcomes = [
             *in_order(
                 batch,
-                _send(connection, sent),
+                _send(connection, sent, terms),
                 mark_on_sqlite(connection, marks),
                 [*react_on_sqlite(connection, reactions)],
             )
@@ -151,8 +161,8 @@ def _transact(connection: sqlite3.Connection, batch: Sequence[Change]) -> list[O
     return outcomes
 
 
-def _send(connection: sqlite3.Connection, batch: Sequence[Outgoing]) -> list[Outcome]:
-    store = _Storing(connection)
+def _send(connection: sqlite3.Connection, batch: Sequence[Outgoing], terms: Terms) -> list[Outcome]:
+    store = _Storing(connection, terms)
     outcomes = [store.outcome(message) for message in batch]
     store.write()
     return outcomes
@@ -179,14 +189,16 @@ class _Stay:
 class _Storing:
     """What a transaction has looked up, and what it is going to write."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, terms: Terms) -> None:
         self._connection = connection
+        self._terms = terms
         # Taken under the lock: within a chat, a later number never has an earlier time.
         self._now = datetime.now(UTC)
         self._moment = moment_to_sqlite(self._now)
         self._chats: dict[str, _Chat] = {}
         self._stays: dict[tuple[str, str], _Stay | None] = {}
         self._messages: list[tuple[object, ...]] = []
+        self._found_by: list[tuple[object, ...]] = []
         self._events: list[tuple[object, ...]] = []
         self._advanced: dict[str, _Chat] = {}
         self._read: dict[str, int] = {}
@@ -206,7 +218,9 @@ class _Storing:
             return Outcome(Verdict.DUPLICATE, Message(*_message(first)))
         if reply_to_seq is not None and (
             reply_to_seq < stay.first_message_seq
-            or not self._connection.execute(_ANSWERED, (chat_id, reply_to_seq)).fetchone()
+            or not self._connection.execute(
+                _ANSWERED, (chat_id, reply_to_seq, self._moment)
+            ).fetchone()
         ):
             return Outcome(Verdict.NO_REPLY_TARGET)
         chat = self._advanced[chat_id] = stay.chat
@@ -226,6 +240,8 @@ class _Storing:
                 *_extras(message),
             )
         )
+        text = Text(message.chat_id, seq, message.sender_id, message.text)
+        self._found_by.append((chat_id, seq, document("sqlite", self._terms, text)))
         self._events.append((chat_id, chat.event_seq, sender_id, seq, self._moment))
         return Outcome(Verdict.STORED, message.stored(seq, self._now))
 
@@ -234,6 +250,7 @@ class _Storing:
         if not self._messages:
             return
         self._connection.executemany(_MESSAGE, self._messages)
+        self._connection.executemany(_FOUND_BY, self._found_by)
         self._connection.executemany(_EVENT, self._events)
         self._connection.executemany(
             _ADVANCE,

@@ -111,6 +111,13 @@ class MessageDeleted(ChatEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class MessageExpired(ChatEvent):
+    """A message's time is over; it has no content any more."""
+
+    message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChatChanged(ChatEvent):
     """A chat has another title or description."""
 

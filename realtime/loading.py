@@ -26,6 +26,7 @@ from realtime.events import (
     MemberRoleChanged,
     MessageDeleted,
     MessageEdited,
+    MessageExpired,
     MessageSent,
     ProfileChanged,
     ReactionsChanged,
@@ -83,7 +84,11 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
     rows = Rows(
         chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
         messages=message_rows,
-        reactions=await reactions.groups(connection, message_rows),
+        # Of what has expired none are told, whether they are there still or not.
+        reactions=await reactions.groups(
+            connection,
+            [key for key, message in message_rows.items() if message.deleted_at is None],
+        ),
         people=await users.by_ids(connection, {user_id for user_id in people if user_id}),
         stays=await members.stays(
             connection,
@@ -148,6 +153,8 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
         return _ABOUT_MEMBER[kind](*seen, membership=stay, user=rows.people[stay.user_id])
     if logged.message_seq is None:
         raise LookupError(f"event {logged.id} is about a message and names none")
+    if kind is EventKind.MESSAGE_EXPIRED:
+        return MessageExpired(*seen, message_seq=logged.message_seq)
     key = (chat_id, logged.message_seq)
     message = rows.messages.get(key)
     if kind is EventKind.MESSAGE_DELETED or message is None:  # or expired meanwhile
@@ -156,7 +163,7 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
         *seen,
         message=message,
         sender=rows.people[message.sender_id],
-        reactions=rows.reactions[key],
+        reactions=rows.reactions.get(key, ()),
     )
 
 

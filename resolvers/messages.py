@@ -6,14 +6,18 @@ decided by what only several statements find out.
 """
 
 import hmac
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
-from models import messages, reactions
+from models import messages, search
 from models.errors import Conflict, Forbidden, NotFound
 from models.events import EventKind
 from models.messages import Message, MessageKey
+from models.search import Text
 from models.sending import PLAIN, Extras, Outgoing, Verdict, as_json, by_name
 from models.viewer import Viewer
+from resolvers import contents, expiry
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, allows
 from resolvers.services import Services, utc_now
@@ -30,15 +34,19 @@ async def send(
     text: str,
     client_message_id: UUID,
     reply_to: MessageKey | None = None,
+    expires_in: int | None = None,
     extras: Extras = PLAIN,
 ) -> Message:
-    """Send a message and return it once it is stored for good.
+    """Send a message and return it once it is stored for good; gone after `expires_in` seconds.
 
     `extras` is what few messages have, checked by whoever gives it. The client's id makes a retry
     safe: the same id with the same content returns the first result, with other content raises
     `Conflict`. Raises `NotFound` or `InvalidInput` besides.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
+    if expires_in is not None:
+        lasting = timedelta(seconds=expiry.checked(expires_in, path=["expiresInSeconds"]))
+        extras = replace(extras, expires_at=utc_now() + lasting)
     outcome = await services.sending.submit(
         Outgoing(
             chat_id=chat_id,
@@ -73,6 +81,9 @@ async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
         if message.text != text:
             await messages.edit(locked.connection, *key, text=text, now=now)
+            await search.change(
+                locked.connection, services.terms, Text(*key, message.sender_id, text)
+            )
             await locked.record(EventKind.MESSAGE_EDITED, message_seq=key[1], now=now)
         return await _visible(locked, key)
 
@@ -89,7 +100,7 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
             raise Forbidden("You may delete your own messages only.", path=["messageId"])
         if message.deleted_at is None:
             await messages.delete(locked.connection, *key, now=now)
-            await reactions.clear(locked.connection, key)
+            await contents.take_away(locked.connection, key[0], [key[1]])
             await locked.record(EventKind.MESSAGE_DELETED, message_seq=key[1], now=now)
     return key
 

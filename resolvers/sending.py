@@ -7,6 +7,7 @@ from models.database import Database
 from models.sending import Change, Outcome, Writer
 from models.sending_postgresql import FAST_LOCK_TIMEOUT, SLOW_LOCK_TIMEOUT, PostgresqlWriter
 from models.sending_sqlite import SqliteWriter
+from models.terms import Terms
 from resolvers.group_commit import GroupCommit
 
 Sending = GroupCommit[Change, Outcome]
@@ -14,7 +15,10 @@ Sending = GroupCommit[Change, Outcome]
 
 @asynccontextmanager
 async def sending(
-    db: Database, announce_log: Callable[[], None], announce_receipts: Callable[[], None]
+    db: Database,
+    terms: Terms,
+    announce_log: Callable[[], None],
+    announce_receipts: Callable[[], None],
 ) -> AsyncIterator[Sending]:
     """Yield the group commit; after each COMMIT it announces what that held.
 
@@ -31,11 +35,11 @@ async def sending(
     async with AsyncExitStack() as stack:
         if db.dialect == "sqlite":
             # One writer at a time as it is: a second connection would only wait for the first.
-            fast: Writer = SqliteWriter(db)
+            fast: Writer = SqliteWriter(db, terms)
             slow = fast
         else:
-            fast = PostgresqlWriter(db, lock_timeout=FAST_LOCK_TIMEOUT)
-            slow = PostgresqlWriter(db, lock_timeout=SLOW_LOCK_TIMEOUT)
+            fast = PostgresqlWriter(db, terms, lock_timeout=FAST_LOCK_TIMEOUT)
+            slow = PostgresqlWriter(db, terms, lock_timeout=SLOW_LOCK_TIMEOUT)
             stack.push_async_callback(slow.close)
         stack.push_async_callback(fast.close)
         lanes = Sending(fast=fast.store, slow=slow.store, committed=committed)

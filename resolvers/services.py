@@ -1,6 +1,6 @@
 """What use-cases work with; constructed once, in `server/app.py`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from accounts.links import SignedLinks
@@ -12,6 +12,7 @@ from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
 from models.sign_up import SignUpPolicy
+from models.terms import Terms
 from notify.letters import Letters
 from notify.mail import Sender, Transport
 from realtime.cursor import Cursors
@@ -72,6 +73,8 @@ class Services:
     sign_up: SignUpPolicy  # unless an administrator has decided otherwise
     post: Post
     rules: AccountRules = AccountRules()
+    terms: Terms = field(default_factory=Terms)  # by which messages are found
+    retention: timedelta | None = None  # how long what is said is kept; for good if None
 
 
 def utc_now() -> datetime:

@@ -79,6 +79,15 @@ class MessageDeleted(Event):
     message_seq: int = strawberry.field(description="The message's number in the chat.")
 
 
+@strawberry.type(
+    description="A message's time is over, and it has no content any more. A client may take it "
+    "away by itself at `Message.expiresAt`; this tells those that were not there."
+)
+class MessageExpired(Event):
+    message_id: strawberry.ID = strawberry.field(description="The message's id.")
+    message_seq: int = strawberry.field(description="The message's number in the chat.")
+
+
 @strawberry.type(description="Somebody reacted to a message, or took that back.")
 class ReactionsChanged(Event):
     message: Message = strawberry.field(description="The message, as it is now.")
@@ -159,6 +168,7 @@ EVENT_TYPES: list[type[Event]] = [
     MessageSent,
     MessageEdited,
     MessageDeleted,
+    MessageExpired,
     ReactionsChanged,
     ReceiptsAdvanced,
     SessionStarted,

@@ -12,11 +12,13 @@ from models import messages
 from models import reactions as reaction_rows
 from models.errors import NotFound
 from models.messages import MessageKey
+from resolvers import expiry
 from resolvers import messages as use_cases
 from schema import chats as chat_types
 from schema.batching import batched
 from schema.connections import (
     Connection,
+    Edge,
     connection,
     decode_cursor,
     encode_cursor,
@@ -96,6 +98,9 @@ class Message(Node):
     created_at: datetime = strawberry.field(description="When it was stored.")
     edited_at: datetime | None = strawberry.field(description="When its text last changed.")
     deleted_at: datetime | None = strawberry.field(description="When it was deleted.")
+    expires_at: datetime | None = strawberry.field(
+        description="When it is gone for everybody: from then on it is as if deleted."
+    )
     chat: LazyChat = batched(_chats, known="known_chat", description="The chat it is in.")
     sender: User | None = batched(
         _senders,
@@ -144,6 +149,7 @@ class Message(Node):
             created_at=row.created_at,
             edited_at=row.edited_at,
             deleted_at=row.deleted_at,
+            expires_at=row.expires_at,
             row=row,
             known_sender=None if sender is not None and sender.is_deleted else sender,
             known_chat=chat,
@@ -153,9 +159,22 @@ class Message(Node):
         )
 
 
-@strawberry.type(description="A page of a chat's history, oldest first.")
+@strawberry.type(description="A message of a list, with its place in it.")
+class MessageEdge(Edge[Message]):
+    snippet: str | None = strawberry.field(
+        default=None,
+        description="Of a search: the words around the first that was found, as HTML that is safe "
+        "to show; what was found is within `<mark>`, and nothing else is markup.",
+    )
+
+
+@strawberry.type(
+    description="A page of messages: of a chat's history, oldest first, or of what was found."
+)
 class MessageConnection(Connection[Message]):
-    pass
+    edges: list[MessageEdge] = strawberry.field(  # type: ignore[assignment]
+        description="The messages with their cursors."
+    )
 
 
 async def readable_messages(
@@ -196,6 +215,7 @@ async def message_pages(
             rows[chat_id],
             shown,
             node=Message.of,
+            edge=MessageEdge,
             cursor=lambda row: encode_cursor(str(row.seq)),
             bounded_before=before is not None,
             bounded_after=after is not None,
@@ -225,6 +245,11 @@ class SendMessageInput:
     )
     reply_to_id: strawberry.ID | None = strawberry.field(
         default=None, description="A message of the same chat that this one answers."
+    )
+    expires_in_seconds: int | None = strawberry.field(
+        default=None,
+        description=f"For how long it is to be there: {expiry.MIN_SECONDS} to "
+        f"{expiry.MAX_SECONDS} seconds. For as long as the chat keeps messages, if absent.",
     )
 
 
@@ -279,6 +304,7 @@ async def send_message(
         text=input.text,
         client_message_id=input.client_message_id,
         reply_to=decode_message(reply_to, path="replyToId") if reply_to is not None else None,
+        expires_in=input.expires_in_seconds,
     )
     return SendMessagePayload(message=Message.of(row))
 

@@ -63,6 +63,7 @@ POLICIES: dict[str, Policy] = {
     "Query.user": Policy(kinds=NO_GUEST, scope="members:read"),
     "Query.users": Policy(),
     "Query.chat": Policy(kinds=EVERY_ACCOUNT, scope="chats:read"),
+    "Query.searchMessages": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Query.admin": Policy(admin=True),
     "Mutation.register": _ANYBODY,
     "Mutation.logIn": _ANYBODY,

@@ -24,6 +24,7 @@ from schema.ids import Kind, decode, decode_message, kind_of
 from schema.message_root import MessageMutations
 from schema.moderation_root import ModerationMutations
 from schema.node import Node
+from schema.search_root import SearchQueries
 from schema.server_info import Server, server_info
 
 _IDS = strawberry.argument(description=f"The ids, {MAX_PAGE} at most.")
@@ -75,7 +76,7 @@ async def _of_kind(info: Info, kind: Kind, ids: Sequence[strawberry.ID]) -> Sequ
 
 
 @strawberry.type(description="What can be asked.")
-class Query:
+class Query(SearchQueries):
     viewer: viewer_fields.Viewer | None = strawberry.field(
         resolver=viewer_fields.viewer, description="The signed-in person; null when nobody is."
     )

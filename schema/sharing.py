@@ -47,6 +47,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MessageSent": _EVENT | {"message"},
     "MessageEdited": _EVENT | {"message"},
     "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
+    "MessageExpired": _EVENT | {"messageId", "messageSeq"},
     "ReactionsChanged": _EVENT | {"message"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},
     # Told to one person alone.
@@ -80,6 +81,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "createdAt",
             "editedAt",
             "deletedAt",
+            "expiresAt",
             "chat",
             "sender",
             "reactions",

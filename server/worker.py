@@ -9,7 +9,7 @@ import structlog
 
 from models import events, exports, leases, sessions, signing_keys, tickets
 from realtime.tasks import heed_cancellation
-from resolvers import administration, erasing, exporting, guests, mails
+from resolvers import administration, erasing, expiry, exporting, guests, mails, retention
 from resolvers.services import Services, utc_now
 from server.settings import Settings
 
@@ -20,6 +20,7 @@ SESSIONS_KEPT = timedelta(days=30)
 BATCH = 1000  # rows deleted in one transaction
 JOB_TIMEOUT = 300.0  # seconds
 EXPORT_TIMEOUT = 6 * 3600.0  # seconds; a claim that is not renewed lapses long before that
+RETENTION_TIMEOUT = 3600.0  # seconds; what is done stays done
 EXPORT_BATCH = 20  # pieces of 1 MiB deleted in one transaction
 EXPORTS_KEPT = timedelta(days=30)  # after their files
 
@@ -85,6 +86,17 @@ async def prune_signing_keys(services: Services, _: Settings) -> None:
         log.info("signing_keys_pruned", count=pruned)
 
 
+async def expire_messages(services: Services, _: Settings) -> None:
+    """Take away what messages said whose time is over."""
+    if count := await expiry.expire_due(services):
+        log.info("messages_expired", count=count)
+
+
+async def apply_retention(services: Services, _: Settings) -> None:
+    """Give their end to the messages that are soon older than the server keeps them."""
+    await retention.apply(services)
+
+
 async def remove_guests(services: Services, _: Settings) -> None:
     """Take guests out of their chats whose links have expired."""
     if count := await guests.remove_ended(services):
@@ -132,6 +144,8 @@ async def send_mails(services: Services, _: Settings) -> None:
 
 JOBS = [
     Job("send_mails", timedelta(seconds=1), send_mails),
+    Job("expire_messages", timedelta(seconds=1), expire_messages),
+    Job("apply_retention", timedelta(hours=1), apply_retention, timeout=RETENTION_TIMEOUT),
     Job("remove_guests", timedelta(seconds=5), remove_guests),
     Job("reinstate", timedelta(seconds=30), reinstate),
     Job("prune_sessions", timedelta(hours=1), prune_sessions),

@@ -228,7 +228,9 @@ def early_answer() -> Sequence[Replacement]:
         connection = await self._engine.connect()
         try:
             transaction = await connection.begin()
-            outcomes = await sending_postgresql._attempt(connection, batch, chat_ids, lock)
+            outcomes = await sending_postgresql._attempt(
+                connection, batch, chat_ids, lock, self._terms
+            )
         except BaseException:
             await connection.close()
             raise

@@ -18,6 +18,7 @@ TYPES = {
     "hashes": "bytea[]",
     "texts": "text[]",
     "extras": "jsonb[]",
+    "words": "text[]",
     "replies": "bigint[]",
     "delivered": "bigint[]",
     "read": "bigint[]",

@@ -41,12 +41,17 @@ class EventKind(StrEnum):
     MESSAGE_DELETED = "message_deleted"
     MESSAGE_EXPIRED = "message_expired"
     REACTIONS_CHANGED = "reactions_changed"
+    MESSAGE_PINNED = "message_pinned"
+    MESSAGE_UNPINNED = "message_unpinned"
     # Addressed to one person; the subject is the session.
     SESSION_STARTED = "session_started"
     SESSION_ENDED = "session_ended"
     # Addressed to one person, who is the subject too.
     PROFILE_CHANGED = "profile_changed"
     SETTINGS_CHANGED = "settings_changed"
+    # Addressed to one person; the subject is the chat.
+    MESSAGE_HIDDEN = "message_hidden"
+    HISTORY_CLEARED = "history_cleared"
 
 
 events = sa.Table(

@@ -308,6 +308,13 @@ async def advance(connection: Connection, member_id: UUID, seq: int) -> None:
     )
 
 
+async def start_history(connection: Connection, member_id: UUID, seq: int) -> None:
+    """Let what a member may read begin with a message."""
+    await connection.execute(
+        members.update().where(members.c.id == member_id).values(first_message_seq=seq)
+    )
+
+
 async def leave(connection: Connection, member_id: UUID, left_seq: int) -> None:
     """End a stay with the event numbered `left_seq`."""
     await connection.execute(

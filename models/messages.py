@@ -5,7 +5,7 @@ there already or not: a row in which it still stands makes a `Message` without i
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from models import pairs
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
-from models.members import members
 
 MAX_QUOTE = 1024  # characters
 
@@ -91,6 +90,23 @@ messages = sa.Table(
         postgresql_where=sa.text("thread_root_seq IS NOT NULL"),
         sqlite_where=sa.text("thread_root_seq IS NOT NULL"),
     ),
+    # For who looks through a chat for what somebody wrote, for links, for anything but texts.
+    sa.Index("ix_messages_chat_id_sender_id_seq", "chat_id", "sender_id", "seq"),
+    sa.Index(
+        "ix_messages_chat_id_seq_linking",
+        "chat_id",
+        "seq",
+        postgresql_where=sa.text("has_link"),
+        sqlite_where=sa.text("has_link"),
+    ),
+    sa.Index(
+        "ix_messages_chat_id_kind_seq",
+        "chat_id",
+        "kind",
+        "seq",
+        postgresql_where=sa.text("kind <> 'text'"),
+        sqlite_where=sa.text("kind <> 'text'"),
+    ),
 )
 
 
@@ -156,6 +172,10 @@ _ONE = sa.select(*_COLUMNS).where(
 )
 
 
+_SENT = sa.select(messages.c.client_message_id).where(
+    messages.c.sender_id == sa.bindparam("sender_id"),
+    messages.c.client_message_id.in_(sa.bindparam("client_message_ids", expanding=True)),
+)
 _DIALECTS = ("sqlite", "postgresql")
 _BY_KEYS = {
     dialect: sa.text(pairs.by_pairs(dialect, _COLUMNS, messages.c.chat_id, messages.c.seq)).columns(
@@ -168,12 +188,25 @@ _MAY_READ = """EXISTS (
     WHERE m.user_id = :viewer_id AND m.chat_id = messages.chat_id AND m.left_seq IS NULL
       AND m.first_message_seq <= messages.seq
 )"""
+# When somebody hid a message of `messages` from themselves: `models/hidden.py` has the table.
+HIDDEN_AT = """(
+    SELECT h.hidden_at FROM hidden_messages AS h
+    WHERE h.user_id = :viewer_id AND h.chat_id = messages.chat_id AND h.message_seq = messages.seq
+)"""
+SHOWN_COLUMNS = (*_COLUMNS, sa.column("hidden_at", UtcDateTime))
 _READABLE_BY_KEYS = {
     dialect: sa.text(
-        pairs.by_pairs(dialect, _COLUMNS, messages.c.chat_id, messages.c.seq, where=_MAY_READ)
+        pairs.by_pairs(
+            dialect,
+            _COLUMNS,
+            messages.c.chat_id,
+            messages.c.seq,
+            where=_MAY_READ,
+            more=f"{HIDDEN_AT} AS hidden_at",
+        )
     )
     .bindparams(sa.bindparam("viewer_id", type_=sa.Uuid))
-    .columns(*_COLUMNS)
+    .columns(*SHOWN_COLUMNS)
     for dialect in _DIALECTS
 }
 
@@ -209,7 +242,10 @@ async def by_keys(connection: Connection, keys: Iterable[MessageKey]) -> dict[Me
 async def readable_by_keys(
     connection: Connection, viewer_id: UUID, keys: Iterable[MessageKey]
 ) -> dict[MessageKey, Message]:
-    """Return those of the messages that the viewer may read now: present, and since joining."""
+    """Return those of the messages that the viewer may read now: present, and since joining.
+
+    Those that they hid from themselves look deleted.
+    """
     wanted = set(keys)
     if not wanted:
         return {}
@@ -218,83 +254,41 @@ async def readable_by_keys(
         _READABLE_BY_KEYS[dialect],
         {"viewer_id": viewer_id, **pairs.parameters(dialect, wanted)},
     )
-    return {(row.chat_id, row.seq): Message(*row) for row in rows}
+    return {(row.chat_id, row.seq): shown(row) for row in rows}
 
 
-async def pages(
-    connection: Connection,
-    viewer_id: UUID,
-    chat_ids: Iterable[UUID],
-    *,
-    limit: int,
-    after: int | None,
-    before: int | None,
-    newest: bool,
-) -> dict[UUID, list[Message]]:
-    """Return a page of each chat's history that the viewer may read, oldest first.
+def shown(row: sa.Row[Any]) -> Message:
+    """Return a message of `SHOWN_COLUMNS` as somebody sees it who may have hidden it."""
+    values, hidden_at = tuple(row)[:-1], row[-1]
+    message = Message(*values)
+    if hidden_at is None or message.deleted_at is not None:
+        return message
+    return without_content(message, hidden_at)
 
-    The page holds at most `limit` messages with `after < seq < before`, at the newest or the
-    oldest end of that range. One statement for all chats: an inner look-up finds the far end of
-    each chat's page, so that the cost is that of the rows returned at any depth.
-    """
-    wanted = list(set(chat_ids))
-    result: dict[UUID, list[Message]] = {chat_id: [] for chat_id in wanted}
-    if not wanted:
-        return result
 
-    def in_range(table: sa.FromClause) -> sa.ColumnElement[bool]:
-        condition = (table.c.chat_id == members.c.chat_id) & (
-            table.c.seq >= members.c.first_message_seq
-        )
-        if after is not None:
-            condition &= table.c.seq > after
-        if before is not None:
-            condition &= table.c.seq < before
-        return condition
+def without_content(message: Message, at: datetime) -> Message:
+    """Return a message as it is when it was deleted at a moment."""
+    return replace(message, deleted_at=at, **EMPTIED)
 
-    probe = messages.alias("probe")
-    far_end = (
-        sa.select(probe.c.seq)
-        .where(in_range(probe))
-        .order_by(probe.c.seq.desc() if newest else probe.c.seq)
-        .limit(1)
-        .offset(limit - 1)
-        .scalar_subquery()
-        .correlate(members)
+
+async def sent_among(
+    connection: Connection, sender_id: UUID, client_message_ids: Iterable[UUID]
+) -> set[UUID]:
+    """Return those of the ids of somebody's client under which they have sent a message."""
+    found = await connection.execute(
+        _SENT, {"sender_id": sender_id, "client_message_ids": list(client_message_ids)}
     )
-    bounded = (
-        messages.c.seq >= sa.func.coalesce(far_end, 0)
-        if newest
-        else messages.c.seq <= sa.func.coalesce(far_end, _BEYOND_ALL)
-    )
-    rows = await connection.execute(
-        sa.select(*_COLUMNS)
-        .select_from(members)
-        .join(messages, in_range(messages))
-        .where(
-            members.c.user_id == viewer_id,
-            members.c.left_seq.is_(None),
-            members.c.chat_id.in_(wanted),
-            bounded,
-        )
-        .order_by(messages.c.chat_id, messages.c.seq)
-    )
-    for row in rows:
-        result[row.chat_id].append(Message(*row))
-    return result
-
-
-_BEYOND_ALL = 2**62  # above every sequence number
+    return set(found.scalars())
 
 
 async def edit(
-    connection: Connection, chat_id: UUID, seq: int, *, text: str, now: datetime
+    connection: Connection, chat_id: UUID, seq: int, *, text: str, has_link: bool, now: datetime
 ) -> None:
     """Replace a message's text."""
     await connection.execute(
         messages.update()
         .where(messages.c.chat_id == chat_id, messages.c.seq == seq)
-        .values(text=text, edited_at=now)
+        .values(text=text, has_link=has_link, edited_at=now)
     )
 
 

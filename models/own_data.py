@@ -14,6 +14,7 @@ from models.deletions import account_deletions
 from models.exports import exports
 from models.external_identities import external_identities
 from models.guests import guests
+from models.hidden import hidden_messages
 from models.members import members
 from models.messages import messages
 from models.passkeys import passkeys
@@ -78,6 +79,11 @@ REACTIONS = personal.holding(
 )
 BLOCKS = personal.holding(
     blocks.c.user_id, [blocks.c.user_id, blocks.c.blocked_id], withheld={"user_id"}
+)
+HIDDEN_MESSAGES = personal.holding(
+    hidden_messages.c.user_id,
+    [hidden_messages.c.chat_id, hidden_messages.c.message_seq],
+    withheld={"user_id"},
 )
 PASSKEYS = personal.holding(
     passkeys.c.user_id,
@@ -144,6 +150,7 @@ ERASED = [
     verified_emails.c.user_id,
     blocks.c.user_id,
     blocks.c.blocked_id,
+    hidden_messages.c.user_id,
 ]
 # Columns that go on naming a deleted account, which has no name any more, with the reason.
 KEPT = {
@@ -158,6 +165,7 @@ KEPT = {
     "messages.forward_sender_id": "what was forwarded stays with others, as what nobody said",
     "messages.subject_id": "the chat's history tells it of nobody",
     "messages.sender_id": "what was said to others stays with them; its sender is shown as nobody",
+    "pinned_messages.pinned_by": "the chat's",
     "node_sessions.user_id": "gone as soon as the sockets are closed",
     "reactions.user_id": "counted, and shown as nobody's",
     "reports.reporter_id": "what administrators were told about somebody else",
@@ -181,6 +189,7 @@ NOT_EXPORTED = {
     "guests.user_id": "guests have no exports",
     "handles.user_id": "hashes of handles; the one in use is told with the account",
     "invitations.created_by": "what an administrator did, told with their acts",
+    "pinned_messages.pinned_by": "told by the chat, to its members",
     "recovery_codes.user_id": "hashes of codes that are shown once",
     "reports.resolved_by": "what an administrator did, told with their acts",
     "reports.subject_id": "who was told of is not told by whom, and of what",

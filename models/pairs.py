@@ -38,13 +38,16 @@ def by_pairs(
     first: sa.Column[UUID],
     second: sa.Column[UUID] | sa.Column[int],
     where: str = "",
+    more: str = "",
 ) -> str:
     """Return the text of a query for columns of the rows whose `first` and `second` are a pair.
 
-    It ends with conditions of that look-up, to which `where` adds another one.
+    It ends with conditions of that look-up, to which `where` adds another one; `more` is another
+    column, made of the row.
     """
     return _STATEMENTS[dialect].format(
-        names=", ".join(f"{first.table.name}.{column.name}" for column in columns),
+        names=", ".join(f"{first.table.name}.{column.name}" for column in columns)
+        + (f", {more}" if more else ""),
         table=first.table.name,
         first=first.name,
         second=second.name,

@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql
 from models.base import BigIdentity, UtcDateTime, columns, metadata
 from models.database import Connection
 from models.members import members
-from models.messages import Message, MessageKind, messages
+from models.messages import HIDDEN_AT, Message, MessageKind, messages
 from models.search_query import Condition
 from models.terms import Terms, Token
 
@@ -292,6 +292,7 @@ _ON_SQLITE = f"""
         AND stay.first_message_seq <= entry.seq
     CROSS JOIN messages
         ON messages.chat_id = entry.chat_id AND messages.seq = entry.seq AND {_FITS}
+        AND {HIDDEN_AT} IS NULL
     WHERE hit.search_index MATCH :query AND hit.rowid < :before
     ORDER BY hit.rowid DESC LIMIT :limit
 """  # noqa: S608 - what is put in are constants
@@ -326,7 +327,8 @@ _ON_POSTGRESQL = f"""
         OFFSET 0
     ) AS stay
     CROSS JOIN LATERAL (
-        SELECT * FROM messages WHERE chat_id = hit.chat_id AND seq = hit.seq AND {_typed(_FITS)}
+        SELECT * FROM messages
+        WHERE chat_id = hit.chat_id AND seq = hit.seq AND {_typed(_FITS)} AND {HIDDEN_AT} IS NULL
         OFFSET 0
     ) AS messages
     ORDER BY hit.id DESC LIMIT :limit

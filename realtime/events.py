@@ -118,6 +118,20 @@ class MessageExpired(ChatEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class MessagePinned(ChatEvent):
+    """A message is pinned from now on. It may be older than the stay of who hears of it."""
+
+    message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageUnpinned(ChatEvent):
+    """A message is not pinned any more."""
+
+    message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChatChanged(ChatEvent):
     """A chat has another title or description."""
 
@@ -147,6 +161,22 @@ class ProfileChanged(PersonalEvent):
 @dataclass(frozen=True, slots=True)
 class SettingsChanged(PersonalEvent):
     """Somebody has other settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageHidden(PersonalEvent):
+    """Somebody does not want to see a message any more; told to their own devices."""
+
+    chat_id: UUID
+    message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryCleared(PersonalEvent):
+    """Somebody does not want to see a chat's messages up to one of them any more."""
+
+    chat_id: UUID
+    message_seq: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,17 @@ from realtime.events import (
     ChatChanged,
     ChatCreated,
     Event,
+    HistoryCleared,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
     MessageDeleted,
     MessageEdited,
     MessageExpired,
+    MessageHidden,
+    MessagePinned,
     MessageSent,
+    MessageUnpinned,
     ProfileChanged,
     ReactionsChanged,
     ReceiptsAdvanced,
@@ -47,6 +51,17 @@ _ABOUT_MESSAGE = {
     EventKind.MESSAGE_SENT: MessageSent,
     EventKind.MESSAGE_EDITED: MessageEdited,
     EventKind.REACTIONS_CHANGED: ReactionsChanged,
+}
+# These say which message it is, and nothing of it.
+_NAMING_MESSAGE = {
+    EventKind.MESSAGE_DELETED: MessageDeleted,
+    EventKind.MESSAGE_EXPIRED: MessageExpired,
+    EventKind.MESSAGE_PINNED: MessagePinned,
+    EventKind.MESSAGE_UNPINNED: MessageUnpinned,
+}
+_OF_OWN_HISTORY = {
+    EventKind.MESSAGE_HIDDEN: MessageHidden,
+    EventKind.HISTORY_CLEARED: HistoryCleared,
 }
 
 
@@ -153,11 +168,11 @@ def _assemble(logged: LoggedEvent, rows: Rows) -> Event | None:
         return _ABOUT_MEMBER[kind](*seen, membership=stay, user=rows.people[stay.user_id])
     if logged.message_seq is None:
         raise LookupError(f"event {logged.id} is about a message and names none")
-    if kind is EventKind.MESSAGE_EXPIRED:
-        return MessageExpired(*seen, message_seq=logged.message_seq)
+    if kind in _NAMING_MESSAGE:
+        return _NAMING_MESSAGE[kind](*seen, message_seq=logged.message_seq)
     key = (chat_id, logged.message_seq)
     message = rows.messages.get(key)
-    if kind is EventKind.MESSAGE_DELETED or message is None:  # or expired meanwhile
+    if message is None:
         return MessageDeleted(*seen, message_seq=logged.message_seq)
     return _ABOUT_MESSAGE[kind](
         *seen,
@@ -173,6 +188,12 @@ def _personal(
     """Return an event that is addressed to one person; raises `LookupError`."""
     if logged.user_id is None or logged.subject_id is None:
         raise LookupError(f"event {logged.id} is about nothing")
+    if kind in _OF_OWN_HISTORY:
+        if logged.message_seq is None:
+            raise LookupError(f"event {logged.id} is about a message and names none")
+        return _OF_OWN_HISTORY[kind](
+            *happened, logged.user_id, chat_id=logged.subject_id, message_seq=logged.message_seq
+        )
     return _PERSONAL[kind](logged.subject_id, (*happened, logged.user_id), rows)
 
 

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 MIN_SECONDS = 5
 MAX_SECONDS = 365 * 24 * 3600
-BATCH = 500  # messages looked for at once; those of a chat are one transaction
+BATCH = 200  # messages looked for at once; those of a chat are one transaction
 
 
 def checked(seconds: int, *, path: Sequence[str]) -> int:

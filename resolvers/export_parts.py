@@ -75,6 +75,11 @@ PARTS: list[Part] = [
         own_data.MESSAGES,
     ),
     part("reactions", "Your reactions, by the message's chat_id and seq.", own_data.REACTIONS),
+    part(
+        "hidden_messages",
+        "Messages that you hid from yourself, by chat_id and message_seq.",
+        own_data.HIDDEN_MESSAGES,
+    ),
     part("blocks", "Whom you block.", own_data.BLOCKS),
     part("acts", "What you did that bears on security, and from where.", own_data.ACTS),
     part(

@@ -56,7 +56,12 @@ class LockedChat:
         subject_id: UUID | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> int:
-        """Tell in the chat's history what the viewer has done; returns the message's number."""
+        """Tell in the chat's history what the viewer has done; returns the message's number.
+
+        A chat's messages are stored in the order of their moments, so it is told no earlier than
+        what was said last, although it was begun before.
+        """
+        now = max(now, self.chat.last_activity_at)
         seq, event_seq = await chats.next_message(self.connection, self.chat.id, now)
         ttl = self.chat.message_ttl
         message = Message(

@@ -8,13 +8,13 @@ from uuid import UUID
 from models import chats, guests, members
 from models.base import new_key
 from models.chats import Chat
-from models.errors import Forbidden, InvalidInput, NotFound
+from models.errors import InvalidInput, NotFound
 from models.events import EventKind
 from models.members import Member, Role
 from models.viewer import Viewer
 from resolvers.chats import MAX_ADDED_AT_ONCE
 from resolvers.locked_chat import LockedChat, changing, changing_as
-from resolvers.permissions import Act, require
+from resolvers.permissions import Act, require, require_above
 from resolvers.services import Services, utc_now
 from resolvers.sessions import end_all, tell_ended
 from resolvers.settings import Way, require_reachable
@@ -72,8 +72,7 @@ async def remove(services: Services, viewer: Viewer, *, chat_id: UUID, user_id: 
         subject = (await members.among(locked.connection, chat_id, [user_id])).get(user_id)
         if subject is None:
             raise NotFound("The member", path=["userId"])
-        if subject.role == Role.OWNER:
-            raise Forbidden("The owner cannot be removed.", path=["userId"])
+        require_above(locked.me, subject, path=["userId"])
         ended = await end_stay(locked, subject, now=utc_now())
         chat = await chats.readable_by(locked.connection, viewer.user_id, chat_id)
     await tell_ended(services, ended)

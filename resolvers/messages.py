@@ -10,14 +10,14 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from models import messages, search
+from models import edits, messages, search
 from models.errors import Conflict, Forbidden, NotFound
 from models.events import EventKind
-from models.messages import Message, MessageKey
+from models.messages import Message, MessageKey, MessageKind
 from models.search import Text
 from models.sending import PLAIN, Extras, Outgoing, Verdict, as_json, by_name
 from models.viewer import Viewer
-from resolvers import contents, expiry
+from resolvers import contents, expiry, markup
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, allows
 from resolvers.services import Services, utc_now
@@ -47,17 +47,27 @@ async def send(
     if expires_in is not None:
         lasting = timedelta(seconds=expiry.checked(expires_in, path=["expiresInSeconds"]))
         extras = replace(extras, expires_at=utc_now() + lasting)
-    outcome = await services.sending.submit(
+    # What follows from the text alone tells no repetition from another message.
+    hashed = content_hash(services, chat_id, text, reply_to, extras)
+    if markup.links(text):
+        extras = replace(extras, has_link=True)
+    return await stored(
+        services,
         Outgoing(
             chat_id=chat_id,
             sender_id=viewer.user_id,
             client_message_id=client_message_id,
             text=text,
             reply_to=reply_to,
-            content_hash=content_hash(services, chat_id, text, reply_to, extras),
+            content_hash=hashed,
             extras=extras,
-        )
+        ),
     )
+
+
+async def stored(services: Services, message: Outgoing) -> Message:
+    """Return a message once it is stored for good; raises what `send` does."""
+    outcome = await services.sending.submit(message)
     if outcome.message is not None:
         return outcome.message
     match outcome.verdict:
@@ -72,20 +82,27 @@ async def send(
 
 
 async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str) -> Message:
-    """Give one's own message another text; raises `NotFound`, `Forbidden` or `InvalidInput`."""
+    """Give one's own message another text; raises `NotFound`, `Forbidden` or `InvalidInput`.
+
+    What it said is kept. Of two edits at once the later one wins, and both are kept.
+    """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
     now = utc_now()
     async with changing(services, viewer, key[0]) as locked:
-        message = await _visible(locked, key)
+        message = await visible(locked, key)
         if message.sender_id != viewer.user_id:
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
+        if message.kind != MessageKind.TEXT:
+            raise Forbidden("Only what somebody wrote is edited.", path=["messageId"])
         if message.text != text:
-            await messages.edit(locked.connection, *key, text=text, now=now)
+            await edits.keep(locked.connection, message)
+            has_link = bool(markup.links(text))
+            await messages.edit(locked.connection, *key, text=text, has_link=has_link, now=now)
             await search.change(
                 locked.connection, services.terms, Text(*key, message.sender_id, text)
             )
             await locked.record(EventKind.MESSAGE_EDITED, message_seq=key[1], now=now)
-        return await _visible(locked, key)
+        return await visible(locked, key)
 
 
 async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> MessageKey:
@@ -105,7 +122,7 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
     return key
 
 
-async def _visible(locked: LockedChat, key: MessageKey) -> Message:
+async def visible(locked: LockedChat, key: MessageKey) -> Message:
     """Return a message that is there and that the viewer may read."""
     message = await messages.by_key(locked.connection, *key)
     if (

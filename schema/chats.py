@@ -10,10 +10,13 @@ import strawberry
 
 from models import chats, members
 from models.chats import ChatKind as StoredKind
+from models.errors import NotFound
 from resolvers import chats as use_cases
 from schema import guests as guest_types
+from schema import history as history_types
 from schema import members as member_types
 from schema import messages as message_types
+from schema import pins as pin_types
 from schema.batching import batched
 from schema.connections import (
     DEFAULT_PAGE,
@@ -37,13 +40,36 @@ from schema.node import Node
 if TYPE_CHECKING:
     from schema.guests import GuestLink
     from schema.members import MemberConnection, Membership
+    from schema.message_filter import MessageFilter
     from schema.messages import Message, MessageConnection
+    from schema.pins import PinnedMessageConnection
 
 LazyGuestLink = Annotated["GuestLink", strawberry.lazy("schema.guests")]
 LazyMessage = Annotated["Message", strawberry.lazy("schema.messages")]
+LazyMessageFilter = Annotated["MessageFilter", strawberry.lazy("schema.message_filter")]
+LazyPinnedMessageConnection = Annotated["PinnedMessageConnection", strawberry.lazy("schema.pins")]
 LazyMessageConnection = Annotated["MessageConnection", strawberry.lazy("schema.messages")]
 LazyMemberConnection = Annotated["MemberConnection", strawberry.lazy("schema.members")]
 LazyMembership = Annotated["Membership", strawberry.lazy("schema.members")]
+
+
+AroundId = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(
+        description="A message to have in the middle of the page, which `first` makes as long as "
+        "it is; an error if it is not there for the viewer."
+    ),
+]
+AroundDate = Annotated[
+    datetime | None,
+    strawberry.argument(
+        description="A moment: the first message sent then or later comes in the middle."
+    ),
+]
+Filter = Annotated[
+    LazyMessageFilter | None,
+    strawberry.argument(description="Only these messages. Their numbers then have gaps."),
+]
 
 
 @strawberry.enum(description="What a chat is for.")
@@ -82,14 +108,19 @@ async def _messages(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> "list[message_types.MessageConnection]":
-    return await message_types.message_pages(
-        info.context,
-        [chat.row.id for chat in objects],
-        first=first,
-        after=after,
-        last=last,
-        before=before,
+    around_id: AroundId = None,
+    around_date: AroundDate = None,
+    filter: Filter = None,
+) -> "list[message_types.MessageConnection | NotFound]":
+    asked = history_types.Asked(first, after, last, before, around_id, around_date, filter)
+    return await history_types.message_pages(info.context, [chat.row.id for chat in objects], asked)
+
+
+async def _pinned(
+    objects: Sequence["Chat"], info: Info, first: First = DEFAULT_PAGE, after: After = None
+) -> "list[pin_types.PinnedMessageConnection]":
+    return await pin_types.pinned_messages(
+        info.context, [chat.row.id for chat in objects], first, after
     )
 
 
@@ -149,7 +180,10 @@ class Chat(Node):
     messages: LazyMessageConnection = batched(
         _messages,
         description="Its history as far as the viewer may read it, oldest first. Without `first` "
-        "and `last`, the newest 50.",
+        "and `last`, the newest 50. Numbers have no gaps: what is deleted keeps its place.",
+    )
+    pinned_messages: LazyPinnedMessageConnection = batched(
+        _pinned, description="What is pinned in it, as far as the viewer may read, the last first."
     )
     message: LazyMessage | None = batched(
         _message, description="One message of it; null if it is not there for the viewer."

@@ -31,6 +31,7 @@ from graphql import (
     is_object_type,
 )
 
+from resolvers.forwarding import MAX_FORWARDED
 from schema.connections import DEFAULT_PAGE, MAX_PAGE
 from schema.introspection import WRAPPERS, list_lengths
 from schema.limits import exceeded
@@ -53,10 +54,14 @@ LISTS = {
     "AdminUser.sessions": 5,
     "AuditEntry.details": 2,
     "Chat.guestLinks": 2,  # most chats have none
+    "ForwardMessagesPayload.messages": MAX_FORWARDED,
+    "Message.edits": 2,  # most messages have none
     "Message.reactions": 2,  # most messages have none
     "Viewer.sessions": 20,
 }
 LIST = 10
+# What is worked out each time takes this much more.
+COMPUTED = {"Message.html": 20, "MessageEdit.html": 20}
 # Fields with which the schema tells of itself, which cost as much as one that reads what is stored:
 # the introspection of clients takes 28 ms, 1 µs for each of what it is counted as.
 TOLD = 4
@@ -160,6 +165,7 @@ class Costs:
             weight = PAGE
         elif is_list:
             weight = 1
+        weight += COMPUTED.get(f"{parent.name}.{name}", 0)
         length = 1
         if is_list and not (entries or by_ids):
             length = self._length(parent, name, type_)

@@ -1,16 +1,19 @@
 """Events as the schema shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 
 import strawberry
 
+from models.messages import MessageKey
 from models.receipts import SHOWN_UP_TO
 from schema.batching import batched
 from schema.chats import Chat
+from schema.context import Info
 from schema.cursor import Cursor
 from schema.members import Membership
-from schema.messages import Message
+from schema.messages import Message, readable_messages
 from schema.sessions import Session
 from schema.settings import Settings, settings_of_each
 from schema.users import User
@@ -86,6 +89,44 @@ class MessageDeleted(Event):
 class MessageExpired(Event):
     message_id: strawberry.ID = strawberry.field(description="The message's id.")
     message_seq: int = strawberry.field(description="The message's number in the chat.")
+
+
+async def _pinned(objects: Sequence["MessagePinned"], info: Info) -> list[Message | None]:
+    return await readable_messages(info.context, [event.key for event in objects])
+
+
+@strawberry.type(description="A message is pinned in the chat.")
+class MessagePinned(Event):
+    message_id: strawberry.ID = strawberry.field(description="The message's id.")
+    message_seq: int = strawberry.field(description="The message's number in the chat.")
+    message: Message | None = batched(
+        _pinned, description="The message, as it is now; null if the viewer may not read it."
+    )
+    key: strawberry.Private[MessageKey]
+
+
+@strawberry.type(
+    description="A message is not pinned any more. One that is deleted loses its pin without this."
+)
+class MessageUnpinned(Event):
+    message_id: strawberry.ID = strawberry.field(description="The message's id.")
+    message_seq: int = strawberry.field(description="The message's number in the chat.")
+
+
+@strawberry.type(
+    description="The viewer has hidden a message from themselves, on this device or another."
+)
+class MessageHidden(Event):
+    message_id: strawberry.ID = strawberry.field(description="The message's id.")
+    message_seq: int = strawberry.field(description="The message's number in its chat.")
+
+
+@strawberry.type(
+    description="The viewer has cleared a chat's history for themselves, on this device or another."
+)
+class HistoryCleared(Event):
+    chat_id: strawberry.ID = strawberry.field(description="The chat's id.")
+    cleared_seq: int = strawberry.field(description="The number of the last message that went.")
 
 
 @strawberry.type(description="Somebody reacted to a message, or took that back.")
@@ -169,6 +210,10 @@ EVENT_TYPES: list[type[Event]] = [
     MessageEdited,
     MessageDeleted,
     MessageExpired,
+    MessagePinned,
+    MessageUnpinned,
+    MessageHidden,
+    HistoryCleared,
     ReactionsChanged,
     ReceiptsAdvanced,
     SessionStarted,

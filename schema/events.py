@@ -16,13 +16,17 @@ from schema.event_types import (
     ChatCreated,
     CursorAdvanced,
     Event,
+    HistoryCleared,
     MemberJoined,
     MemberLeft,
     MemberRoleChanged,
     MessageDeleted,
     MessageEdited,
     MessageExpired,
+    MessageHidden,
+    MessagePinned,
     MessageSent,
+    MessageUnpinned,
     ProfileChanged,
     ReactionsChanged,
     ReceiptsAdvanced,
@@ -66,6 +70,24 @@ def _of_empty_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, A
     )
 
 
+def _pinned(event: events.MessagePinned, common: dict[str, Any]) -> Event:
+    key = (event.chat.id, event.message_seq)
+    return MessagePinned(
+        message_id=strawberry.ID(encode_message(key)),
+        message_seq=event.message_seq,
+        key=key,
+        **common,
+    )
+
+
+def _unpinned(event: events.MessageUnpinned, common: dict[str, Any]) -> Event:
+    return MessageUnpinned(
+        message_id=strawberry.ID(encode_message((event.chat.id, event.message_seq))),
+        message_seq=event.message_seq,
+        **common,
+    )
+
+
 _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] = {
     events.ChatCreated: lambda _, common: ChatCreated(**common),
     events.ChatChanged: lambda _, common: ChatChanged(**common),
@@ -77,6 +99,8 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.MessageDeleted: _of_empty_message(MessageDeleted),
     events.MessageExpired: _of_empty_message(MessageExpired),
     events.ReactionsChanged: _with_message(ReactionsChanged),
+    events.MessagePinned: _pinned,
+    events.MessageUnpinned: _unpinned,
 }
 
 
@@ -90,10 +114,25 @@ def _ended(event: events.SessionEnded, common: dict[str, Any]) -> Event:
     return SessionEnded(session_id=session_id, **common)
 
 
+def _hidden(event: events.MessageHidden, common: dict[str, Any]) -> Event:
+    return MessageHidden(
+        message_id=strawberry.ID(encode_message((event.chat_id, event.message_seq))),
+        message_seq=event.message_seq,
+        **common,
+    )
+
+
+def _cleared(event: events.HistoryCleared, common: dict[str, Any]) -> Event:
+    chat_id = strawberry.ID(encode(Kind.CHAT, event.chat_id))
+    return HistoryCleared(chat_id=chat_id, cleared_seq=event.message_seq, **common)
+
+
 _PERSONAL: dict[type[events.PersonalEvent], Callable[[Any, dict[str, Any]], Event]] = {
     events.SessionStarted: _started,
     events.SessionEnded: _ended,
     events.ProfileChanged: lambda event, common: ProfileChanged(user=User.of(event.user), **common),
+    events.MessageHidden: _hidden,
+    events.HistoryCleared: _cleared,
     events.SettingsChanged: lambda _, common: SettingsChanged(**common),
 }
 

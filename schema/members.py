@@ -28,6 +28,7 @@ from schema.context import Context, Info
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, encode
 from schema.node import Node
+from schema.permissions import ChatPermission, permissions_of
 from schema.users import User, users_by_ids
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ class Membership(Node):
         description="How many messages the viewer has not read; told through `viewerMembership` "
         "only, else null."
     )
+    permissions: list[ChatPermission] = strawberry.field(
+        description="What their role covers in this kind of chat. None of it for who has left."
+    )
     user: User = batched(_users, known="known_user", description="Who it is.")
     row: strawberry.Private[members.Member]
     # With an event the person comes along, loaded once for everybody who hears of it.
@@ -80,7 +84,7 @@ class Membership(Node):
         Nobody is counted in a chat that one is not in any more: see `realtime/past_stays.py`.
         """
         pointers = 0 < chat.member_count <= SHOWN_UP_TO
-        shown = cls._of(row, pointers=pointers, unread_count=None)
+        shown = cls._of(row, chat, pointers=pointers, unread_count=None)
         shown.known_user = user
         return shown
 
@@ -88,10 +92,12 @@ class Membership(Node):
     def own(cls, row: members.Member, chat: chats.Chat) -> Self:
         """Return the viewer's own membership, with its counts."""
         unread_count = max(0, chat.last_message_seq - row.read_seq)
-        return cls._of(row, pointers=True, unread_count=unread_count)
+        return cls._of(row, chat, pointers=True, unread_count=unread_count)
 
     @classmethod
-    def _of(cls, row: members.Member, *, pointers: bool, unread_count: int | None) -> Self:
+    def _of(
+        cls, row: members.Member, chat: chats.Chat, *, pointers: bool, unread_count: int | None
+    ) -> Self:
         return cls(
             id=strawberry.ID(encode(Kind.MEMBERSHIP, row.id)),
             role=Role(row.role),
@@ -99,6 +105,7 @@ class Membership(Node):
             delivered_seq=row.delivered_seq if pointers else None,
             read_seq=row.read_seq if pointers else None,
             unread_count=unread_count,
+            permissions=permissions_of(chat, row) if row.left_seq is None else [],
             row=row,
         )
 

@@ -1,6 +1,8 @@
 """Messages, and the mutations about them."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -10,22 +12,19 @@ import strawberry
 
 from models import messages
 from models import reactions as reaction_rows
+from models.edits import KEPT
 from models.errors import NotFound
 from models.messages import MessageKey
-from resolvers import expiry
+from models.sending import PLAIN, Extras
+from resolvers import expiry, markup
 from resolvers import messages as use_cases
+from resolvers.quoting import checked_quote
 from schema import chats as chat_types
+from schema import forwards as forward_types
 from schema.batching import batched
-from schema.connections import (
-    Connection,
-    Edge,
-    connection,
-    decode_cursor,
-    encode_cursor,
-    invalid_cursor,
-    page,
-)
+from schema.connections import Connection, Edge
 from schema.context import Context, Info
+from schema.edits import MessageEdit, edits_of_each
 from schema.errors import UserError, errors_field, refusals_into
 from schema.ids import Kind, decode, decode_message, encode_message
 from schema.node import Node
@@ -34,9 +33,9 @@ from schema.users import User, users_by_ids
 
 if TYPE_CHECKING:
     from schema.chats import Chat
+    from schema.forwards import ForwardOrigin
 
-DEFAULT_PAGE = 50
-
+LazyForwardOrigin = Annotated["ForwardOrigin", strawberry.lazy("schema.forwards")]
 LazyChat = Annotated["Chat", strawberry.lazy("schema.chats")]
 
 
@@ -71,6 +70,18 @@ async def _replied_to(objects: Sequence["Message"], info: Info) -> "list[Message
     return await readable_messages(info.context, keys)
 
 
+async def _htmls(objects: Sequence["Message"], info: Info) -> list[str]:
+    made = []
+    for message in objects:
+        made.append(markup.html(message.text))
+        await asyncio.sleep(0)  # a long one takes 30 ms, in which everybody else waits
+    return made
+
+
+def _forwarded_from(root: "Message") -> "forward_types.ForwardOrigin | None":
+    return forward_types.ForwardOrigin.of(root.row)
+
+
 async def _reactions(objects: Sequence["Message"], info: Info) -> list[list[ReactionGroup]]:
     async with info.context.db.reading() as db:
         found = await reaction_rows.groups(db, [message.key for message in objects])
@@ -92,6 +103,12 @@ class Message(Node):
     )
     kind: MessageKind = strawberry.field(description="What it is.")
     text: str = strawberry.field(description="The text as written; empty when deleted.")
+    html: str = batched(
+        _htmls,
+        known="quick_html",
+        description="The text as HTML that is safe to show: Markdown is rendered, and nothing but "
+        "a few harmless elements is left. Empty when deleted.",
+    )
     client_message_id: UUID = strawberry.field(
         description="The id its sender's client gave it; tells one's own message when it arrives."
     )
@@ -110,6 +127,17 @@ class Message(Node):
     reply_to: Annotated["Message", strawberry.lazy("schema.messages")] | None = batched(
         _replied_to,
         description="What it answers; null if nothing, or nothing that the viewer may read.",
+    )
+    quote: str | None = strawberry.field(
+        description="The words of what it answers that it is about, as they were then."
+    )
+    forwarded_from: LazyForwardOrigin | None = strawberry.field(
+        resolver=_forwarded_from,
+        description="Where it was first written, if it was forwarded; null otherwise.",
+    )
+    edits: list[MessageEdit] = batched(
+        edits_of_each,
+        description=f"What it said before, the oldest first: the last {KEPT} versions.",
     )
     reactions: list[ReactionGroup] = batched(
         _reactions,
@@ -130,6 +158,11 @@ class Message(Node):
         """Which one it is, for look-ups."""
         return self.row.chat_id, self.row.seq
 
+    @property
+    def quick_html(self) -> str | None:
+        """Its text as HTML, if that is made at once."""
+        return markup.quick(self.text)
+
     @classmethod
     def of(
         cls,
@@ -140,6 +173,8 @@ class Message(Node):
         reactions: Sequence[reaction_rows.ReactionGroup] | None = None,
     ) -> Self:
         """Return a message as the schema shows it, with what of it is loaded already."""
+        if row.deleted_at is not None:  # or hidden from the viewer, for whom it has none either
+            reactions = ()
         return cls(
             id=strawberry.ID(encode_message((row.chat_id, row.seq))),
             seq=row.seq,
@@ -150,6 +185,7 @@ class Message(Node):
             edited_at=row.edited_at,
             deleted_at=row.deleted_at,
             expires_at=row.expires_at,
+            quote=row.quote,
             row=row,
             known_sender=None if sender is not None and sender.is_deleted else sender,
             known_chat=chat,
@@ -188,51 +224,6 @@ async def readable_messages(
     return [shown.get(key) if key else None for key in keys]
 
 
-async def message_pages(
-    context: Context,
-    chat_ids: Sequence[UUID],
-    *,
-    first: int | None,
-    after: str | None,
-    last: int | None,
-    before: str | None,
-) -> list[MessageConnection]:
-    """Return the same page of history for each chat, as far as the viewer may read."""
-    shown = page(first, last, default_last=DEFAULT_PAGE)
-    async with context.db.reading() as db:
-        rows = await messages.pages(
-            db,
-            context.signed_in.user_id,
-            chat_ids,
-            limit=shown.fetch,
-            after=_seq(after, "after"),
-            before=_seq(before, "before"),
-            newest=shown.backwards,
-        )
-    return [
-        connection(
-            MessageConnection,
-            rows[chat_id],
-            shown,
-            node=Message.of,
-            edge=MessageEdge,
-            cursor=lambda row: encode_cursor(str(row.seq)),
-            bounded_before=before is not None,
-            bounded_after=after is not None,
-        )
-        for chat_id in chat_ids
-    ]
-
-
-def _seq(cursor: str | None, path: str) -> int | None:
-    if cursor is None:
-        return None
-    (seq,) = decode_cursor(cursor, parts=1, path=path)
-    if not (seq.isascii() and seq.isdigit() and len(seq) <= 18):
-        raise invalid_cursor(path)
-    return int(seq)
-
-
 @strawberry.input(description="A message to send.")
 class SendMessageInput:
     chat_id: strawberry.ID = strawberry.field(description="Where to.")
@@ -250,6 +241,11 @@ class SendMessageInput:
         default=None,
         description=f"For how long it is to be there: {expiry.MIN_SECONDS} to "
         f"{expiry.MAX_SECONDS} seconds. For as long as the chat keeps messages, if absent.",
+    )
+    quote: str | None = strawberry.field(
+        default=None,
+        description="Words of that message that this one is about, exactly as it has them: up to "
+        f"{messages.MAX_QUOTE} characters.",
     )
 
 
@@ -296,17 +292,32 @@ async def send_message(
     info: Info, input: Annotated[SendMessageInput, _SENDING]
 ) -> SendMessagePayload:
     """Resolve `Mutation.sendMessage`."""
-    reply_to = input.reply_to_id
+    replied = input.reply_to_id
+    reply_to = decode_message(replied, path="replyToId") if replied is not None else None
     row = await use_cases.send(
         info.context.services,
         info.context.signed_in,
         chat_id=decode(Kind.CHAT, input.chat_id, path="chatId"),
         text=input.text,
         client_message_id=input.client_message_id,
-        reply_to=decode_message(reply_to, path="replyToId") if reply_to is not None else None,
+        reply_to=reply_to,
         expires_in=input.expires_in_seconds,
+        extras=await _extras(info, input, reply_to),
     )
     return SendMessagePayload(message=Message.of(row))
+
+
+async def _extras(info: Info, input: SendMessageInput, reply_to: MessageKey | None) -> Extras:
+    if input.quote is None:
+        return PLAIN
+    quote = await checked_quote(
+        info.context.services,
+        info.context.signed_in,
+        quote=input.quote,
+        reply_to=reply_to,
+        client_message_id=input.client_message_id,
+    )
+    return replace(PLAIN, quote=quote)
 
 
 @refusals_into(EditMessagePayload)

@@ -17,6 +17,7 @@ from schema.account_root import AccountMutations
 from schema.bot_root import BotMutations
 from schema.chat_root import ChatMutations
 from schema.connections import MAX_PAGE
+from schema.content_root import ContentMutations
 from schema.context import Info
 from schema.event_types import Event
 from schema.events import subscribe_events
@@ -108,6 +109,7 @@ class Query(SearchQueries):
 class Mutation(
     # The last one's fields come first.
     ModerationMutations,
+    ContentMutations,
     MessageMutations,
     BotMutations,
     ChatMutations,

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import strawberry
 
+from models.messages import MessageKind as StoredKind
+from models.search import Wanted
 from models.search_query import MAX_QUERY, MAX_WORDS, MIN_PREFIX
 from resolvers import search as use_cases
 from schema.connections import (
@@ -17,8 +19,10 @@ from schema.connections import (
     page_size,
 )
 from schema.context import Info
-from schema.message_filter import MessageFilter, wanted
+from schema.ids import Kind, decode
+from schema.message_filter import MessageFilter
 from schema.messages import Message, MessageConnection, MessageEdge
+from schema.moments import moment
 
 DEFAULT_PAGE = 20
 
@@ -44,7 +48,7 @@ async def search_messages(
         services,
         info.context.signed_in,
         query,
-        wanted(filter),
+        _wanted(filter),
         before=_place(after) if after is not None else None,
         limit=shown.fetch,
     )
@@ -66,6 +70,20 @@ async def search_messages(
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         ),
+    )
+
+
+def _wanted(given: MessageFilter | None) -> Wanted:
+    """Return a filter's conditions; raises `InvalidInput`."""
+    if given is None:
+        return Wanted()
+    return Wanted(
+        chat_id=decode(Kind.CHAT, given.chat_id, path="chatId") if given.chat_id else None,
+        sender_id=decode(Kind.USER, given.sender_id, path="senderId") if given.sender_id else None,
+        kind=StoredKind[given.kind.name].value if given.kind else None,
+        sent_from=moment(given.sent_from, path="sentFrom"),
+        sent_until=moment(given.sent_until, path="sentUntil"),
+        has_link=given.has_link,
     )
 
 

@@ -49,6 +49,9 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
     "MessageExpired": _EVENT | {"messageId", "messageSeq"},
     "ReactionsChanged": _EVENT | {"message"},
+    # `message` may be older than somebody's joining.
+    "MessagePinned": _EVENT | {"messageId", "messageSeq"},
+    "MessageUnpinned": _EVENT | {"messageId", "messageSeq"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},
     # Told to one person alone.
     "SessionStarted": _EVENT | {"session"},
@@ -56,6 +59,8 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "ProfileChanged": _EVENT | {"user"},
     # `settings` belong to the viewer, so they are asked for by each.
     "SettingsChanged": _EVENT,
+    "MessageHidden": _EVENT | {"messageId", "messageSeq"},
+    "HistoryCleared": _EVENT | {"chatId", "clearedSeq"},
     "CursorAdvanced": _EVENT,
     "ResyncRequired": _EVENT | {"reason"},
     "TypingChanged": frozenset({"typing", "expiresAt", "user", "chat"}),
@@ -70,13 +75,18 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "lastActivityAt",
         }
     ),
-    "Membership": frozenset({"id", "role", "joinedAt", "deliveredSeq", "readSeq", "user"}),
+    "Membership": frozenset(
+        {"id", "role", "joinedAt", "deliveredSeq", "readSeq", "permissions", "user"}
+    ),
     "Message": frozenset(
         {
             "id",
             "seq",
             "kind",
             "text",
+            "html",
+            "quote",
+            "forwardedFrom",
             "clientMessageId",
             "createdAt",
             "editedAt",
@@ -87,6 +97,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "reactions",
         }
     ),
+    "ForwardOrigin": frozenset({"sentAt"}),
     "ReactionGroup": frozenset({"emoji", "count"}),
     "Session": frozenset(
         {

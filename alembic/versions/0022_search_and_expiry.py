@@ -1,6 +1,6 @@
 """What messages are found by, and how far a server-wide retention has been applied.
 
-Revision: 0022, after 0014
+Revision: 0022, after 0018
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from models.search import INSERT_ON_POSTGRESQL, PENDING, Text, document
 from models.terms import Terms
 
 revision = "0022"
-down_revision = "0014"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 

@@ -83,6 +83,18 @@ EXAMPLES: dict[str, list[Example]] = {
             "{ chat(id: $chat) { message(id: $id) { __typename text } } }",
         )
     ],
+    "Chat.messages": [
+        Example(
+            {"chat": CHAT, "id": MESSAGE},
+            "query Walk($chat: ID!, $id: ID!) "
+            "{ chat(id: $chat) { messages(aroundId: $id) { nodes { text } } } }",
+        ),
+        Example(
+            {"chat": CHAT, "other": CHAT, "sender": USER},
+            "query Walk($chat: ID!, $other: ID!, $sender: ID!) { chat(id: $chat) "
+            "{ messages(filter: { chatId: $other, senderId: $sender }) { nodes { text } } } }",
+        ),
+    ],
     "Mutation.register": _input(handle="somebody", password="x" * 20, displayName="Somebody"),
     "Mutation.logIn": _input(handle="ana", password="wrong, and long enough"),
     "Mutation.refreshSession": _input(refreshToken="nothing"),
@@ -137,6 +149,13 @@ EXAMPLES: dict[str, list[Example]] = {
     ),
     "Mutation.editMessage": _input(messageId=MESSAGE, text="Walked"),
     "Mutation.deleteMessage": _input(messageId=MESSAGE),
+    "Mutation.forwardMessages": [
+        Example({"input": {"messageIds": [MESSAGE], "toChatId": CHAT, "clientMessageIds": [FRESH]}})
+    ],
+    "Mutation.pinMessage": _input(messageId=MESSAGE),
+    "Mutation.unpinMessage": _input(messageId=MESSAGE),
+    "Mutation.hideMessage": _input(messageId=MESSAGE),
+    "Mutation.clearHistory": _input(chatId=CHAT),
     "Mutation.addReaction": _input(messageId=MESSAGE, emoji="👍"),
     "Mutation.removeReaction": _input(messageId=MESSAGE, emoji="👍"),
     "Mutation.markRead": _input(chatId=CHAT, seq=1),

@@ -164,6 +164,25 @@ def _left_at(expires_at: datetime, now: datetime) -> dict[str, Any]:
     return {**EMPTIED, "deleted_at": expires_at} if expires_at <= now else {}
 
 
+# The columns of a message as it is now, for statements that make no `Message` of it.
+_HAS_EXPIRED = messages.c.expires_at <= sa.bindparam(
+    "this_moment", callable_=lambda: datetime.now(UTC), type_=UtcDateTime
+)
+_WITHOUT = {
+    name: sa.case(
+        (_HAS_EXPIRED, sa.null() if value is None else sa.literal(value)),
+        else_=messages.c[name],
+    )
+    for name, value in EMPTIED.items()
+}
+AS_IT_IS_NOW: dict[str, sa.ColumnElement[Any]] = {
+    **{name: sa.type_coerce(case, messages.c[name].type) for name, case in _WITHOUT.items()},
+    "deleted_at": sa.func.coalesce(
+        messages.c.deleted_at, sa.case((_HAS_EXPIRED, messages.c.expires_at)), type_=UtcDateTime
+    ),
+}
+
+
 MessageKey = tuple[UUID, int]
 
 _COLUMNS = columns(messages, Message)

@@ -16,7 +16,7 @@ from models.external_identities import external_identities
 from models.guests import guests
 from models.hidden import hidden_messages
 from models.members import members
-from models.messages import messages
+from models.messages import AS_IT_IS_NOW, messages
 from models.passkeys import passkeys
 from models.reactions import reactions
 from models.recovery_codes import recovery_codes
@@ -71,6 +71,7 @@ MESSAGES = personal.holding(
     messages.c.sender_id,
     [messages.c.client_message_id],
     withheld={"sender_id", "content_hash"},
+    instead=AS_IT_IS_NOW,
 )
 REACTIONS = personal.holding(
     reactions.c.user_id,

@@ -103,11 +103,11 @@ class Settings(BaseSettings):
     log_events: int = Field(
         10_000_000, ge=1000, description="How many events are kept to resume from, at most."
     )
-    retention_days: int = Field(
-        0,
-        ge=0,
+    retention_days: int | None = Field(
+        None,
+        ge=1,
         le=36_500,
-        description="For how many days what is said is kept, see docs/PROTOCOL.md; 0 for good.",
+        description="For how many days what is said is kept; for good if unset.",
     )
     search_languages: Annotated[list[str], NoDecode] = Field(
         default_factory=lambda: [*DEFAULT_LANGUAGES],

@@ -24,7 +24,8 @@ FREE_TYPES = {
     "RequestError", "TooLongError", "RateLimitedError",
     # Told to who may listen to `events` and `typing`, which takes messages:read.
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
-    "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
+    "MessageSent", "MessageEdited", "MessageDeleted", "MessageExpired",
+    "ReactionsChanged", "ReceiptsAdvanced",
     "ProfileChanged", "SettingsChanged",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",
 }  # fmt: skip

@@ -186,10 +186,24 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-_TAGS = {"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "span", "strong", "ul"}
+ELEMENTS = {
+    "a",
+    "blockquote",
+    "br",
+    "code",
+    "em",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "s",
+    "span",
+    "strong",
+    "ul",
+}
 _PARSER = _parser()
 _CLEANER = nh3.Cleaner(
-    tags=_TAGS,
+    tags=ELEMENTS,
     clean_content_tags={"script", "style"},
     attributes={
         "*": set(),

@@ -99,7 +99,8 @@ async def _pinned(objects: Sequence["MessagePinned"], info: Info) -> list[Messag
 class MessagePinned(Event):
     message_id: strawberry.ID = strawberry.field(description="The message's id.")
     message_seq: int = strawberry.field(description="The message's number in the chat.")
-    message: Message | None = batched(
+    # Not `message`, which cannot be null where other events have it.
+    pinned_message: Message | None = batched(
         _pinned, description="The message, as it is now; null if the viewer may not read it."
     )
     key: strawberry.Private[MessageKey]

@@ -49,7 +49,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MessageDeleted": _EVENT | {"messageId", "messageSeq"},
     "MessageExpired": _EVENT | {"messageId", "messageSeq"},
     "ReactionsChanged": _EVENT | {"message"},
-    # `message` may be older than somebody's joining.
+    # `pinnedMessage` may be older than somebody's joining.
     "MessagePinned": _EVENT | {"messageId", "messageSeq"},
     "MessageUnpinned": _EVENT | {"messageId", "messageSeq"},
     "ReceiptsAdvanced": _EVENT | {"user", "deliveredSeq", "readSeq"},

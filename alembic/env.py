@@ -23,6 +23,8 @@ import models.passkeys
 import models.pins
 import models.recovery_codes
 import models.reports
+import models.retention
+import models.search
 import models.sessions
 import models.settings
 import models.sign_up

@@ -26,9 +26,10 @@ from models.database import Connection, Database
 from models.events import EventKind, events
 from models.members import members
 from models.messages import messages
-from models.sending import Outgoing, Verdict, Writer
+from models.sending import Outgoing, Rules, Verdict, Writer
 from models.sending_postgresql import SLOW_LOCK_TIMEOUT, PostgresqlWriter
 from models.sending_sqlite import SqliteWriter
+from models.terms import Terms
 from resolvers import chats as chat_cases
 from resolvers.messages import content_hash
 from resolvers.sending import RIGHTS
@@ -90,9 +91,9 @@ async def fill(
 @asynccontextmanager
 async def _writer(db: Database) -> AsyncIterator[Writer]:
     writer: Writer = (
-        SqliteWriter(db, RIGHTS)
+        SqliteWriter(db, Rules(RIGHTS, Terms()))
         if db.dialect == "sqlite"
-        else PostgresqlWriter(db, RIGHTS, lock_timeout=SLOW_LOCK_TIMEOUT)
+        else PostgresqlWriter(db, Rules(RIGHTS, Terms()), lock_timeout=SLOW_LOCK_TIMEOUT)
     )
     try:
         yield writer

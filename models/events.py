@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     MESSAGE_SENT = "message_sent"
     MESSAGE_EDITED = "message_edited"
     MESSAGE_DELETED = "message_deleted"
+    MESSAGE_EXPIRED = "message_expired"
     REACTIONS_CHANGED = "reactions_changed"
     MESSAGE_PINNED = "message_pinned"
     MESSAGE_UNPINNED = "message_unpinned"

@@ -296,7 +296,7 @@ _UNREAD_TOTAL = (
 )
 _UNREAD_CHATS = _UNREAD_TOTAL.with_only_columns(sa.func.count()).where(
     _UNREAD > 0,
-    members.c.archived_at.is_(None),
+    members.c.archived_seq.is_(None) | (members.c.archived_seq < _CHATS.c.last_message_seq),
     members.c.muted_until.is_(None) | (members.c.muted_until <= sa.bindparam("now")),
 )
 

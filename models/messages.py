@@ -1,8 +1,12 @@
-"""Messages: a chat's numbered history. `seq` is dense per chat and never reused."""
+"""Messages: a chat's numbered history. `seq` is dense per chat and never reused.
+
+A message that has expired is as good as deleted from that moment on, whether the worker has been
+there already or not: a row in which it still stands makes a `Message` without it, whoever reads it.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -144,6 +148,52 @@ class Message:
     subject_id: UUID | None = None
     thread_number: int | None = None
 
+    def __post_init__(self) -> None:
+        # Here, and not where messages are read, so that nobody can forget it.
+        if self.expires_at is not None and self.deleted_at is None:
+            for name, value in _left_at(self.expires_at, datetime.now(UTC)).items():
+                object.__setattr__(self, name, value)
+
+
+# What is taken away from a message that is deleted or has expired. What stays is its place, whose
+# it is, when it was written, and what it was.
+EMPTIED: dict[str, Any] = {
+    "text": "",
+    "reply_to_seq": None,
+    "quote": None,
+    "forward_sender_id": None,
+    "forward_chat_id": None,
+    "forward_seq": None,
+    "forward_sent_at": None,
+    "has_link": False,
+    "details": None,
+    "subject_id": None,
+}
+
+
+def _left_at(expires_at: datetime, now: datetime) -> dict[str, Any]:
+    """Return what a message that expires is changed to by then."""
+    return {**EMPTIED, "deleted_at": expires_at} if expires_at <= now else {}
+
+
+# The columns of a message as it is now, for statements that make no `Message` of it.
+_HAS_EXPIRED = messages.c.expires_at <= sa.bindparam(
+    "this_moment", callable_=lambda: datetime.now(UTC), type_=UtcDateTime
+)
+_WITHOUT = {
+    name: sa.case(
+        (_HAS_EXPIRED, sa.null() if value is None else sa.literal(value)),
+        else_=messages.c[name],
+    )
+    for name, value in EMPTIED.items()
+}
+AS_IT_IS_NOW: dict[str, sa.ColumnElement[Any]] = {
+    **{name: sa.type_coerce(case, messages.c[name].type) for name, case in _WITHOUT.items()},
+    "deleted_at": sa.func.coalesce(
+        messages.c.deleted_at, sa.case((_HAS_EXPIRED, messages.c.expires_at)), type_=UtcDateTime
+    ),
+}
+
 
 MessageKey = tuple[UUID, int]
 
@@ -157,18 +207,6 @@ _SENT = sa.select(messages.c.client_message_id).where(
     messages.c.sender_id == sa.bindparam("sender_id"),
     messages.c.client_message_id.in_(sa.bindparam("client_message_ids", expanding=True)),
 )
-# What a message has that is deleted.
-_NO_CONTENT: dict[str, Any] = {
-    "text": "",
-    "reply_to_seq": None,
-    "quote": None,
-    "forward_sender_id": None,
-    "forward_chat_id": None,
-    "forward_seq": None,
-    "forward_sent_at": None,
-    "has_link": False,
-    "details": None,
-}
 _DIALECTS = ("sqlite", "postgresql")
 _BY_KEYS = {
     dialect: sa.text(pairs.by_pairs(dialect, _COLUMNS, messages.c.chat_id, messages.c.seq)).columns(
@@ -267,7 +305,7 @@ def shown(row: sa.Row[Any]) -> Message:
 
 def without_content(message: Message, at: datetime) -> Message:
     """Return a message as it is when it was deleted at a moment."""
-    return replace(message, deleted_at=at, **_NO_CONTENT)
+    return replace(message, deleted_at=at, **EMPTIED)
 
 
 async def sent_among(
@@ -296,5 +334,5 @@ async def delete(connection: Connection, chat_id: UUID, seq: int, *, now: dateti
     await connection.execute(
         messages.update()
         .where(messages.c.chat_id == chat_id, messages.c.seq == seq)
-        .values(**_NO_CONTENT, deleted_at=now)
+        .values(**EMPTIED, deleted_at=now)
     )

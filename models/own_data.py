@@ -21,7 +21,7 @@ from models.hidden import hidden_messages
 from models.join_requests import join_requests
 from models.members import members
 from models.mentions import mentions
-from models.messages import messages
+from models.messages import AS_IT_IS_NOW, messages
 from models.passkeys import passkeys
 from models.polls import poll_votes
 from models.presence import away_sessions, last_seen
@@ -81,6 +81,7 @@ MESSAGES = personal.holding(
     messages.c.sender_id,
     [messages.c.client_message_id],
     withheld={"sender_id", "content_hash"},
+    instead=AS_IT_IS_NOW,
 )
 REACTIONS = personal.holding(
     reactions.c.user_id,

@@ -41,14 +41,19 @@ def holding(
     withheld: Iterable[str] = (),
     joined: sa.FromClause | None = None,
     more: Mapping[str, sa.ColumnElement[Any]] | None = None,
+    instead: Mapping[str, sa.ColumnElement[Any]] | None = None,
     where: sa.ColumnElement[bool] | None = None,
 ) -> Holding:
     """Return a holding of all columns of the owner's table that are not withheld.
 
-    `more` are columns of what is `joined` to it.
+    `more` are columns of what is `joined` to it, `instead` is shown for columns of the table.
     """
     table, hidden = owner.table, frozenset(withheld)
-    shown = {column.name: column for column in table.columns if column.name not in hidden}
+    shown: dict[str, sa.ColumnElement[Any]] = {
+        column.name: (instead or {}).get(column.name, column)
+        for column in table.columns
+        if column.name not in hidden
+    }
     return Holding(
         owner=owner,
         key=key,

@@ -53,7 +53,7 @@ _ON_POSTGRESQL = sa.text(
         FROM batch JOIN stay USING (n) CROSS JOIN now CROSS JOIN LATERAL (
             SELECT {_MESSAGE} FROM messages
             WHERE chat_id = batch.of_chat AND seq = batch.of_seq AND deleted_at IS NULL
-              AND (expires_at IS NULL OR expires_at > now.moment)
+              AND (expires_at IS NULL OR expires_at > (SELECT moment FROM now))
             OFFSET 0
         ) AS found
         WHERE found.seq >= stay.first_message_seq

@@ -1,6 +1,6 @@
 """Reactions to messages: one of each kind per person."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -103,9 +103,8 @@ async def of_user(
     return found
 
 
-async def clear(connection: Connection, key: MessageKey) -> None:
-    """Delete every reaction to a message."""
-    chat_id, seq = key
+async def clear(connection: Connection, chat_id: UUID, seqs: Collection[int]) -> None:
+    """Delete every reaction to messages of a chat."""
     await connection.execute(
-        reactions.delete().where(reactions.c.chat_id == chat_id, reactions.c.message_seq == seq)
+        reactions.delete().where(reactions.c.chat_id == chat_id, reactions.c.message_seq.in_(seqs))
     )

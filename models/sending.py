@@ -19,6 +19,7 @@ import orjson
 from models.chats import Chat
 from models.events import EventKind
 from models.messages import Message, MessageKey, MessageKind
+from models.terms import Terms
 
 SENT = EventKind.MESSAGE_SENT.value
 NOWHERE = -1  # the number of no message
@@ -57,6 +58,14 @@ class Rights:
     write: frozenset[Standing]
     mention_all: frozenset[Standing]
     hurry: frozenset[Standing]  # as slow mode is not for them
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a writer goes by: who may do what, and by which terms messages are found."""
+
+    rights: Rights
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)

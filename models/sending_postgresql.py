@@ -17,7 +17,7 @@ from models.database import Database
 from models.errors import Unreachable
 from models.marking import mark_on_postgresql
 from models.reacting import react_on_postgresql
-from models.sending import Change, Outcome, Rights, Verdict, by_kind, in_order
+from models.sending import Change, Outcome, Rules, Verdict, by_kind, in_order
 from models.storing_postgresql import store_on_postgresql
 
 # How long a lock is waited for, in milliseconds. In the fast lane a chat that somebody holds for
@@ -45,12 +45,12 @@ _EXISTING = sa.text("SELECT id FROM chats WHERE id = ANY (CAST(:ids AS uuid[]))"
 class PostgresqlWriter:
     """Hold one connection and store batches on it."""
 
-    def __init__(self, db: Database, rights: Rights, *, lock_timeout: int) -> None:
+    def __init__(self, db: Database, rules: Rules, *, lock_timeout: int) -> None:
         """Connect when the first batch comes; a lock is waited for so many milliseconds."""
         self._engine = db.apart(
             STATEMENT_TIMEOUT, application_name="hubbub sends", lock_timeout=f"{lock_timeout}ms"
         )
-        self._rights = rights
+        self._rules = rules
         self._connection: AsyncConnection | None = None
 
     async def store(self, batch: Sequence[Change]) -> list[Outcome | None]:
@@ -81,7 +81,7 @@ class PostgresqlWriter:
                 self._connection = await self._engine.connect()
             transaction = await self._connection.begin()
             try:
-                outcomes = await _attempt(self._connection, batch, chat_ids, lock, self._rights)
+                outcomes = await _attempt(self._connection, batch, chat_ids, lock, self._rules)
                 await transaction.commit()
             except Exception as error:
                 if not _server_is_gone(error):
@@ -118,7 +118,7 @@ async def _attempt(
     batch: Sequence[Change],
     chat_ids: Collection[UUID],
     lock: sa.TextClause,
-    rights: Rights,
+    rules: Rules,
 ) -> list[Outcome | None]:
     """Return what becomes of each change, once it is committed."""
     try:
@@ -132,7 +132,7 @@ async def _attempt(
         there = await connection.execute(_EXISTING, {"ids": chat_ids})
         held = set(there.scalars()) - locked
     outcomes = await _carry_out(
-        connection, [each for each in batch if each.chat_id in locked], rights
+        connection, [each for each in batch if each.chat_id in locked], rules
     )
 
     def outcome(change: Change) -> Outcome | None:
@@ -144,13 +144,13 @@ async def _attempt(
 
 
 async def _carry_out(
-    connection: AsyncConnection, changes: Sequence[Change], rights: Rights
+    connection: AsyncConnection, changes: Sequence[Change], rules: Rules
 ) -> Iterator[Outcome]:
     """Return what becomes of changes in locked chats, in their order; one statement per kind."""
     sent, marks, reactions = by_kind(changes)
     return in_order(
         changes,
-        await store_on_postgresql(connection, sent, rights) if sent else (),
+        await store_on_postgresql(connection, sent, rules) if sent else (),
         await mark_on_postgresql(connection, marks) if marks else (),
         await react_on_postgresql(connection, reactions) if reactions else (),
     )

@@ -13,7 +13,7 @@ from models.database import BUSY_TIMEOUT, SQLITE_PRAGMAS, Database
 from models.errors import Unreachable
 from models.marking import mark_on_sqlite
 from models.reacting import react_on_sqlite
-from models.sending import Change, Outcome, Rights, by_kind, in_order
+from models.sending import Change, Outcome, Rules, by_kind, in_order
 from models.storing_sqlite import store_on_sqlite
 
 # The disk or the file is what failed, not a row. https://sqlite.org/rescode.html
@@ -30,10 +30,10 @@ _PRIMARY = 0xFF  # the part of a result code that its extensions share
 class SqliteWriter:
     """Store batches from a thread of its own, taking turns with this process's other writers."""
 
-    def __init__(self, db: Database, rights: Rights) -> None:
+    def __init__(self, db: Database, rules: Rules) -> None:
         """Open the file when the first batch comes."""
         self._db = db
-        self._rights = rights
+        self._rules = rules
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite writer")
         self._connection: sqlite3.Connection | None = None
 
@@ -63,7 +63,7 @@ class SqliteWriter:
         try:
             if self._connection is None:
                 self._connection = _connected(self._db.sqlite_file())
-            return [*_transact(self._connection, batch, self._rights)]
+            return [*_transact(self._connection, batch, self._rules)]
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
             if code in _HELD_CODES:
@@ -88,7 +88,7 @@ def _connected(path: str) -> sqlite3.Connection:
 
 
 def _transact(
-    connection: sqlite3.Connection, batch: Sequence[Change], rights: Rights
+    connection: sqlite3.Connection, batch: Sequence[Change], rules: Rules
 ) -> list[Outcome]:
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -96,7 +96,7 @@ def _transact(
         outcomes = [
             *in_order(
                 batch,
-                store_on_sqlite(connection, sent, rights),
+                store_on_sqlite(connection, sent, rules),
                 mark_on_sqlite(connection, marks),
                 [*react_on_sqlite(connection, reactions)],
             )

@@ -13,13 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.base import UtcDateTime, columns
 from models.messages import Message, MessageKind, messages
+from models.search import INSERT_ON_POSTGRESQL, Text, document
 from models.sending import (
     EXTRAS,
     PLAIN,
     SENT,
     Outcome,
     Outgoing,
-    Rights,
+    Rules,
     Standing,
     Verdict,
     as_json,
@@ -52,6 +53,13 @@ def _extra(column: sa.Column[Any]) -> str:
 
 
 _EXTRAS = ", ".join(_extra(messages.c[name]) for name in EXTRAS)
+
+_INDEX = INSERT_ON_POSTGRESQL.format(
+    rows="""(
+        SELECT chat_id, seq, made.words, n FROM numbered
+        JOIN unnest(CAST(:words AS text[])) WITH ORDINALITY AS made (words, n) USING (n)
+    ) AS found"""
+)
 
 # OFFSET 0 and the ANY (ARRAY …) make the planner look up each row by its key, whatever it believes
 # about the size of the batch. Rows are inserted in the order of the batch, so that within a chat
@@ -209,6 +217,7 @@ _ON_POSTGRESQL = sa.text(
         FROM numbered LEFT JOIN (SELECT n, number FROM threaded) AS in_thread USING (n), now
         ORDER BY n
     ),
+    indexed AS ({_INDEX}),
     logged AS (
         INSERT INTO events (chat_id, seq, kind, actor_id, message_seq, xid, created_at)
         SELECT chat_id, event_seq, '{SENT}', sender_id, seq, pg_current_xact_id(), moment
@@ -276,9 +285,10 @@ _ON_POSTGRESQL = sa.text(
 
 
 async def store_on_postgresql(
-    connection: AsyncConnection, batch: Sequence[Outgoing], rights: Rights
+    connection: AsyncConnection, batch: Sequence[Outgoing], rules: Rules
 ) -> list[Outcome]:
     """Store messages in locked chats, and return what became of each."""
+    rights, terms = rules.rights, rules.terms
     named = [(n, who) for n, message in enumerate(batch, 1) for who in message.mentioned]
     rows = await connection.execute(
         _ON_POSTGRESQL,
@@ -292,6 +302,11 @@ async def store_on_postgresql(
             "extras": [
                 None if message.extras is PLAIN else as_json(by_name(message.extras))
                 for message in batch
+            ],
+            # Only the statement knows under which numbers they are stored.
+            "words": [
+                document("postgresql", terms, Text(m.chat_id, 0, m.sender_id, m.text))
+                for m in batch
             ],
             "naming": [n for n, _ in named],
             "named": [who for _, who in named],

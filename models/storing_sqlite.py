@@ -13,13 +13,15 @@ from uuid import UUID
 
 from models.base import columns, moment_from_sqlite, moment_to_sqlite, sqlite_reader
 from models.messages import Message, MessageKind, messages
+from models.search import INSERT_ON_SQLITE as _FOUND_BY
+from models.search import Text, document
 from models.sending import (
     EXTRAS,
     PLAIN,
     SENT,
     Outcome,
     Outgoing,
-    Rights,
+    Rules,
     Standing,
     Verdict,
     as_json,
@@ -84,10 +86,10 @@ _MENTIONED = "UPDATE members SET unread_mentions = unread_mentions + 1 WHERE id 
 
 
 def store_on_sqlite(
-    connection: sqlite3.Connection, batch: Sequence[Outgoing], rights: Rights
+    connection: sqlite3.Connection, batch: Sequence[Outgoing], rules: Rules
 ) -> list[Outcome]:
     """Store messages inside the batch's transaction, and return what became of each."""
-    storing = _Storing(connection, rights)
+    storing = _Storing(connection, rules)
     outcomes = [storing.outcome(message) for message in batch]
     storing.write()
     return outcomes
@@ -132,15 +134,17 @@ class _Mention:
 class _Storing:
     """What a transaction has looked up, and what it is going to write."""
 
-    def __init__(self, connection: sqlite3.Connection, rights: Rights) -> None:
+    def __init__(self, connection: sqlite3.Connection, rules: Rules) -> None:
         self._connection = connection
-        self._rights = rights
+        self._rights = rules.rights
+        self._terms = rules.terms
         # Taken under the lock: within a chat, a later number never has an earlier time.
         self._now = datetime.now(UTC)
         self._moment = moment_to_sqlite(self._now)
         self._chats: dict[str, _Chat] = {}
         self._stays: dict[tuple[str, str], _Stay | None] = {}
         self._messages: list[tuple[object, ...]] = []
+        self._found_by: list[tuple[object, ...]] = []
         self._events: list[tuple[object, ...]] = []
         self._advanced: dict[str, _Chat] = {}
         self._read: dict[str, int] = {}
@@ -171,6 +175,7 @@ class _Storing:
         if not self._messages:
             return
         self._connection.executemany(_MESSAGE, self._messages)
+        self._connection.executemany(_FOUND_BY, self._found_by)
         self._connection.executemany(_EVENT, self._events)
         self._connection.executemany(
             _ADVANCE,
@@ -258,6 +263,8 @@ class _Storing:
                 *_extras(message, stored),
             )
         )
+        text = Text(message.chat_id, seq, message.sender_id, stored.text)
+        self._found_by.append((chat.id, seq, document("sqlite", self._terms, text)))
         return stored
 
     def _reply(self, message: Outgoing, seq: int, author_id: str) -> int:

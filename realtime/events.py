@@ -137,6 +137,13 @@ class MessageDeleted(ChatEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class MessageExpired(ChatEvent):
+    """A message's time is over; it has no content any more."""
+
+    message_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class MessagePinned(ChatEvent):
     """A message is pinned from now on. It may be older than the stay of who hears of it."""
 

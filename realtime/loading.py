@@ -47,6 +47,7 @@ from realtime.events import (
     MemberSilenced,
     MessageDeleted,
     MessageEdited,
+    MessageExpired,
     MessageHidden,
     MessagePinned,
     MessageSent,
@@ -72,18 +73,19 @@ _ABOUT_MEMBER = {
     EventKind.MEMBER_ROLE_CHANGED: MemberRoleChanged,
     EventKind.MEMBER_SILENCED: MemberSilenced,
 }
-_ABOUT_MESSAGE = {
+_ABOUT_MESSAGE: dict[EventKind, Callable[..., Event]] = {
     EventKind.MESSAGE_SENT: MessageSent,
     EventKind.MESSAGE_EDITED: MessageEdited,
     EventKind.REACTIONS_CHANGED: ReactionsChanged,
     EventKind.POLL_CHANGED: PollChanged,
 }
 # These say which message it is, and nothing of it.
-_NAMING_MESSAGE = {
+_NAMING_MESSAGE: dict[EventKind, Callable[..., Event]] = {
+    EventKind.MESSAGE_EXPIRED: MessageExpired,
     EventKind.MESSAGE_PINNED: MessagePinned,
     EventKind.MESSAGE_UNPINNED: MessageUnpinned,
 }
-_OF_OWN_HISTORY = {
+_OF_OWN_HISTORY: dict[EventKind, Callable[..., Event]] = {
     EventKind.MESSAGE_HIDDEN: MessageHidden,
     EventKind.HISTORY_CLEARED: HistoryCleared,
     EventKind.LINK_PREVIEW_ADDED: LinkPreviewAdded,
@@ -136,6 +138,7 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
     naming = {key for key, message in message_rows.items() if "@" in message.text}
     mentioned = await mentions.of(connection, naming) if naming else {}
     people |= {user_id for named in mentioned.values() for user_id in named}
+    there = {key for key, message in message_rows.items() if message.deleted_at is None}
     changed = {
         event.user_id
         for event in logged
@@ -144,8 +147,11 @@ async def load(connection: Connection, logged: Sequence[LoggedEvent]) -> list[Ev
     rows = Rows(
         chats=await chats.by_ids(connection, {event.chat_id for event in logged if event.chat_id}),
         messages=message_rows,
-        reactions=await reactions.groups(connection, message_rows),
-        link_previews=await link_previews.of_messages(connection, message_rows),
+        # Of what has expired none are told, whether they are there still or not.
+        reactions=await reactions.groups(connection, there),
+        link_previews=await link_previews.of_messages(
+            connection, {key: message_rows[key] for key in there}
+        ),
         people=await users.by_ids(connection, {user_id for user_id in people if user_id}),
         stays=await members.stays(
             connection,
@@ -232,7 +238,7 @@ def _about_message(kind: EventKind, logged: LoggedEvent, seen: SeenPart, rows: R
         *seen,
         message=message,
         sender=rows.people[message.sender_id],
-        reactions=rows.reactions[key],
+        reactions=rows.reactions.get(key, ()),
         subject=rows.people.get(message.subject_id) if message.subject_id else None,
         mentioned=[rows.people[user_id] for user_id in rows.mentions.get(key, ())],
         tally=rows.tallies.get(key, NO_VOTES),

@@ -7,18 +7,17 @@ decided by what only several statements find out.
 
 import hmac
 from dataclasses import replace
-from datetime import datetime
 from uuid import UUID
 
-from models import edits, members, mentions, messages, pins, polls, reactions
+from models import edits, members, messages, search
 from models.chat_acts import ChatAct
-from models.database import Connection
 from models.errors import Conflict, Filtered, Forbidden, NotFound, RateLimited, Refusal
 from models.events import EventKind
 from models.messages import Message, MessageKey, MessageKind
+from models.search import Text
 from models.sending import PLAIN, Extras, Outcome, Outgoing, Verdict, as_json, given
 from models.viewer import Viewer
-from resolvers import markup
+from resolvers import contents, markup
 from resolvers import mentions as mention_cases
 from resolvers.chat_acts import note
 from resolvers.locked_chat import LockedChat, changing
@@ -128,6 +127,9 @@ async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str
             has_link = bool(markup.links(text))
             await messages.edit(locked.connection, *key, text=text, has_link=has_link, now=now)
             await mention_cases.renew(locked, key, before=message.text, after=text)
+            await search.change(
+                locked.connection, services.terms, Text(*key, message.sender_id, text)
+            )
             await locked.record(EventKind.MESSAGE_EDITED, message_seq=key[1], now=now)
         return await visible(locked, key)
 
@@ -145,7 +147,8 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
         if message.kind == MessageKind.SYSTEM:
             raise Forbidden("What happened in a chat stays in it.", path=["messageId"])
         if message.deleted_at is None:
-            await take_content(locked.connection, key, now=now)
+            await messages.delete(locked.connection, *key, now=now)
+            await contents.take_away(locked.connection, key[0], [key[1]])
             await locked.record(EventKind.MESSAGE_DELETED, message_seq=key[1], now=now)
             if not own:
                 await note(
@@ -174,16 +177,6 @@ async def _let_through(
             if inside and not await messages.is_sent(connection, viewer.user_id, client_message_id):
                 raise
         return text
-
-
-async def take_content(connection: Connection, key: MessageKey, *, now: datetime) -> None:
-    """Take away what a message of a locked chat says, with all that hangs on it."""
-    await mentions.forget(connection, key)
-    await messages.delete(connection, *key, now=now)
-    await edits.forget(connection, key)
-    await reactions.clear(connection, key)
-    await pins.unpin(connection, key)
-    await polls.forget(connection, key)
 
 
 async def visible(locked: LockedChat, key: MessageKey) -> Message:

@@ -79,6 +79,7 @@ class Rate(Enum):
     GUESS_BY_STRANGERS = "20/15minute;60/hour"
     GUESS_BY_NEIGHBOURS = "40/15minute;120/hour"
     SEARCH_PEOPLE = "120/minute"  # by one person, who types a name letter by letter
+    SEARCH_MESSAGES = "90/minute"  # likewise; the slowest of them take a tenth of a second
     CHANGE_PROFILE = "120/hour"  # by one person; each leaves an event
     # Whoever uses up what an account or a mailbox may get has had as many mails sent there, and the
     # last of them is good.

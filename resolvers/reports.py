@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from models import audit, chat_acts, chats, events, members, messages, reactions, reports, users
+from models import audit, chat_acts, chats, events, members, messages, reports, users
 from models.audit import Act
 from models.base import new_key
 from models.chat_acts import ChatAct
@@ -24,7 +24,7 @@ from models.reports import (
     ReportReason,
 )
 from models.viewer import Viewer
-from resolvers import evidence
+from resolvers import contents, evidence
 from resolvers.locked_chat import LockedChat
 from resolvers.members import go
 from resolvers.rates import Rate
@@ -290,7 +290,7 @@ async def _delete(connection: Connection, closed: Report, now: datetime) -> None
     if message is None or message.deleted_at is not None:
         return
     await messages.delete(connection, *key, now=now)
-    await reactions.clear(connection, key)
+    await contents.take_away(connection, key[0], [key[1]])
     await events.record(
         connection,
         EventKind.MESSAGE_DELETED,

@@ -5,9 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from models.chats import ChatKind
 from models.database import Database
-from models.sending import Change, Outcome, Rights, Standing, Writer
+from models.sending import Change, Outcome, Rights, Rules, Standing, Writer
 from models.sending_postgresql import FAST_LOCK_TIMEOUT, SLOW_LOCK_TIMEOUT, PostgresqlWriter
 from models.sending_sqlite import SqliteWriter
+from models.terms import Terms
 from resolvers.group_commit import GroupCommit
 from resolvers.permissions import Act, roles_with
 
@@ -30,7 +31,10 @@ RIGHTS = Rights(
 
 @asynccontextmanager
 async def sending(
-    db: Database, announce_log: Callable[[], None], announce_receipts: Callable[[], None]
+    db: Database,
+    terms: Terms,
+    announce_log: Callable[[], None],
+    announce_receipts: Callable[[], None],
 ) -> AsyncIterator[Sending]:
     """Yield the group commit; after each COMMIT it announces what that held.
 
@@ -44,14 +48,15 @@ async def sending(
         elif any(outcome.chat is not None for outcome in outcomes):
             announce_receipts()
 
+    rules = Rules(RIGHTS, terms)
     async with AsyncExitStack() as stack:
         if db.dialect == "sqlite":
             # One writer at a time as it is: a second connection would only wait for the first.
-            fast: Writer = SqliteWriter(db, RIGHTS)
+            fast: Writer = SqliteWriter(db, rules)
             slow = fast
         else:
-            fast = PostgresqlWriter(db, RIGHTS, lock_timeout=FAST_LOCK_TIMEOUT)
-            slow = PostgresqlWriter(db, RIGHTS, lock_timeout=SLOW_LOCK_TIMEOUT)
+            fast = PostgresqlWriter(db, rules, lock_timeout=FAST_LOCK_TIMEOUT)
+            slow = PostgresqlWriter(db, rules, lock_timeout=SLOW_LOCK_TIMEOUT)
             stack.push_async_callback(slow.close)
         stack.push_async_callback(fast.close)
         lanes = Sending(fast=fast.store, slow=slow.store, committed=committed)

@@ -12,6 +12,7 @@ from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens
 from models.database import Database
 from models.sign_up import SignUpPolicy
+from models.terms import Terms
 from notify.letters import Letters
 from notify.mail import Sender, Transport
 from realtime.cursor import Cursors
@@ -88,6 +89,8 @@ class Services:
     rules: AccountRules = AccountRules()
     word_filters: FilterCache = field(default_factory=FilterCache)
     chat_rules: ChatRules = ChatRules()
+    terms: Terms = field(default_factory=Terms)  # by which messages are found
+    retention: timedelta | None = None  # how long what is said is kept; for good if None
 
 
 def utc_now() -> datetime:

@@ -93,6 +93,7 @@ def connection(
     *,
     node: Callable[[Row], Any],
     cursor: Callable[[Row], str],
+    edge: Callable[..., Any] = Edge,
     bounded_before: bool = False,
     bounded_after: bool = False,
 ) -> Any:
@@ -104,10 +105,10 @@ def connection(
     more = len(rows) > shown.size
     if more:
         rows = rows[-shown.size :] if shown.backwards else rows[: shown.size]
-    edges = [Edge(node=node(row), cursor=cursor(row)) for row in rows]
+    edges = [edge(node=node(row), cursor=cursor(row)) for row in rows]
     return connection_type(
         edges=edges,
-        nodes=[edge.node for edge in edges],
+        nodes=[each.node for each in edges],
         page_info=PageInfo(
             has_next_page=bounded_before or (more and not shown.backwards),
             has_previous_page=bounded_after or (more and shown.backwards),

@@ -101,6 +101,15 @@ class MessageDeleted(Event):
     )
 
 
+@strawberry.type(
+    description="A message's time is over, and it has no content any more. A client may take it "
+    "away by itself at `Message.expiresAt`; this tells those that were not there."
+)
+class MessageExpired(Event):
+    message_id: strawberry.ID = strawberry.field(description="The message's id.")
+    message_seq: int = strawberry.field(description="The message's number in the chat.")
+
+
 async def _pinned(objects: Sequence["MessagePinned"], info: Info) -> list[Message | None]:
     return await readable_messages(info.context, [event.key for event in objects])
 
@@ -334,6 +343,7 @@ EVENT_TYPES: list[type[Event]] = [
     MessageSent,
     MessageEdited,
     MessageDeleted,
+    MessageExpired,
     MessagePinned,
     MessageUnpinned,
     MessageHidden,

@@ -30,6 +30,7 @@ from schema.event_types import (
     MemberSilenced,
     MessageDeleted,
     MessageEdited,
+    MessageExpired,
     MessageHidden,
     MessagePinned,
     MessageSent,
@@ -78,8 +79,8 @@ def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]]
     )
 
 
-def _deleted(event: events.MessageDeleted, common: dict[str, Any]) -> Event:
-    return MessageDeleted(
+def _of_empty_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
+    return lambda event, common: type_(
         message_id=strawberry.ID(encode_message((event.chat.id, event.message_seq))),
         message_seq=event.message_seq,
         thread_id=None
@@ -116,7 +117,8 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.MemberSilenced: _with_membership(MemberSilenced),
     events.MessageSent: _with_message(MessageSent),
     events.MessageEdited: _with_message(MessageEdited),
-    events.MessageDeleted: _deleted,
+    events.MessageDeleted: _of_empty_message(MessageDeleted),
+    events.MessageExpired: _of_empty_message(MessageExpired),
     events.ReactionsChanged: _with_message(ReactionsChanged),
     events.MessagePinned: _pinned,
     events.MessageUnpinned: _unpinned,

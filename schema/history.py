@@ -13,7 +13,6 @@ from models.history import EVERYTHING, Filter, Range
 from models.messages import Message as Row
 from models.messages import MessageKind
 from schema.connections import (
-    Edge,
     PageInfo,
     connection,
     encode_cursor,
@@ -23,7 +22,7 @@ from schema.connections import (
 )
 from schema.context import Context
 from schema.ids import Kind, decode, decode_message
-from schema.messages import Message, MessageConnection
+from schema.messages import Message, MessageConnection, MessageEdge
 from schema.moments import moment
 
 if TYPE_CHECKING:
@@ -74,6 +73,7 @@ async def message_pages(
             rows[chat_id],
             shown,
             node=Message.of,
+            edge=MessageEdge,
             cursor=_cursor,
             bounded_before=before is not None,
             bounded_after=after is not None,
@@ -178,7 +178,7 @@ def _page_of(earlier: Sequence[Row], later: Sequence[Row], size: int) -> Message
     shown_later = min(len(later), size - min(size // 2, len(earlier)))
     shown_earlier = min(len(earlier), size - shown_later)
     rows = [*earlier[len(earlier) - shown_earlier :], *later[:shown_later]]
-    edges = [Edge(node=Message.of(row), cursor=_cursor(row)) for row in rows]
+    edges = [MessageEdge(node=Message.of(row), cursor=_cursor(row)) for row in rows]
     return MessageConnection(
         edges=edges,
         nodes=[edge.node for edge in edges],

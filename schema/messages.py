@@ -23,7 +23,7 @@ from schema import chats as chat_types
 from schema import forwards as forward_types
 from schema import threads as thread_types
 from schema.batching import batched
-from schema.connections import Connection
+from schema.connections import Connection, Edge
 from schema.context import Context, Info
 from schema.edits import MessageEdit, edits_of_each
 from schema.errors import UserError, errors_field, refusals_into
@@ -162,6 +162,9 @@ class Message(Node):
     created_at: datetime = strawberry.field(description="When it was stored.")
     edited_at: datetime | None = strawberry.field(description="When its text last changed.")
     deleted_at: datetime | None = strawberry.field(description="When it was deleted.")
+    expires_at: datetime | None = strawberry.field(
+        description="When it is gone for everybody: from then on it is as if deleted."
+    )
     chat: LazyChat = batched(_chats, known="known_chat", description="The chat it is in.")
     sender: User | None = batched(
         _senders,
@@ -276,6 +279,7 @@ class Message(Node):
             deleted_at=row.deleted_at,
             system=SystemMessage.of(row, subject=subject),
             mentions_all=row.mentions_all and row.deleted_at is None,
+            expires_at=row.expires_at,
             quote=row.quote,
             thread_id=None
             if row.thread_root_seq is None
@@ -293,9 +297,22 @@ class Message(Node):
         )
 
 
-@strawberry.type(description="A page of a chat's history, oldest first.")
+@strawberry.type(description="A message of a list, with its place in it.")
+class MessageEdge(Edge[Message]):
+    snippet: str | None = strawberry.field(
+        default=None,
+        description="Of a search: the words around the first that was found, as HTML that is safe "
+        "to show; what was found is within `<mark>`, and nothing else is markup.",
+    )
+
+
+@strawberry.type(
+    description="A page of messages: of a chat's history, oldest first, or of what was found."
+)
 class MessageConnection(Connection[Message]):
-    pass
+    edges: list[MessageEdge] = strawberry.field(  # type: ignore[assignment]
+        description="The messages with their cursors."
+    )
 
 
 async def readable_messages(

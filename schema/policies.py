@@ -65,6 +65,7 @@ POLICIES: dict[str, Policy] = {
     "Query.chat": Policy(kinds=EVERY_ACCOUNT, scope="chats:read"),
     "Query.joinLink": Policy(),
     "Query.thread": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
+    "Query.searchMessages": Policy(kinds=EVERY_ACCOUNT, scope="messages:read"),
     "Query.admin": Policy(admin=True),
     "Mutation.register": _ANYBODY,
     "Mutation.logIn": _ANYBODY,

@@ -30,6 +30,7 @@ from schema.message_root import MessageMutations
 from schema.moderation_root import ModerationMutations
 from schema.node import Node
 from schema.presence_root import PresenceMutations
+from schema.search_root import SearchQueries
 from schema.server_info import Server, server_info
 from schema.thread_events import subscribe_thread_events
 from schema.webhook_root import WebhookMutations
@@ -86,7 +87,7 @@ async def _of_kind(info: Info, kind: Kind, ids: Sequence[strawberry.ID]) -> Sequ
 
 
 @strawberry.type(description="What can be asked.")
-class Query(JoiningQueries):
+class Query(SearchQueries, JoiningQueries):
     viewer: viewer_fields.Viewer | None = strawberry.field(
         resolver=viewer_fields.viewer, description="The signed-in person; null when nobody is."
     )

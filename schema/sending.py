@@ -11,7 +11,7 @@ from models import drafts, messages
 from models.errors import InvalidInput
 from models.messages import MessageKey
 from models.sending import NOWHERE, PLAIN, Extras
-from resolvers import direct
+from resolvers import direct, expiry
 from resolvers import drafts as draft_cases
 from resolvers import messages as use_cases
 from resolvers import polls as poll_cases
@@ -45,6 +45,11 @@ class SendMessageInput:
     )
     reply_to_id: strawberry.ID | None = strawberry.field(
         default=None, description="A message of the same chat that this one answers."
+    )
+    expires_in_seconds: int | None = strawberry.field(
+        default=None,
+        description=f"For how long it is to be there: {expiry.MIN_SECONDS} to "
+        f"{expiry.MAX_SECONDS} seconds. For as long as the chat keeps messages, if absent.",
     )
     quote: str | None = strawberry.field(
         default=None,
@@ -125,6 +130,11 @@ async def composed(context: Context, input: SendMessageInput, *, sent_at: dateti
             client_message_id=input.client_message_id,
         )
         extras = replace(extras, quote=quote)
+    if input.expires_in_seconds is not None:
+        expires_at = expiry.until(
+            input.expires_in_seconds, sent_at=sent_at, path=["expiresInSeconds"]
+        )
+        extras = replace(extras, expires_at=expires_at)
     chat_id = await _place(context, input, text, reply_to)
     if input.thread_id is not None:
         of_chat, root_seq = decode_thread(input.thread_id, path="threadId")

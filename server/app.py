@@ -23,6 +23,7 @@ from accounts.recovery_codes import RecoveryCodes
 from accounts.sealing import Sealer
 from accounts.tokens import AccessTokens, RefreshTokens, derive_key
 from models.database import Database
+from models.terms import Terms
 from notify.letters import Letters
 from notify.mail import Sender
 from notify.outbox import Outbox
@@ -32,6 +33,7 @@ from outbound.web import Web
 from realtime.cursor import Cursors
 from realtime.endpoint import Endpoint
 from realtime.node import Node
+from resolvers import retention
 from resolvers.going_out import GoingOut
 from resolvers.inboxes import Inboxes
 from resolvers.rates import rates
@@ -88,11 +90,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(node.close)
         signing_keys = SigningKeys(db, KeyMaker(derive_key(settings.secret_key, "access token")))
         await signing_keys.load()
+        terms = Terms(settings.search_languages)
         yield Services(
             db=db,
+            terms=terms,
+            retention=timedelta(days=settings.retention_days) if settings.retention_days else None,
             node=node,
             sending=await stack.enter_async_context(
-                sending(db, node.announce_log, node.announce_receipts)
+                sending(db, terms, node.announce_log, node.announce_receipts)
             ),
             credentials=Credentials(
                 passwords=passwords,
@@ -158,6 +163,7 @@ async def open_program(settings: Settings) -> AsyncIterator[Program]:
     """Yield the ASGI application with its real-time side running."""
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
+        await retention.apply(services)
         signing_keys = services.credentials.signing_keys
         signing_keys.revoked_listeners.append(services.node.sockets.close_signed_in)
         await stack.enter_async_context(services.node.running())

@@ -23,6 +23,8 @@ app.add_typer(cli_accounts.admin_app, name="admin")
 log_app = typer.Typer(help="Look after the event log.", no_args_is_help=True)
 app.add_typer(log_app, name="log")
 app.add_typer(cli_accounts.keys_app, name="keys")
+search_app = typer.Typer(help="Look after the search for messages.", no_args_is_help=True)
+app.add_typer(search_app, name="search")
 
 
 def main() -> None:
@@ -178,6 +180,24 @@ def log_reset() -> None:
         print("The event log begins anew: clients will fetch afresh.")
 
     run(reset(loaded_settings()))
+
+
+@search_app.command("reindex")
+def search_reindex() -> None:
+    """Have every message found by the languages of the settings; the server may run."""
+    from resolvers.indexing import reindex
+    from server.app import open_services
+
+    async def make(settings: Settings) -> None:
+        async with open_services(settings) as services:
+            count = await reindex(services, told)
+        print(f"{count} messages are found by {', '.join(settings.search_languages)}.")
+
+    def told(count: int) -> None:
+        if count % 100_000 == 0:
+            print(f"{count} messages so far", file=sys.stderr)
+
+    run(make(loaded_settings()))
 
 
 app.command()(cli_accounts.audit)

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from accounts.issuer_keys import trustworthy
 from accounts.password_rules import MIN_LENGTH
 from models.sign_up import SignUpPolicy
+from models.terms import DEFAULT_LANGUAGES, LANGUAGES, SIMPLE
 from notify.mail import BadSender, Sender
 from notify.smtp import BadSmtpUrl, SmtpServer
 from schema import manifest
@@ -101,6 +102,17 @@ class Settings(BaseSettings):
     )
     log_events: int = Field(
         10_000_000, ge=1000, description="How many events are kept to resume from, at most."
+    )
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="For how many days what is said is kept; for good if unset.",
+    )
+    search_languages: Annotated[list[str], NoDecode] = Field(
+        default_factory=lambda: [*DEFAULT_LANGUAGES],
+        description="Languages, separated by commas, whose words are found in any of their forms; "
+        "simple finds them as they are. After a change run hubbub search reindex.",
     )
     sign_up: SignUpPolicy = Field(
         SignUpPolicy.OPEN,
@@ -261,6 +273,17 @@ class Settings(BaseSettings):
         if value and urlsplit(value).scheme not in ("file", "s3"):
             raise ValueError("use file:// and a path, or s3:// and a bucket")
         return value
+
+    @field_validator("search_languages", mode="before")
+    @classmethod
+    def _languages(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        named = [each.strip().lower() for each in value.split(",") if each.strip()]
+        for language in named:
+            if language not in LANGUAGES:
+                raise ValueError(f"{language!r} is not one of {', '.join(sorted(LANGUAGES))}")
+        return named or [SIMPLE]
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

@@ -12,12 +12,14 @@ from realtime.tasks import heed_cancellation
 from resolvers import (
     administration,
     erasing,
+    expiry,
     exporting,
     guests,
     link_previews,
     mails,
     polls,
     reports,
+    retention,
     scheduled,
     webhook_feed,
     webhook_sending,
@@ -34,6 +36,7 @@ SESSIONS_KEPT = timedelta(days=30)
 BATCH = 1000  # rows deleted in one transaction
 JOB_TIMEOUT = 300.0  # seconds
 EXPORT_TIMEOUT = 6 * 3600.0  # seconds; a claim that is not renewed lapses long before that
+RETENTION_TIMEOUT = 3600.0  # seconds; what is done stays done
 EXPORT_BATCH = 20  # pieces of 1 MiB deleted in one transaction
 EXPORTS_KEPT = timedelta(days=30)  # after their files
 
@@ -97,6 +100,17 @@ async def prune_signing_keys(services: Services, _: Settings) -> None:
         pruned = await signing_keys.prune(connection, utc_now())
     if pruned:
         log.info("signing_keys_pruned", count=pruned)
+
+
+async def expire_messages(services: Services, _: Settings) -> None:
+    """Take away what messages said whose time is over."""
+    if count := await expiry.expire_due(services):
+        log.info("messages_expired", count=count)
+
+
+async def apply_retention(services: Services, _: Settings) -> None:
+    """Give their end to the messages that are soon older than the server keeps them."""
+    await retention.apply(services)
 
 
 async def remove_guests(services: Services, _: Settings) -> None:
@@ -209,6 +223,8 @@ JOBS = [
     Job("feed_webhooks", timedelta(seconds=1), feed_webhooks),
     Job("send_webhooks", timedelta(seconds=1), send_webhooks),
     Job("prune_link_previews", timedelta(hours=1), prune_link_previews),
+    Job("expire_messages", timedelta(seconds=1), expire_messages),
+    Job("apply_retention", timedelta(hours=1), apply_retention, timeout=RETENTION_TIMEOUT),
     Job("remove_guests", timedelta(seconds=5), remove_guests),
     Job("reinstate", timedelta(seconds=30), reinstate),
     Job("prune_sessions", timedelta(hours=1), prune_sessions),

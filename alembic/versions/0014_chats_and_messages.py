@@ -32,7 +32,7 @@ def _members() -> list[sa.Column]:
         sa.Column("silenced_until", UtcDateTime),
         sa.Column("last_sent_at", UtcDateTime),
         sa.Column("muted_until", UtcDateTime),
-        sa.Column("archived_at", UtcDateTime),
+        sa.Column("archived_seq", sa.BigInteger),
         sa.Column("pin_position", sa.Integer),
     ]
 

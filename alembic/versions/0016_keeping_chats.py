@@ -1,6 +1,6 @@
 """How people keep their chats: in the archive, pinned, in folders.
 
-Revision: 0016, after 0014
+Revision: 0016, after 0015
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from models.base import UtcDateTime
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
@@ -17,8 +17,6 @@ _PINNED = "pin_position IS NOT NULL"
 
 
 def upgrade() -> None:
-    op.drop_column("members", "archived_at")
-    op.add_column("members", sa.Column("archived_seq", sa.BigInteger))
     op.create_index(
         "ix_members_user_id_pinned",
         "members",
@@ -45,5 +43,3 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("folders")
     op.drop_index("ix_members_user_id_pinned", "members")
-    op.drop_column("members", "archived_seq")
-    op.add_column("members", sa.Column("archived_at", UtcDateTime))

@@ -1,6 +1,6 @@
 """What messages said before, who does not want to see which, and what is pinned.
 
-Revision: 0018, after 0014
+Revision: 0018, after 0017
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from models.base import UtcDateTime
 
 revision = "0018"
-down_revision = "0014"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """Polls, drafts, and messages for later.
 
-Revision: 0019, after 0015
+Revision: 0019, after 0018
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from models.base import UtcDateTime
 
 revision = "0019"
-down_revision = "0015"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 

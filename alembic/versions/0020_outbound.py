@@ -1,6 +1,6 @@
 """Link previews, webhooks that go out, and webhooks that come in.
 
-Revision: 0020, after 0014
+Revision: 0020, after 0019
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from models.base import BigIdentity, UtcDateTime
 
 revision = "0020"
-down_revision = "0014"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

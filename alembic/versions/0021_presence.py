@@ -1,6 +1,6 @@
 """When people were last connected, which devices lie about unused, and who is invisible.
 
-Revision: 0021, after 0014
+Revision: 0021, after 0020
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from models.base import UtcDateTime
 
 revision = "0021"
-down_revision = "0014"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

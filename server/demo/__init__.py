@@ -7,7 +7,7 @@ numbers it; this module stores it, and `report` says how to go on.
 
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,8 +19,11 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from models import chats, events, members, messages, users
+from models import chats, events, members, messages, search, users
 from models.database import Connection
+from models.messages import Message
+from models.search import Text
+from models.terms import Terms
 from models.users import User
 from resolvers.messages import content_hash
 from resolvers.services import Services, utc_now
@@ -81,6 +84,7 @@ async def fill(
             await _require_empty(connection)
             await _store(
                 connection,
+                services.terms,
                 stories,
                 password_hash,
                 keys=Keys(Random(seed)),  # noqa: S311 - ids are no secrets
@@ -113,6 +117,7 @@ async def _close_to_others(connection: Connection) -> None:
 
 async def _store(
     connection: Connection,
+    terms: Terms,
     stories: Sequence[Story],
     password_hash: str,
     *,
@@ -139,10 +144,10 @@ async def _store(
     for entry in merge(*(ledger.entries() for ledger in ledgers), key=_moment):
         batch.append(entry)
         if len(batch) == BATCH:
-            stored(await _write(connection, batch))
+            stored(await _write(connection, terms, batch))
             batch.clear()
     if batch:
-        stored(await _write(connection, batch))
+        stored(await _write(connection, terms, batch))
 
     # Only now the books are complete.
     await members.add(connection, [member for ledger in ledgers for member in ledger.members])
@@ -156,13 +161,20 @@ def _moment(entry: Entry) -> datetime:
     return entry.event.created_at
 
 
-async def _write(connection: Connection, batch: Sequence[Entry]) -> int:
+async def _write(connection: Connection, terms: Terms, batch: Sequence[Entry]) -> int:
     """Store events and the messages among them; returns how many messages."""
     sent = [entry.sent for entry in batch if entry.sent is not None]
     if sent:
         await messages.insert_many(connection, sent)
+        await search.add(connection, terms, [*_texts(sent)])
     await events.record_many(connection, [entry.event for entry in batch])
     return len(sent)
+
+
+def _texts(sent: Sequence[tuple[Message, bytes]]) -> Iterator[Text]:
+    for message, _ in sent:
+        if message.deleted_at is None:
+            yield Text(message.chat_id, message.seq, message.sender_id, message.text)
 
 
 def _counts(ledger: Ledger) -> dict[str, object]:

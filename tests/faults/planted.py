@@ -229,7 +229,7 @@ def early_answer() -> Sequence[Replacement]:
         try:
             transaction = await connection.begin()
             outcomes = await sending_postgresql._attempt(
-                connection, batch, chat_ids, lock, self._rights
+                connection, batch, chat_ids, lock, self._rules
             )
         except BaseException:
             await connection.close()

@@ -40,7 +40,8 @@ async def test_a_migrated_database_is_what_the_models_say(migrated_database_url)
     db = Database(migrated_database_url)
 
     def differences(connection: sa.Connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "include_object": _OURS[connection.dialect.name]}
+        context = MigrationContext.configure(connection, opts=opts)
         return list(compare_metadata(context, metadata))
 
     try:
@@ -48,6 +49,14 @@ async def test_a_migrated_database_is_what_the_models_say(migrated_database_url)
             assert await connection.run_sync(differences) == []
     finally:
         await db.close()
+
+
+def _ours_on_sqlite(_: object, name: str | None, *__: object) -> bool:
+    """Whether it is one of the models': FTS5 keeps its index in tables of its own."""
+    return not (name or "").startswith("search_index") and name != "ix_search_entries_words"
+
+
+_OURS = {"sqlite": _ours_on_sqlite, "postgresql": lambda *_: True}
 
 
 async def test_two_nodes_that_migrate_at_once_do_not_get_in_each_others_way(database_url):

@@ -17,6 +17,7 @@ TYPES = {
     "hashes": "bytea[]",
     "texts": "text[]",
     "extras": "jsonb[]",
+    "words": "text[]",
     "replies": "bigint[]",
     "delivered": "bigint[]",
     "read": "bigint[]",

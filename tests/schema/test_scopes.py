@@ -33,8 +33,9 @@ FREE_TYPES = {
     "RequestError", "TooLongError", "RateLimitedError",
     # Told to who may listen to `events` and `typing`, which takes messages:read.
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
+    "MessageSent", "MessageEdited", "MessageDeleted", "MessageExpired",
+    "ReactionsChanged", "ReceiptsAdvanced",
     "MemberSilenced", "BlocksChanged", "JoinRequestsChanged", "JoinRequestAnswered",
-    "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
     "ProfileChanged", "SettingsChanged", "FoldersChanged", "ViewerMembershipChanged",
     "MessagePinned", "MessageUnpinned", "MessageHidden", "HistoryCleared",
     "PollChanged",

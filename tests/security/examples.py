@@ -88,6 +88,10 @@ EXAMPLES: dict[str, list[Example]] = {
     "Query.users": _of(search="a"),
     "Query.chat": _of(id=CHAT),
     "Query.joinLink": _of(token="nothing"),
+    "Query.searchMessages": [
+        Example({"query": "hello", "filter": {"chatId": CHAT}}),
+        Example({"query": "hello", "filter": {"senderId": USER}}),
+    ],
     "Query.node": [Example({"id": thing}) for thing in _NODES],
     "Query.nodes": [Example({"ids": [thing]}) for thing in _NODES],
     "Chat.message": [

@@ -6,6 +6,7 @@ comes: the numbers of messages say it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,8 +15,18 @@ import sqlalchemy as sa
 from models.database import Connection
 from models.members import Member, members
 
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A chat that somebody has pinned, by their stay in it."""
+
+    chat_id: UUID
+    member_id: UUID
+    position: int
+
+
 _PINNED = (
-    sa.select(members.c.id, members.c.chat_id)
+    sa.select(members.c.chat_id, members.c.id, members.c.pin_position)
     .where(
         members.c.user_id == sa.bindparam("user_id"),
         members.c.left_seq.is_(None),
@@ -78,14 +89,13 @@ async def store(connection: Connection, member: Member) -> None:
     )
 
 
-async def pinned(connection: Connection, user_id: UUID) -> dict[UUID, UUID]:
-    """Return the chats that somebody has pinned, in their order, each with the stay's id."""
-    rows = await connection.execute(_PINNED, {"user_id": user_id})
-    return {row.chat_id: row.id for row in rows}
+async def pinned(connection: Connection, user_id: UUID) -> list[Pin]:
+    """Return the chats that somebody has pinned, in their order."""
+    return [Pin(*row) for row in await connection.execute(_PINNED, {"user_id": user_id})]
 
 
-async def pin(connection: Connection, member_ids: Sequence[UUID]) -> None:
-    """Number stays as pinned in this order; the account must be locked."""
+async def order(connection: Connection, member_ids: Sequence[UUID]) -> None:
+    """Number stays as pinned in this order; the chats and the account must be locked."""
     if member_ids:
         await connection.execute(
             _PIN,

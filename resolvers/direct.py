@@ -5,8 +5,9 @@ from uuid import UUID
 from models import blocks, chats
 from models.bots import BotScope
 from models.chats import Chat, ChatKind
-from models.errors import Forbidden, Raced, RateLimited
+from models.errors import Forbidden, NotFound, Raced, RateLimited
 from models.members import Role
+from models.messages import MessageKey
 from models.users import UserKind
 from models.viewer import Viewer
 from resolvers.founding import found, new_chat
@@ -48,17 +49,21 @@ async def with_user(services: Services, viewer: Viewer, user_id: UUID, *, path: 
     return chat
 
 
-async def to_write(services: Services, viewer: Viewer, user_id: UUID, *, text: str) -> Chat:
+async def to_write(
+    services: Services, viewer: Viewer, user_id: UUID, *, text: str, answers: MessageKey | None
+) -> Chat:
     """Return the chat for a message to somebody, made if it is the first one.
 
-    Raises as `with_user` does, `InvalidInput` for a text that could not be sent, or `RateLimited`
-    for who begins more chats than anybody has to.
+    Raises as `with_user` does, `InvalidInput` and `NotFound` for what could not be sent, or
+    `RateLimited` for who begins more chats than anybody has to.
     """
     _require_may_begin(viewer)
     checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
     existing = await _existing(services, chats.direct_key(viewer.user_id, user_id))
     if existing:
         return existing
+    if answers is not None:  # in a chat that is not there yet nothing is
+        raise NotFound("The message replied to", path=["replyToId"])
     # As `createChat` is: the field is paced as one that sends.
     if waiting := services.rates.pace(Pace.INVITING, viewer.user_id.int):
         raise RateLimited(retry_after=waiting)

@@ -67,16 +67,21 @@ async def order_pinned(
     pinned on another.
     """
     now = utc_now()
+    if len(chat_ids) > MAX_PINNED:
+        raise InvalidInput(f"At most {MAX_PINNED} chats are pinned.", path=["chatIds"])
     async with services.db.writing() as connection:
+        # As sends do that move pointers in several of them: else each would wait for the other.
+        await chats.lock(connection, chat_ids)
         await users.lock(connection, viewer.user_id)
         found = await chats.readable_many(connection, viewer.user_id, chat_ids)
         if len(found) != len(set(chat_ids)):
             raise NotFound("One of the chats", path=["chatIds"])
-        pinned = await keeping.pinned(connection, viewer.user_id)
-        if len(chat_ids) != len(pinned) or set(chat_ids) != set(pinned):
+        pins = await keeping.pinned(connection, viewer.user_id)
+        stays = {pin.chat_id: pin.member_id for pin in pins}
+        if len(chat_ids) != len(stays) or set(chat_ids) != set(stays):
             raise InvalidInput("Name each chat that is pinned, once.", path=["chatIds"])
-        if list(chat_ids) != list(pinned):
-            await keeping.pin(connection, [pinned[chat_id] for chat_id in chat_ids])
+        if list(chat_ids) != list(stays):
+            await keeping.order(connection, [stays[chat_id] for chat_id in chat_ids])
             for chat_id in chat_ids:
                 await _tell(connection, viewer, chat_id, now)
     services.node.announce_log()
@@ -105,12 +110,11 @@ def _changed(member: Member, chat: Chat, changes: Keeping, now: datetime) -> Mem
 
 
 async def _pinned(connection: Connection, viewer: Viewer, member: Member) -> Member:
-    """Return a stay pinned below the others, which are numbered anew."""
-    pinned = await keeping.pinned(connection, viewer.user_id)
-    if len(pinned) >= MAX_PINNED:
+    """Return a stay pinned below the others."""
+    pins = await keeping.pinned(connection, viewer.user_id)
+    if len(pins) >= MAX_PINNED:
         raise Conflict(f"At most {MAX_PINNED} chats can be pinned.", path=["pinned"])
-    await keeping.pin(connection, list(pinned.values()))
-    return replace(member, pin_position=len(pinned))
+    return replace(member, pin_position=pins[-1].position + 1 if pins else 0)
 
 
 async def _tell(connection: Connection, viewer: Viewer, chat_id: UUID, now: datetime) -> None:

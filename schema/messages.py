@@ -286,18 +286,19 @@ async def send_message(
 ) -> SendMessagePayload:
     """Resolve `Mutation.sendMessage`."""
     reply_to = input.reply_to_id
+    answered = decode_message(reply_to, path="replyToId") if reply_to is not None else None
     row = await use_cases.send(
         info.context.services,
         info.context.signed_in,
-        chat_id=await _place(info, input),
+        chat_id=await _place(info, input, answered),
         text=input.text,
         client_message_id=input.client_message_id,
-        reply_to=decode_message(reply_to, path="replyToId") if reply_to is not None else None,
+        reply_to=answered,
     )
     return SendMessagePayload(message=Message.of(row))
 
 
-async def _place(info: Info, input: SendMessageInput) -> UUID:
+async def _place(info: Info, input: SendMessageInput, answered: MessageKey | None) -> UUID:
     """Return the chat that a message is for; raises `InvalidInput` unless it names one of two."""
     if (input.chat_id is None) == (input.to_user_id is None):
         raise InvalidInput("Give chatId or toUserId, one of them.", path=["chatId"])
@@ -308,6 +309,7 @@ async def _place(info: Info, input: SendMessageInput) -> UUID:
         info.context.signed_in,
         decode(Kind.USER, input.to_user_id, path="toUserId"),
         text=input.text,
+        answers=answered,
     )
     return chat.id
 

@@ -117,7 +117,10 @@ async def test_a_message_that_cannot_be_sent_makes_no_chat(server):
     ana, ben = await server.registered("ana"), await server.registered("ben")
     for text, code in (("", "INVALID_INPUT"), ("x" * 10_001, "TOO_LONG")):
         assert (await write(ana, ben, text))["errors"][0]["code"] == code
-    assert await listed(ana) == []
+    elsewhere = await ana.send(await ana.group("Team", ben), "elsewhere")
+    refused = await write(ana, ben, replyToId=elsewhere["id"])
+    assert refused["errors"][0]["code"] == "NOT_FOUND"
+    assert len(await listed(ana)) == 1
 
 
 async def test_who_wants_no_messages_gets_none_but_in_a_chat_that_is_there(server):

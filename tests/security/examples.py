@@ -169,7 +169,7 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "Mutation.sendMessage": [
         *_input(chatId=CHAT, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE),
-        *_input(toUserId=USER, text="Walk", clientMessageId=FRESH, replyToId=MESSAGE),
+        *_input(toUserId=USER, text="Walk", clientMessageId=FRESH),
     ],
     "Mutation.editMessage": _input(messageId=MESSAGE, text="Walked"),
     "Mutation.deleteMessage": _input(messageId=MESSAGE),

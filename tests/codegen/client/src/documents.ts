@@ -127,6 +127,8 @@ export const EVENTS = graphql(`
       ... on SessionEnded { sessionId }
       ... on ProfileChanged { user { ...Person } }
       ... on SettingsChanged { settings { hides } }
+      ... on FoldersChanged { folders { name chatIds } }
+      ... on ViewerMembershipChanged { chat { viewerMembership { archived } } }
       ... on ResyncRequired { reason }
     }
   }

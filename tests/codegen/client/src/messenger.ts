@@ -41,6 +41,10 @@ export function told(event: Event): string {
       return name(event.user);
     case 'SettingsChanged':
       return event.settings.hides ? 'hidden' : 'to be found';
+    case 'FoldersChanged':
+      return event.folders.map(({ name, chatIds }) => `${name}: ${chatIds.length}`).join(', ');
+    case 'ViewerMembershipChanged':
+      return event.chat?.viewerMembership?.archived ? 'in the archive' : 'on the list';
     case 'ResyncRequired':
       return event.reason === 'EXPIRED' ? 'fetch afresh' : 'another log';
     case 'CursorAdvanced':

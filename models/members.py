@@ -387,33 +387,6 @@ async def silence_all(connection: Connection, chat_id: UUID, until: datetime | N
     )
 
 
-async def keepers(connection: Connection, chat_id: UUID, *, limit: int) -> list[UUID]:
-    """Return a chat's owner and admins, the longest-standing first."""
-    rows = await connection.execute(
-        sa.select(members.c.user_id)
-        .where(
-            members.c.chat_id == chat_id,
-            members.c.left_seq.is_(None),
-            sa.text("members.role IN ('owner', 'admin')"),  # as the index has it
-        )
-        .order_by(members.c.id)
-        .limit(limit)
-    )
-    return list(rows.scalars())
-
-
-async def owner(connection: Connection, chat_id: UUID) -> UUID | None:
-    """Return who owns a chat; None for one that nobody does."""
-    found = sa.select(members.c.user_id).where(
-        members.c.chat_id == chat_id,
-        sa.text("members.role IN ('owner', 'admin')"),
-        members.c.role == Role.OWNER.value,
-        members.c.left_seq.is_(None),
-    )
-    user_id: UUID | None = (await connection.execute(found.limit(1))).scalar()
-    return user_id
-
-
 async def advance(connection: Connection, member_id: UUID, seq: int) -> None:
     """Move a member's pointers to a message that they have sent, unless they have just left."""
     await connection.execute(

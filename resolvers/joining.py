@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from models import bans, chats, events, members
+from models import bans, chats, events, keepers
 from models.chats import Chat
 from models.database import Connection
 from models.errors import Forbidden, NotFound
@@ -50,7 +50,7 @@ async def require_not_banned(
 
 async def tell_keepers(connection: Connection, chat_id: UUID, now: datetime) -> None:
     """Tell those who answer join requests that there are others now than before."""
-    for user_id in await members.keepers(connection, chat_id, limit=KEEPERS_TOLD):
+    for user_id in await keepers.of_chat(connection, chat_id, limit=KEEPERS_TOLD):
         await events.record(
             connection,
             EventKind.JOIN_REQUESTS_CHANGED,

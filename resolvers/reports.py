@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from models import audit, chat_acts, chats, events, members, messages, reports, users
+from models import audit, chat_acts, chats, events, keepers, members, messages, reports, users
 from models.audit import Act
 from models.base import new_key
 from models.chat_acts import ChatAct
@@ -135,7 +135,7 @@ async def _answering(connection: Connection, chat: chats.Chat, viewer: Viewer) -
     if chat.kind == ChatKind.DIRECT:
         founders = (await members.founders(connection, [chat.id]))[chat.id]
         return next((each for each in founders if each != viewer.user_id), None)
-    owner = await members.owner(connection, chat.id) or chat.created_by
+    owner = await keepers.owner(connection, chat.id) or chat.created_by
     return None if owner == viewer.user_id else owner
 
 

@@ -15,18 +15,15 @@ from models.drafts import THE_CHAT
 from models.errors import InvalidInput, NotFound
 from resolvers import chat_details, direct
 from resolvers import chats as use_cases
-from schema import bans as ban_types
-from schema import chat_acts as chat_act_types
+from schema import chat_order as order
 from schema import guests as guest_types
 from schema import history as history_types
 from schema import incoming_webhooks as incoming_types
-from schema import joining as joining_types
 from schema import members as member_types
 from schema import messages as message_types
 from schema import pins as pin_types
 from schema import presence as presence_types
 from schema import webhooks as webhook_types
-from schema import word_filters as filter_types
 from schema.batching import batched
 from schema.connections import (
     DEFAULT_PAGE,
@@ -43,23 +40,14 @@ from schema.ids import Kind, decode, decode_message, encode
 from schema.node import Node
 
 if TYPE_CHECKING:
-    from schema.bans import BanConnection
-    from schema.chat_acts import ChatActConnection
     from schema.guests import GuestLink
     from schema.incoming_webhooks import IncomingWebhook
-    from schema.joining import JoinLink, JoinRequestConnection
     from schema.members import MemberConnection, Membership
     from schema.message_filter import MessageFilter
     from schema.messages import Message, MessageConnection
     from schema.pins import PinnedMessageConnection
     from schema.webhooks import Webhook
-    from schema.word_filters import WordFilter
 
-LazyBanConnection = Annotated["BanConnection", strawberry.lazy("schema.bans")]
-LazyChatActConnection = Annotated["ChatActConnection", strawberry.lazy("schema.chat_acts")]
-LazyJoinLink = Annotated["JoinLink", strawberry.lazy("schema.joining")]
-LazyJoinRequestConnection = Annotated["JoinRequestConnection", strawberry.lazy("schema.joining")]
-LazyWordFilter = Annotated["WordFilter", strawberry.lazy("schema.word_filters")]
 LazyGuestLink = Annotated["GuestLink", strawberry.lazy("schema.guests")]
 LazyIncomingWebhook = Annotated["IncomingWebhook", strawberry.lazy("schema.incoming_webhooks")]
 LazyWebhook = Annotated["Webhook", strawberry.lazy("schema.webhooks")]
@@ -190,36 +178,6 @@ async def _guest_links(
     return await guest_types.guest_links(objects, info)
 
 
-async def _join_links(
-    objects: Sequence["Chat"], info: Info
-) -> "list[list[joining_types.JoinLink] | None]":
-    return await joining_types.join_links_of_each(objects, info)
-
-
-async def _join_requests(
-    objects: Sequence["Chat"], info: Info, first: First = DEFAULT_PAGE, after: After = None
-) -> "list[joining_types.JoinRequestConnection | None]":
-    return await joining_types.join_request_pages(objects, info, first, after)
-
-
-async def _bans(
-    objects: Sequence["Chat"], info: Info, first: First = DEFAULT_PAGE, after: After = None
-) -> "list[ban_types.BanConnection | None]":
-    return await ban_types.ban_pages(objects, info, first, after)
-
-
-async def _word_filters(
-    objects: Sequence["Chat"], info: Info
-) -> "list[list[filter_types.WordFilter] | None]":
-    return await filter_types.word_filters_of_each(objects, info)
-
-
-async def _audit_log(
-    objects: Sequence["Chat"], info: Info, first: First = DEFAULT_PAGE, after: After = None
-) -> "list[chat_act_types.ChatActConnection | None]":
-    return await chat_act_types.chat_act_pages(objects, info, first, after)
-
-
 async def _viewer_drafts(objects: Sequence["Chat"], info: Info) -> list[Draft | None]:
     return await viewer_drafts(info.context, [(chat.row.id, THE_CHAT) for chat in objects])
 
@@ -289,24 +247,24 @@ class Chat(Node):
         description="The open ways into it for guests, the oldest first; null for who may not "
         "make any.",
     )
-    join_links: list[LazyJoinLink] | None = batched(
-        _join_links,
+    join_links: list[order.LazyJoinLink] | None = batched(
+        order.join_links,
         description="The open ways into it for people with an account, the oldest first; null for "
         "who may not make any.",
     )
-    join_requests: LazyJoinRequestConnection | None = batched(
-        _join_requests,
+    join_requests: order.LazyJoinRequestConnection | None = batched(
+        order.join_requests,
         description="Who waits to be let in, the oldest first; null for who may not answer.",
     )
-    bans: LazyBanConnection | None = batched(
-        _bans, description="Who is kept out, the newest first; null for who may not ban."
+    bans: order.LazyBanConnection | None = batched(
+        order.bans, description="Who is kept out, the newest first; null for who may not ban."
     )
-    word_filters: list[LazyWordFilter] | None = batched(
-        _word_filters,
+    word_filters: list[order.LazyWordFilter] | None = batched(
+        order.word_filters,
         description="What is not to be written in it; null for who may not moderate.",
     )
-    audit_log: LazyChatActConnection | None = batched(
-        _audit_log,
+    audit_log: order.LazyChatActConnection | None = batched(
+        order.audit_log,
         description="What was done about order in it, the newest first; null for who may not "
         "moderate.",
     )

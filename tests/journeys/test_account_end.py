@@ -37,11 +37,14 @@ async def test_somebody_takes_their_data_along_and_goes(hubbub):
     node.stop()  # its worker erases as it starts
     node.start()
     node.wait_ready()
-    query = "query($id: ID!) { chat(id: $id) { memberCount lastMessage { text sender { id } } } }"
+    query = """query($id: ID!) { chat(id: $id) {
+        memberCount messages(last: 2) { nodes { text sender { id } } }
+    } }"""
     async with asyncio.timeout(PATIENCE):
         while (await bob.ask(query, id=chat_id))["chat"]["memberCount"] > 1:
             pass
-    left = (await bob.ask(query, id=chat_id))["chat"]["lastMessage"]
-    assert left == {"text": "I shall go", "sender": None}
+    kept, left = (await bob.ask(query, id=chat_id))["chat"]["messages"]["nodes"]
+    assert kept == {"text": "I shall go", "sender": None}
+    assert left == {"text": "", "sender": None}  # that somebody left
     for person in (ana, bob):
         await person.close()

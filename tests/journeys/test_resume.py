@@ -169,15 +169,18 @@ async def test_nothing_from_before_joining_or_after_leaving_is_told(server):
     await ana.send(chat_id, "between")
     await ana.done("addMembers", "", chatId=chat_id, userIds=[ben.user_id])
     await ana.send(chat_id, "again")
-    events = await hear(ben, after, 5)
+    events = await hear(ben, after, 7)
     assert [event["__typename"] for event in events] == [
         "MemberJoined",
+        "MessageSent",
         "MessageSent",
         "MemberLeft",
         "MemberJoined",
         "MessageSent",
+        "MessageSent",
     ]
-    assert texts(events) == ["during", "again"]
+    # The history tells as well that he was added.
+    assert texts(events) == ["", "during", "", "again"]
 
 
 async def test_a_cursor_of_some_chats_serves_those_and_one_of_all_serves_any(talk):
@@ -296,8 +299,9 @@ async def test_pages_of_two_stays_tell_nothing_of_the_time_between_them(server, 
     await ana.done("addMembers", "", chatId=chat_id, userIds=[ben.user_id])
     for n in range(7):
         await ana.send(chat_id, f"second stay {n}")
-    events = await hear(ben, after, 16)
-    assert [event["seq"] for event in events] == [*range(2, 10), *range(17, 25)]
+    events = await hear(ben, after, 17)
+    # While he was away: that he left, and seven messages.
+    assert [event["seq"] for event in events] == [*range(2, 10), *range(18, 27)]
     assert [text for text in texts(events) if text.startswith("away")] == []
 
 

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from models import blocks as stored
+from models import own_data
 from models.chats import chats
 from models.members import FOR_EVER, members
 from resolvers import blocks as use_cases
@@ -241,3 +242,9 @@ async def test_somebody_blocks_so_many_and_so_often(migrated_sqlite_url, monkeyp
         assert await ana.refused("blockUser", "", userId=cleo.user_id) == "CONFLICT"
         async with server.program.services.db.reading() as connection:
             assert await stored.count(connection, decode(Kind.USER, ana.user_id)) == 1
+
+
+def test_an_export_does_not_tell_who_is_blocked_in_a_direct_chat():
+    for part in (own_data.MEMBERSHIPS, own_data.PAST_MEMBERSHIPS):
+        assert "silenced_until" in part.withheld
+    assert own_data.BLOCKS.owner.name == "user_id"

@@ -141,9 +141,10 @@ async def test_a_field_without_its_scope_is_refused_over_http_and_sockets_alike(
             (error,) = payload if answer["type"] == "error" else payload["errors"]
             assert error["extensions"]["code"] == "FORBIDDEN"
     data = await ana.ask(
-        "query($id: ID!) { chat(id: $id) { memberCount lastMessage { id } } }", id=chat_id
+        "query($id: ID!) { chat(id: $id) { memberCount lastMessage { kind seq } } }", id=chat_id
     )
-    assert data["chat"] == {"memberCount": 2, "lastMessage": None}
+    # That the bot was added, and nothing else.
+    assert data["chat"] == {"memberCount": 2, "lastMessage": {"kind": "SYSTEM", "seq": 1}}
 
 
 @pytest.mark.parametrize(
@@ -180,8 +181,8 @@ async def test_of_an_operation_that_asks_for_too_much_nothing_is_done(sqlite_ser
     said = SEND.replace("$id", f'"{chat_id}"') % ""
     more = 'addReaction(input: {messageId: "x", emoji: "x"}) { errors { code } } }'
     assert await code(beep, said[:-1] + more) == "FORBIDDEN"
-    data = await ana.ask("query($id: ID!) { chat(id: $id) { lastMessage { id } } }", id=chat_id)
-    assert data["chat"]["lastMessage"] is None
+    data = await ana.ask("query($id: ID!) { chat(id: $id) { lastMessage { seq } } }", id=chat_id)
+    assert data["chat"]["lastMessage"] == {"seq": 1}  # that the bot was added
 
 
 async def test_a_token_that_may_only_write_learns_what_became_of_its_message(sqlite_server):
@@ -325,9 +326,14 @@ async def test_a_deleted_bot_is_gone_and_its_words_stay(server):
     assert (await ana.ask(BOTS))["viewer"]["bots"] == []
     assert await ana.refused("deleteBot", "", botId=beep.user_id) == "NOT_FOUND"
     data = await bob.ask(
-        "query($id: ID!) { chat(id: $id) { memberCount lastMessage { text } } }", id=chat_id
+        "query($id: ID!) { chat(id: $id) { memberCount messages(last: 2) { nodes { text system "
+        "{ what } } } } }",
+        id=chat_id,
     )
-    assert data["chat"] == {"memberCount": 2, "lastMessage": {"text": "beep"}}
+    words, left = data["chat"]["messages"]["nodes"]
+    assert data["chat"]["memberCount"] == 2
+    assert words == {"text": "beep", "system": None}
+    assert left == {"text": "", "system": {"what": "MEMBER_LEFT"}}
 
 
 async def test_bots_end_with_their_owners_account(server):

@@ -93,7 +93,7 @@ async def test_what_only_administrators_have_does_not_exist_for_others(sqlite_se
                 assert await transport.ask(query, {}) == {"data": {"__type": None}}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)  # everything is set up anew for each case
 async def test_whose_it_is_gets_another_answer_than_for_nothing(sqlite_server):
     """The examples are good: what is refused is refused for who asks, and not for the rest."""
     ben = await sqlite_server.registered("ben")

@@ -297,6 +297,7 @@ async def _message_deleted(mirror: Mirror, chat: ChatMirror | None, event: Any) 
         chat.messages[event["messageId"]] |= {
             "text": "",
             "deletedAt": event["occurredAt"],
+            "replyTo": None,
             "reactions": [],
             "viewerReactions": [],
             "poll": None,

@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from accounts import password_rules, tokens
-from models import errors, events
+from models import edits, errors, events
 from models.bots import BotScope
+from models.messages import MAX_QUOTE
+from models.pins import MAX_PINS
 from models.reactions import MAX_KINDS
 from realtime import connection, feed, hub, mailbox, protocol, wire
 from realtime.protocol import CloseCode
@@ -20,8 +22,10 @@ from resolvers import (
     chats,
     confirmation,
     emails,
+    forwarding,
     guests,
     log_in_challenges,
+    markup,
     messages,
     names,
     passwords,
@@ -151,6 +155,9 @@ def test_the_table_has_the_limits_of_the_code():
         "mutations that [try a password or a code](#accounts) in an operation": "1",
         "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),
+        "characters of a quote": str(MAX_QUOTE),
+        "messages forwarded at once": str(forwarding.MAX_FORWARDED),
+        "pinned messages of a chat": str(MAX_PINS),
         "characters of a reaction": str(reactions.MAX_EMOJI),
         "different reactions to a message": str(MAX_KINDS),
         "people added to a chat at once": str(chats.MAX_ADDED_AT_ONCE),
@@ -196,6 +203,12 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("Guests", "{} days at most", guests.MAX_LINK_LIFETIME / timedelta(days=1)),
         ("Administrators", "{} seconds later", authentication.RECHECK_AFTER),
         ("Names", "for {} days nobody but", profiles.HELD_FOR / timedelta(days=1)),
+        ("What messages say", "more than {} levels deep", markup.MAX_NESTING),
+        ("What messages say", "more than {} characters that may be marks", markup.MAX_MARKS),
+        ("Edits", "the last {} versions", edits.KEPT),
+        ("Answers and quotes", "up to {} characters", MAX_QUOTE),
+        ("Forwarding", "up to {} messages", forwarding.MAX_FORWARDED),
+        ("Pins", "at most {}.", MAX_PINS),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
     ],
 )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from models import history, messages
+from models import history, messages, users
 from models.database import Connection
 from models.errors import InvalidInput, NotFound
 from models.history import EVERYTHING, Filter, Range
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from schema.message_filter import MessageFilter
 
 DEFAULT_PAGE = 50
-_NOWHERE = Range(after=0, before=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ async def message_pages(
     """Return the same page of history for each chat, as far as the viewer may read."""
     only = _filter(asked.filter)
     async with context.db.reading() as db:
+        await _check(db, context, chat_ids, asked.filter, only)
         ranges = await _ranges(db, chat_ids, asked.filter)
         if asked.around_id is not None or asked.around_date is not None:
             return await _around(db, context, ranges, asked, only)
@@ -82,6 +82,24 @@ async def message_pages(
     ]
 
 
+async def _check(
+    db: Connection,
+    context: Context,
+    chat_ids: Sequence[UUID],
+    given: "MessageFilter | None",
+    only: Filter,
+) -> None:
+    """Raise `NotFound` for ids in a filter that are not there for the viewer, or not here."""
+    if given is not None and given.chat_id is not None:
+        wanted = decode(Kind.CHAT, given.chat_id, path="chatId")
+        if any(chat_id != wanted for chat_id in chat_ids):
+            raise NotFound("The chat", path=["chatId"])
+    if only.sender_id is not None and not await users.visible_to(
+        db, context.signed_in, [only.sender_id]
+    ):
+        raise NotFound("The person", path=["senderId"])
+
+
 async def _ranges(
     db: Connection, chat_ids: Sequence[UUID], given: "MessageFilter | None"
 ) -> dict[UUID, Range]:
@@ -89,11 +107,6 @@ async def _ranges(
     ranges = dict.fromkeys(chat_ids, Range())
     if given is None:
         return ranges
-    if given.chat_id is not None:
-        only = decode(Kind.CHAT, given.chat_id, path="chatId")
-        ranges = {
-            chat_id: each if chat_id == only else _NOWHERE for chat_id, each in ranges.items()
-        }
     sent_from = moment(given.sent_from, path="sentFrom")
     sent_until = moment(given.sent_until, path="sentUntil")
     if sent_from is not None:

@@ -13,7 +13,9 @@ from schema.messages import MessageKind
 )
 class MessageFilter:
     chat_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only of this chat. In a chat's own history it is not needed."
+        default=None,
+        description="Only of this chat. In a chat's own history there is no need for it, and "
+        "any other is an error.",
     )
     sender_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only what this person wrote."

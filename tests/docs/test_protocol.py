@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from accounts import password_rules, tokens
-from models import errors, events
+from models import edits, errors, events
 from models.bots import BotScope
+from models.messages import MAX_QUOTE
+from models.pins import MAX_PINS
 from models.reactions import MAX_KINDS
 from models.word_filters import MAX_PATTERN
 from realtime import (
@@ -37,10 +39,12 @@ from resolvers import (
     emails,
     evidence,
     filter_cache,
+    forwarding,
     guests,
     join_links,
     joining,
     log_in_challenges,
+    markup,
     messages,
     names,
     passwords,
@@ -176,6 +180,9 @@ def test_the_table_has_the_limits_of_the_code():
         "mutations that [try a password or a code](#accounts) in an operation": "1",
         "entries of a page, ids of `nodes`": str(MAX_PAGE),
         "characters of a message": str(messages.MAX_TEXT),
+        "characters of a quote": str(MAX_QUOTE),
+        "messages forwarded at once": str(forwarding.MAX_FORWARDED),
+        "pinned messages of a chat": str(MAX_PINS),
         "characters of a reaction": str(reactions.MAX_EMOJI),
         "open [links](#coming-in) into a chat, uses of one": (
             f"{join_links.MAX_LINKS}, {join_links.MAX_USES}"
@@ -262,6 +269,12 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("Reports", "reports {} times a day", Rate.REPORT.items[0].amount),
         ("Administrators", "{} seconds later", authentication.RECHECK_AFTER),
         ("Names", "for {} days nobody but", profiles.HELD_FOR / timedelta(days=1)),
+        ("What messages say", "more than {} levels deep", markup.MAX_NESTING),
+        ("What messages say", "more than {} characters that may be marks", markup.MAX_MARKS),
+        ("Edits", "the last {} versions", edits.KEPT),
+        ("Answers and quotes", "up to {} characters", MAX_QUOTE),
+        ("Forwarding", "up to {} messages", forwarding.MAX_FORWARDED),
+        ("Pins", "at most {}.", MAX_PINS),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
         ("Presence", "for {} seconds", presence_state.LINGER / timedelta(seconds=1)),
         ("Presence", "within {} seconds", presence_looks.LOOK_INTERVAL),

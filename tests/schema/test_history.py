@@ -1,12 +1,13 @@
 """Walking through a chat's history: from both ends, around something, and by filters."""
 
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from models.messages import messages
-from schema.ids import Kind, decode, encode_message
+from schema.ids import Kind, decode, encode, encode_message
 
 ASKED = """query($id: ID!, $first: Int, $after: String, $last: Int, $before: String,
   $aroundId: ID, $aroundDate: DateTime, $filter: MessageFilter) {
@@ -140,10 +141,12 @@ async def test_filters_leave_out_what_does_not_match_and_pages_go_both_ways(stag
     ana, ben, chat_id, ids = stage
     await ana.done("pinMessage", "", messageId=ids[0])  # a system message is the 21st
     by = {"ana": list(range(1, 21, 2)), "ben": list(range(2, 21, 2))}
-    filters = [*FILTERS, ({"senderId": ben.user_id}, by["ben"]),
-               ({"senderId": ana.user_id, "hasLink": True}, [1, 11]),
-               ({"senderId": ana.user_id, "kind": "TEXT", "chatId": chat_id}, by["ana"]),
-               ({"chatId": await ana.group("Other")}, [])]  # fmt: skip
+    filters = [
+        *FILTERS,
+        ({"senderId": ben.user_id}, by["ben"]),
+        ({"senderId": ana.user_id, "hasLink": True}, [1, 11]),
+        ({"senderId": ana.user_id, "kind": "TEXT", "chatId": chat_id}, by["ana"]),
+    ]
     for filter_, expected in filters:
         assert (await page(ana, chat_id, filter=filter_, first=200))[0] == expected, filter_
         assert (await page(ana, chat_id, filter=filter_, last=200))[0] == expected, filter_
@@ -164,6 +167,8 @@ async def test_filters_leave_out_what_does_not_match_and_pages_go_both_ways(stag
             if not more:
                 break
         assert backwards == expected, filter_
+    for wrong in ({"chatId": await ana.group("Other")}, {"senderId": encode(Kind.USER, uuid4())}):
+        assert await code_of(ana, chat_id, filter=wrong) == "NOT_FOUND"
     seqs, *_ = await page(ana, chat_id, filter={"senderId": ben.user_id}, aroundId=ids[9], first=4)
     assert seqs == [6, 8, 10, 12]
     await ben.done("deleteMessage", "", messageId=ids[3])

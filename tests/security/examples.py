@@ -103,14 +103,14 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "Chat.messages": [
         Example(
-            {"chat": CHAT, "id": MESSAGE},
-            "query Walk($chat: ID!, $id: ID!) "
-            "{ chat(id: $chat) { messages(aroundId: $id) { nodes { text } } } }",
+            {"chat": CHAT, "aroundId": MESSAGE},
+            "query Walk($chat: ID!, $aroundId: ID!) "
+            "{ chat(id: $chat) { messages(aroundId: $aroundId) { nodes { text } } } }",
         ),
         Example(
-            {"chat": CHAT, "other": CHAT, "sender": USER},
-            "query Walk($chat: ID!, $other: ID!, $sender: ID!) { chat(id: $chat) "
-            "{ messages(filter: { chatId: $other, senderId: $sender }) { nodes { text } } } }",
+            {"chat": CHAT, "chatId": CHAT, "senderId": USER},
+            "query Walk($chat: ID!, $chatId: ID!, $senderId: ID!) { chat(id: $chat) "
+            "{ messages(filter: { chatId: $chatId, senderId: $senderId }) { nodes { text } } } }",
         ),
     ],
     "Mutation.register": _input(handle="somebody", password="x" * 20, displayName="Somebody"),

@@ -292,7 +292,8 @@ async def _threads(objects: Sequence["ThreadChanged"], info: Info) -> "list[Thre
     description="The viewer follows a thread, or does not any more, or has read further in it."
 )
 class ThreadChanged(Event):
-    thread_id: strawberry.ID = strawberry.field(description="The thread's id.")
+    # Never null, and yet of the type that it has in other events: an operation may ask for all.
+    thread_id: strawberry.ID | None = strawberry.field(description="The thread's id.")
     thread: LazyThread | None = batched(
         _threads, description="The thread as it is now; null if the viewer may not read it."
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from models import chats, scheduled
+from models import scheduled
 from models.messages import MessageKind as StoredKind
 from models.scheduled import Scheduled
 from resolvers import messages as message_cases
@@ -62,8 +62,9 @@ class ScheduledMessage:
     failure: str | None = strawberry.field(
         description="Why it could not be sent, for people; null of one that waits."
     )
+    chat_id: strawberry.ID = strawberry.field(description="The chat that it is for.")
     chat: Chat | None = batched(
-        _chats, description="Where to; null if the viewer is not there any more."
+        _chats, description="The chat itself; null if the viewer is not there any more."
     )
     reply_to: Message | None = batched(
         _replied_to, description="What it answers; null if nothing that the viewer may read."
@@ -87,6 +88,7 @@ class ScheduledMessage:
             state=ScheduledMessageState(row.state),
             failure_code=ErrorCode(code) if code in ErrorCode.__members__ else None,
             failure=row.failure,
+            chat_id=strawberry.ID(encode(Kind.CHAT, row.chat_id)),
             row=row,
         )
 
@@ -102,21 +104,10 @@ async def scheduled_in_chats(
     ]
 
 
-_OF_CHAT = strawberry.argument(description="Only those for this chat.")
-
-
-async def viewer_scheduled_messages(
-    info: Info, chat_id: Annotated[strawberry.ID | None, _OF_CHAT] = None
-) -> list[ScheduledMessage] | None:
+async def viewer_scheduled_messages(info: Info) -> list[ScheduledMessage]:
     """Resolve `Viewer.scheduledMessages`."""
-    viewer = info.context.signed_in
     async with info.context.db.reading() as db:
-        rows = await scheduled.of_user(db, viewer.user_id)
-        if chat_id is not None:
-            key = decode(Kind.CHAT, chat_id, path="chatId")
-            if key not in await chats.readable_many(db, viewer.user_id, [key]):
-                return None
-            rows = [row for row in rows if row.chat_id == key]
+        rows = await scheduled.of_user(db, info.context.signed_in.user_id)
     return [ScheduledMessage.of(row) for row in rows]
 
 

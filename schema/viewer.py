@@ -151,10 +151,10 @@ class Viewer:
         resolver=viewer_threads,
         description="The threads that they follow, the latest reply first.",
     )
-    scheduled_messages: list[ScheduledMessage] | None = strawberry.field(
+    scheduled_messages: list[ScheduledMessage] = strawberry.field(
         resolver=viewer_scheduled_messages,
         description="The messages that they have written for later, or that could not be sent, the "
-        f"earliest first, {MAX_SCHEDULED} at most; null for a chat that they are not in.",
+        f"earliest first, {MAX_SCHEDULED} at most.",
     )
     unread_count: int = strawberry.field(
         resolver=_unread_count,

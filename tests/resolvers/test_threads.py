@@ -8,6 +8,7 @@ import pytest
 from realtime import thread_feed
 from tests.journeys.test_resume import cursor_of
 from tests.parts.people import subscribers, until_subscribed
+from tests.schema.test_query_counts import statements
 
 THREAD = """thread {
   id replyCount lastReplyAt viewerFollows viewerReadCount viewerUnreadCount
@@ -227,6 +228,36 @@ async def test_the_other_devices_hear_what_one_follows_and_has_read(talk):
     names = [event["__typename"] for event in told]
     assert names == ["ThreadChanged", "ThreadChanged", "MessageSent"]
     assert told[0]["thread"] == {"viewerFollows": False, "viewerReadCount": None}
+
+
+MANY = """query($id: ID!, $last: Int!) { chat(id: $id) { messages(last: $last) { nodes {
+  thread { replyCount viewerUnreadCount root { text } participants { handle } viewerDraft { text }
+           messages(last: 2) { nodes { text sender { handle } } } }
+  poll { options { voteCount voters(first: 2) { nodes { handle } } } viewerVotes }
+} } } }"""
+
+
+async def test_twenty_threads_and_polls_take_no_more_statements_than_one(server, talk):
+    ana, ben, chat_id, _ = talk
+    for n in range(10):
+        poll = {"question": f"{n}?", "options": ["a", "b"]}
+        given = {"chatId": chat_id, "clientMessageId": str(uuid4()), "poll": poll}
+        root = (await ana.done("sendMessage", "message { id }", **given))["message"]
+        await ben.done("votePoll", "", messageId=root["id"], options=[n % 2])
+        await ben.send(chat_id, f"re {n}", threadId=root["id"])
+    up_to_date = asyncio.Event()
+    server.program.services.node.tailer.at_boundary(up_to_date.set)
+    await up_to_date.wait()
+
+    async def count(last):
+        with statements(server.program.services.db) as seen:
+            nodes = (await ana.ask(MANY, id=chat_id, last=last))["chat"]["messages"]["nodes"]
+        assert len(nodes) == last
+        assert all(node["thread"]["replyCount"] == 1 for node in nodes)
+        assert sum(node["poll"] is not None for node in nodes) == last // 2
+        return len(seen)
+
+    assert await count(20) <= await count(2)
 
 
 # --- the subscription ---------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from graphql import is_interface_type, is_leaf_type, is_object_type
@@ -121,6 +122,14 @@ async def happen(ana, ben, chat_id):
     await ben.done("markRead", "chat { id }", chatId=chat_id, seq=1)
     await ana.done("updateChat", "chat { id }", chatId=chat_id, title="Team two")
     await ana.done("deleteMessage", "deletedMessageId", messageId=message["id"])
+    poll = await ana.done(
+        "sendMessage",
+        "message { id }",
+        chatId=chat_id,
+        clientMessageId=str(uuid4()),
+        poll={"question": "When?", "options": ["Now", "Later"]},
+    )
+    await ben.done("votePoll", "", messageId=poll["message"]["id"], options=[1])
 
 
 async def test_what_is_rendered_for_all_is_what_each_viewer_would_get_alone(server):
@@ -155,6 +164,7 @@ async def test_what_is_rendered_for_all_is_what_each_viewer_would_get_alone(serv
         "MessageEdited",
         "MessageDeleted",
         "ReactionsChanged",
+        "PollChanged",
         "ReceiptsAdvanced",
         "ChatChanged",
         "MemberJoined",

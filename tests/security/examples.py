@@ -231,12 +231,6 @@ EXAMPLES: dict[str, list[Example]] = {
     "Mutation.unfollowThread": _input(threadId=THREAD),
     "Mutation.markThreadRead": _input(threadId=THREAD, number=1),
     "Subscription.threadEvents": _of(threadId=THREAD),
-    "Viewer.scheduledMessages": [
-        Example(
-            {"chat": CHAT},
-            "query Walk($chat: ID!) { viewer { scheduledMessages(chatId: $chat) { id } } }",
-        )
-    ],
     "Mutation.scheduleMessage": _input(
         chatId=CHAT,
         text="Walk",

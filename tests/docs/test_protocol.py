@@ -21,6 +21,7 @@ from resolvers import (
     confirmation,
     emails,
     guests,
+    link_previews,
     log_in_challenges,
     messages,
     names,
@@ -29,10 +30,13 @@ from resolvers import (
     reactions,
     typing,
     users,
+    webhook_feed,
+    webhooks,
 )
 from resolvers.passkey_challenges import CHALLENGE_LASTS
 from resolvers.rates import Rate
 from resolvers.services import utc_now
+from resolvers.webhook_sending import GIVE_UP_AFTER, KEPT
 from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
@@ -196,6 +200,12 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("Guests", "{} days at most", guests.MAX_LINK_LIFETIME / timedelta(days=1)),
         ("Administrators", "{} seconds later", authentication.RECHECK_AFTER),
         ("Names", "for {} days nobody but", profiles.HELD_FOR / timedelta(days=1)),
+        ("Webhooks", "up to {} `chatIds`", webhooks.MAX_CHATS),
+        ("Webhooks", "A chat has {} at most", webhooks.MAX_OF_CHAT),
+        ("How it is delivered", "for {} hours", GIVE_UP_AFTER / timedelta(hours=1)),
+        ("How it is delivered", "the last {}, with the status", KEPT),
+        ("How it is delivered", "{} deliveries wait at most", webhook_feed.MAX_WAITING),
+        ("Link previews", "Of a page {} KiB", link_previews.MAX_PAGE / 1024),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
     ],
 )

@@ -10,6 +10,7 @@ length; so a page takes time in proportion to its length, whatever is in it.
 
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from urllib.parse import urljoin
@@ -100,7 +101,8 @@ class _Head(HTMLParser):
         """Read the tag that a piece begins with."""
         self.reset()
         self._done = self._in_title = False
-        self.feed(piece)
+        with suppress(AssertionError):  # of a declaration that is none, somewhere behind the tag
+            self.feed(piece)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._done:

@@ -18,6 +18,7 @@ from models.messages import MessageKey, MessageKind
 from outbound.errors import OutboundError, Refused, Unreachable
 from outbound.pages import TYPES, described
 from outbound.targets import target
+from realtime.tasks import heed_cancellation
 from resolvers.at_once import keep_busy
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
@@ -139,6 +140,11 @@ async def _fetch(services: Services, preview: LinkPreview) -> None:
     except OutboundError as error:
         await _fail(services, preview, error)
         return
+    except Exception as error:
+        heed_cancellation()
+        log.exception("link_preview_broken")
+        await _fail(services, preview, error)
+        return
     values = {
         "title": found.title,
         "description": found.description,
@@ -162,9 +168,10 @@ async def _put_off(services: Services, preview: LinkPreview, wait: timedelta) ->
         await link_previews.put_off(connection, preview, utc_now() + wait)
 
 
-async def _fail(services: Services, preview: LinkPreview, error: OutboundError) -> None:
+async def _fail(services: Services, preview: LinkPreview, error: Exception) -> None:
     # No URL in the log: it is part of what people have written.
-    log.info("link_preview_failed", reason=str(error), attempts=preview.attempts)
+    reason = str(error) if isinstance(error, OutboundError) else "a bug"
+    log.info("link_preview_failed", reason=reason, attempts=preview.attempts)
     services.outbound.count("link_preview", "failed")
     async with services.db.writing() as connection:
         await link_previews.fail(connection, preview, utc_now())

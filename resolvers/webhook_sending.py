@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from outbound.errors import OutboundError, Refused
 from outbound.signing import HEADER, signature
 from realtime.events import Event
 from realtime.loading import load
+from realtime.tasks import heed_cancellation
 from resolvers.at_once import keep_busy
 from resolvers.services import Services, utc_now
 from resolvers.webhook_secrets import Secrets
@@ -88,7 +90,7 @@ async def _take_turn(services: Services, webhook: Webhook, render: Render) -> No
                 return
             continue
         else:
-            attempt = await _sent(services, webhook, delivery, render(delivery, event))
+            attempt = await _sent(services, webhook, delivery, partial(render, delivery, event))
         more = number + 1 < IN_ONE_TURN
         if not await _noted(services, webhook, delivery, attempt, more=more):
             return
@@ -102,26 +104,33 @@ async def _event(connection: Connection, delivery: Delivery) -> Event | None:
 
 
 async def _sent(
-    services: Services, webhook: Webhook, delivery: Delivery, payload: Mapping[str, Any]
+    services: Services,
+    webhook: Webhook,
+    delivery: Delivery,
+    payload: Callable[[], Mapping[str, Any]],
 ) -> _Attempt:
     outbound, now = services.outbound, utc_now()
-    body = orjson.dumps(payload)
     try:
         kept = Secrets.opened(outbound.webhook_sealer, webhook.id, webhook.sealed)
     except SealBroken:
         log.error("webhook_unreadable", webhook=str(webhook.id))
         return _Attempt(arrived=False, problem="sealed with another key of this server")
-    headers = {
-        "content-type": "application/json",
-        HEADER: signature(kept.signing(now), body, int(now.timestamp())),
-        DELIVERY: str(delivery.key),
-    }
     try:
+        body = orjson.dumps(payload())
+        headers = {
+            "content-type": "application/json",
+            HEADER: signature(kept.signing(now), body, int(now.timestamp())),
+            DELIVERY: str(delivery.key),
+        }
         status = await outbound.web.post(kept.url, body, headers)
     except OutboundError as error:
         result = "refused" if isinstance(error, Refused) else "unreachable"
         outbound.count("webhook", result)
         return _Attempt(arrived=False, problem=str(error))
+    except Exception:
+        heed_cancellation()
+        log.exception("webhook_broken", webhook=str(webhook.id))
+        return _Attempt(arrived=False, problem="a bug")
     arrived = 200 <= status < 300
     outbound.count("webhook", "delivered" if arrived else "not_accepted")
     return _Attempt(arrived, status, None if arrived else "the receiver did not accept it")

@@ -43,6 +43,7 @@ from resolvers import (
     guests,
     join_links,
     joining,
+    link_previews,
     log_in_challenges,
     markup,
     messages,
@@ -55,12 +56,15 @@ from resolvers import (
     scheduled,
     typing,
     users,
+    webhook_feed,
+    webhooks,
     word_filters,
 )
 from resolvers import presence as presence_cases
 from resolvers.passkey_challenges import CHALLENGE_LASTS
 from resolvers.rates import Rate
 from resolvers.services import utc_now
+from resolvers.webhook_sending import GIVE_UP_AFTER, KEPT
 from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
@@ -275,6 +279,12 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("Answers and quotes", "up to {} characters", MAX_QUOTE),
         ("Forwarding", "up to {} messages", forwarding.MAX_FORWARDED),
         ("Pins", "at most {}.", MAX_PINS),
+        ("Webhooks", "up to {} `chatIds`", webhooks.MAX_CHATS),
+        ("Webhooks", "A chat has {} at most", webhooks.MAX_OF_CHAT),
+        ("How it is delivered", "for {} hours", GIVE_UP_AFTER / timedelta(hours=1)),
+        ("How it is delivered", "the last {}, with the status", KEPT),
+        ("How it is delivered", "{} deliveries wait at most", webhook_feed.MAX_WAITING),
+        ("Link previews", "Of a page {} KiB", link_previews.MAX_PAGE / 1024),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
         ("Presence", "for {} seconds", presence_state.LINGER / timedelta(seconds=1)),
         ("Presence", "within {} seconds", presence_looks.LOOK_INTERVAL),

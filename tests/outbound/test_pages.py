@@ -103,6 +103,14 @@ def test_a_page_of_half_a_megabyte_of_anything_takes_no_time(filling):
     assert described(page(html)).title == "T"
 
 
+@pytest.mark.parametrize(
+    "rest", ["<![if", "<![unknown[", "<!x", "<!DOCTYPE [<!", "<?", "</", "<!--"]
+)
+def test_what_stands_behind_a_tag_does_not_matter(rest):
+    html = f'<meta property="og:title" content="T">{rest}<title>{rest}'
+    assert described(page(html)).title == "T"
+
+
 def test_a_value_may_hold_what_looks_like_the_end_of_a_tag():
     html = '<meta property="og:title" content="a > b"><title>T</title>'
     assert described(page(html)).title == "a > b"

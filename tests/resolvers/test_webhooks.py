@@ -371,6 +371,26 @@ async def test_what_is_sealed_with_another_key_is_not_sent(sqlite_out):
     assert (await shown(ana, chat_id))[0]["url"] is None
 
 
+async def test_a_bug_in_what_is_sent_is_an_attempt_that_failed(sqlite_out, monkeypatch):
+    out = sqlite_out
+    ana = await out.hubbub.registered("ana")
+    chat_id = await ana.group("Talk")
+    await out.webhook(ana, chat_id)
+    await ana.send(chat_id, "one")
+    await out.feed()
+
+    def broken(*_):
+        raise ZeroDivisionError
+
+    await webhook_sending.deliver(out.hubbub.program.services, broken)
+    (webhook,) = await shown(ana, chat_id)
+    (delivery,) = webhook["deliveries"]
+    assert (delivery["state"], delivery["problem"]) == ("WAITING", "a bug")
+    at(monkeypatch, timedelta(seconds=13))
+    await out.work()
+    assert [each["message"]["text"] for each in out.told] == ["one"]
+
+
 # --- who may do what -----------------------------------------------------------------------------
 
 

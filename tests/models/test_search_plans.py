@@ -169,4 +169,5 @@ async def explained(connection, where, query) -> dict[str, Any]:
     await driver.execute(f"PREPARE find ({declared}) AS {text}")
     explained = await driver.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE find ({given})")
     plan: dict[str, Any] = explained[0]
-    return plan["Plan"]
+    whole: dict[str, Any] = plan["Plan"]
+    return whole

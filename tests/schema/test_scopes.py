@@ -26,7 +26,6 @@ FREE_TYPES = {
     "ChatCreated", "ChatChanged", "MemberJoined", "MemberLeft", "MemberRoleChanged",
     "MessageSent", "MessageEdited", "MessageDeleted", "MessageExpired",
     "ReactionsChanged", "ReceiptsAdvanced",
-    "MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged", "ReceiptsAdvanced",
     "MessagePinned", "MessageUnpinned", "MessageHidden", "HistoryCleared",
     "ProfileChanged", "SettingsChanged",
     "SessionStarted", "SessionEnded", "CursorAdvanced", "ResyncRequired", "TypingChanged",

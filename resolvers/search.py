@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models import search
+from models import chats, search
 from models.search import Hit, Wanted
 from models.search_query import Condition, parse
 from models.viewer import Viewer
@@ -35,11 +35,14 @@ async def find(
 ) -> Found:
     """Return the newest messages that fit and that the viewer may read.
 
-    `before` is the place in the list after which they come. Raises `InvalidInput`, `RateLimited`.
+    `before` is the place in the list after which they come. Raises `InvalidInput`,
+    `RateLimited`, and `NotFound` for a chat that the viewer is not in.
     """
     conditions = parse(query, services.terms)
     await services.rates.spend(Rate.SEARCH_MESSAGES, str(viewer.user_id))
     async with services.db.reading() as connection:
+        if wanted.chat_id is not None:
+            await chats.readable_by(connection, viewer.user_id, wanted.chat_id)
         hits = await search.find(
             connection,
             viewer.user_id,

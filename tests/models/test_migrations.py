@@ -7,10 +7,15 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from models import handles, users
+from models import handles, members, search, users
 from models.base import UtcDateTime, metadata, new_key
+from models.chats import chats
 from models.database import Database
 from models.errors import HandleTaken
+from models.members import Member
+from models.messages import messages
+from models.search_query import parse
+from models.terms import Terms
 from server import migrations
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -112,3 +117,60 @@ async def test_people_from_before_are_found_and_keep_their_handles(database_url)
 
 def _many(count):
     return [(f"p{number}", f"{number} Many") for number in range(count)]
+
+
+async def test_what_was_said_before_there_was_a_search_is_found(database_url):
+    db = Database(database_url)
+    ana, chat_id = new_key(), new_key()
+    said = ["The first bicycle", "", "Велосипеды", "The last bicycles"]
+    try:
+        await migrations.migrate(db, "0018")
+        async with db.writing() as connection:
+            await connection.execute(
+                sa.text(
+                    "INSERT INTO users (id, handle, display_name, created_at) "
+                    "VALUES (:id, 'ana', 'Ana', :now)"
+                ).bindparams(
+                    sa.bindparam("id", type_=sa.Uuid), sa.bindparam("now", type_=UtcDateTime)
+                ),
+                {"id": ana, "now": NOW},
+            )
+            await connection.execute(
+                chats.insert().values(
+                    id=chat_id, kind="group", created_by=ana, created_at=NOW, last_activity_at=NOW
+                )
+            )
+            stay = Member(new_key(), chat_id, ana, "owner", NOW, 1, 1, None, 0, 0)
+            await members.add(connection, [stay])
+            await connection.execute(
+                messages.insert(),
+                [
+                    {
+                        "chat_id": chat_id,
+                        "seq": number,
+                        "sender_id": ana,
+                        "text": text,
+                        "client_message_id": new_key(),
+                        "content_hash": b"",
+                        "created_at": NOW,
+                        "deleted_at": None if text else NOW,
+                    }
+                    for number, text in enumerate(said, 1)
+                ],
+            )
+        await migrations.migrate(db)
+        terms = Terms()
+        async with db.reading() as connection:
+            for query, found in (("bicycle", [4, 1]), ("велосипед", [3]), ("nothing", [])):
+                hits = await search.find(
+                    connection,
+                    ana,
+                    parse(query, terms),
+                    search.Wanted(),
+                    now=NOW,
+                    before=None,
+                    limit=9,
+                )
+                assert [hit.message.seq for hit in hits] == found
+    finally:
+        await db.close()

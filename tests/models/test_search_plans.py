@@ -168,5 +168,6 @@ async def explained(connection, where, query) -> dict[str, Any]:
     await driver.execute("DEALLOCATE ALL")
     await driver.execute(f"PREPARE find ({declared}) AS {text}")
     explained = await driver.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE find ({given})")
-    plan: dict[str, Any] = explained[0]["Plan"]
-    return plan
+    plan: dict[str, Any] = explained[0]
+    whole: dict[str, Any] = plan["Plan"]
+    return whole

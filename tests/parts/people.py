@@ -73,12 +73,12 @@ class Person:
         }
         return await self._http.get("/graphql", params=parameters, headers=headers)
 
-    async def run(self, query: str, **variables: Any) -> dict[str, Any]:
+    async def run(self, query: str, /, **variables: Any) -> dict[str, Any]:
         """Run an operation and return its whole response."""
         answer: dict[str, Any] = (await self.post({"query": query, "variables": variables})).json()
         return answer
 
-    async def ask(self, query: str, **variables: Any) -> Any:
+    async def ask(self, query: str, /, **variables: Any) -> Any:
         """Run a query that has to succeed and return its data."""
         answer = await self.run(query, **variables)
         assert "errors" not in answer, answer
@@ -207,7 +207,7 @@ class Socket:
             if message["type"] != "ping":
                 return message
 
-    async def subscribe(self, id_: str, query: str, **variables: Any) -> None:
+    async def subscribe(self, id_: str, query: str, /, **variables: Any) -> None:
         await self.send(id=id_, type="subscribe", payload={"query": query, "variables": variables})
 
     async def next(self, id_: str = "events") -> Any:

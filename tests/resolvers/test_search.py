@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import members, search
-from models.errors import InvalidInput, TooLong
+from models.errors import InvalidInput, NotFound, TooLong
 from models.messages import messages
 from models.search import Text, Wanted, search_entries
 from models.search_query import MAX_QUERY, parse
@@ -182,11 +182,14 @@ async def test_only_what_somebody_may_read_is_found(world, ana, ben, team):
     assert await found(world, cyd, "secret", chat_id=team.id) == ["secret after"]
     outsider = await world.person("out")
     assert await found(world, outsider, "secret") == []
-    assert await found(world, outsider, "secret", chat_id=team.id) == []
+    with pytest.raises(NotFound):
+        await found(world, outsider, "secret", chat_id=team.id)
     await world.group(outsider)
     assert await found(world, outsider, "secret") == []
     await member_cases.remove(world.services, ana, chat_id=team.id, user_id=cyd.user_id)
-    assert await found(world, cyd, "secret", chat_id=team.id) == []
+    assert await found(world, cyd, "secret") == []
+    with pytest.raises(NotFound):
+        await found(world, cyd, "secret", chat_id=team.id)
     assert await found(world, ben, "secret") == ["secret after", "secret before"]
 
 

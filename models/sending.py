@@ -263,4 +263,5 @@ def given(extras: Extras) -> dict[str, Any]:
 
 def as_json(extras: Mapping[str, Any]) -> str:
     """Return what few messages have as a statement takes it."""
-    return orjson.dumps(extras).decode()
+    # By default: asyncpg's UUIDs are of a class of its own.
+    return orjson.dumps(extras, default=str).decode()

@@ -11,7 +11,7 @@ from models import chats, messages
 from models.chats import Chat
 from models.database import Connection
 from models.members import Member
-from models.messages import Message, MessageKey
+from models.messages import Message, MessageKey, MessageKind
 from models.viewer import Viewer
 
 BEFORE, AFTER = 3, 2  # messages around the one that was reported
@@ -29,7 +29,11 @@ async def of_message(
     if seq not in readable:
         return None
     chat = await chats.readable_by(connection, viewer.user_id, chat_id)
-    kept = [_kept(each, whole=each.seq == seq) for _, each in sorted(readable.items())]
+    kept = [
+        _kept(each, whole=each.seq == seq)
+        for _, each in sorted(readable.items())
+        if each.kind != MessageKind.SYSTEM  # who came and went is nobody's words
+    ]
     return readable[seq], {**_of(chat), "messages": kept}
 
 

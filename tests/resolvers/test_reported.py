@@ -64,7 +64,9 @@ async def test_nothing_is_kept_that_the_reporter_may_not_read(group):
     async with server.program.services.db.writing() as connection:
         table = stored_messages.messages
         past = datetime.now(UTC) - timedelta(seconds=1)
-        await connection.execute(table.update().where(table.c.seq == 4).values(expires_at=past))
+        await connection.execute(
+            table.update().where(table.c.seq == last["seq"]).values(expires_at=past)
+        )
     await cleo.done("reportMessage", "", messageId=message["id"], reason="SPAM")
     (report,) = await reported(root)
     assert [each["text"] for each in report["evidence"]["messages"]] == ["x" * 5000]

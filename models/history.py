@@ -135,7 +135,15 @@ _ON_POSTGRESQL = """
     ORDER BY messages.chat_id, messages.seq
 """
 # SQLite knows no LATERAL: an inner look-up finds the far end of each chat's page. CROSS JOIN keeps
-# the order in which the tables are looked at.
+# the order in which the tables are looked at. Of several bounds on one side it would take any to
+# look up by, and find out about the others row by row: so there is one on each side.
+_LOW = "max(mine.first_message_seq, json_extract(wanted.value, '$[1]') + 1)"
+_HIGH = "json_extract(wanted.value, '$[2]') - 1"
+_FAR_END = """(
+            SELECT m.seq FROM messages AS m
+            WHERE m.chat_id = mine.chat_id AND m.seq >= {low} AND m.seq <= {high}{where}
+            ORDER BY {order} LIMIT 1 OFFSET :rows - 1
+        )"""
 _ON_SQLITE = """
     SELECT {columns}, {hidden_at} AS hidden_at
     FROM json_each(:ranges) AS wanted
@@ -143,16 +151,8 @@ _ON_SQLITE = """
         ON mine.user_id = :viewer_id AND mine.chat_id = json_extract(wanted.value, '$[0]')
         AND mine.left_seq IS NULL
     CROSS JOIN messages
-        ON messages.chat_id = mine.chat_id AND messages.seq >= mine.first_message_seq
-        AND messages.seq > json_extract(wanted.value, '$[1]')
-        AND messages.seq < json_extract(wanted.value, '$[2]'){where}
-        AND messages.seq {comparison} coalesce((
-            SELECT m.seq FROM messages AS m
-            WHERE m.chat_id = mine.chat_id AND m.seq >= mine.first_message_seq
-              AND m.seq > json_extract(wanted.value, '$[1]')
-              AND m.seq < json_extract(wanted.value, '$[2]'){inner_where}
-            ORDER BY {order} LIMIT 1 OFFSET :rows - 1
-        ), {limit})
+        ON messages.chat_id = mine.chat_id
+        AND messages.seq >= {low} AND messages.seq <= {high}{where}
     ORDER BY messages.chat_id, messages.seq
 """
 
@@ -174,14 +174,13 @@ def _page_statement(
             columns=_COLUMNS, hidden_at=HIDDEN_AT, where=where("m"), order=order
         )
     else:
+        far_end = _FAR_END.format(low=_LOW, high=_HIGH, where=where("m"), order=order)
         text = _ON_SQLITE.format(
             columns=_COLUMNS,
             hidden_at=HIDDEN_AT,
             where=where("messages"),
-            inner_where=where("m"),
-            order=order,
-            comparison=">=" if newest else "<=",
-            limit=0 if newest else _BEYOND_ALL,
+            low=f"max({_LOW}, coalesce({far_end}, 0))" if newest else _LOW,
+            high=_HIGH if newest else f"min({_HIGH}, coalesce({far_end}, {_BEYOND_ALL}))",
         )
     parameters = [sa.bindparam("viewer_id", type_=sa.Uuid)]
     if "{m}.sender_id = :sender_id" in conditions:

@@ -6,12 +6,18 @@ made is what sends would have left, the log included.
 
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench import databases
 from bench.databases import Cast
+from models import search
 from models.database import Database
+from models.messages import messages
+from models.search import Text, search_entries
+from models.terms import Terms
 
 # A word of every message, of half of them, and of few: as many in a small world as in a large one.
 EVERYWHERE, OFTEN, SELDOM = "everywhere", "often", "seldom"
@@ -110,6 +116,17 @@ _STEPS = (
 )
 
 
+_PAGE = (
+    sa.select(messages.c.chat_id, messages.c.seq, messages.c.sender_id, messages.c.text)
+    .where(
+        sa.tuple_(messages.c.chat_id, messages.c.seq)
+        > sa.tuple_(sa.bindparam("chat_id", type_=sa.Uuid), sa.bindparam("seq"))
+    )
+    .order_by(messages.c.chat_id, messages.c.seq)
+    .limit(5000)
+)
+
+
 async def fill(url: str, directory: Path, size: Size) -> Cast:
     """Fill an empty PostgreSQL database; the second person is who has all these chats."""
     cast = await databases.fill(url, directory, people=2, chat_count=1)
@@ -147,6 +164,27 @@ async def fill(url: str, directory: Path, size: Size) -> Cast:
                 ]
                 async with connection.begin():
                     await connection.execute(sa.text(sql).bindparams(*typed), needed)
+            await _index(connection)
     finally:
         await db.close()
     return cast
+
+
+async def _index(connection: AsyncConnection) -> None:
+    """Make the entries by which messages are found, and their index at the end, at once."""
+    terms = Terms()
+    async with connection.begin():
+        await connection.execute(sa.text("DROP INDEX ix_search_entries_words"))
+    place = (UUID(int=0), 0)
+    while True:
+        async with connection.begin():
+            rows = await connection.execute(_PAGE, {"chat_id": place[0], "seq": place[1]})
+            texts = [Text(*row) for row in rows]
+            if not texts:
+                break
+            await search.add(connection, terms, texts)
+        place = (texts[-1].chat_id, texts[-1].seq)
+    async with connection.begin():
+        await connection.execute(sa.text("SET maintenance_work_mem = '512MB'"))
+        (index,) = (each for each in search_entries.indexes if "words" in each.columns)
+        await connection.run_sync(index.create)

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from schema import chats as chat_fields
+from schema import chat_details as detail_fields
 from schema import guests as guest_fields
 from schema import members as member_fields
 from schema import roles as role_fields
@@ -10,12 +10,12 @@ from schema import roles as role_fields
 
 @strawberry.type
 class ChatMutations:
-    create_chat: chat_fields.CreateChatPayload = strawberry.mutation(
-        resolver=chat_fields.create_chat,
+    create_chat: detail_fields.CreateChatPayload = strawberry.mutation(
+        resolver=detail_fields.create_chat,
         description="Start a chat, or find the direct chat with somebody, or one's own.",
     )
-    update_chat: chat_fields.UpdateChatPayload = strawberry.mutation(
-        resolver=chat_fields.update_chat,
+    update_chat: detail_fields.UpdateChatPayload = strawberry.mutation(
+        resolver=detail_fields.update_chat,
         description="Give a chat another title or description, or other settings.",
     )
     add_members: member_fields.AddMembersPayload = strawberry.mutation(

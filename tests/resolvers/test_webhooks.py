@@ -572,7 +572,9 @@ async def test_a_webhook_stays_when_its_maker_goes(out):
     await ana.done("leaveChat", "__typename", chatId=chat_id)
     await ben.send(chat_id, "still told")
     await out.work()
-    assert [each["message"]["text"] for each in out.told] == ["still told"]
+    kinds = [(each["message"]["kind"], each["message"]["text"]) for each in out.told]
+    assert kinds == [("SYSTEM", ""), ("TEXT", "still told")]
+    assert out.told[0]["message"]["system"]["what"] == "MEMBER_LEFT"
     (webhook,) = await shown(ben, chat_id)
     assert webhook["url"] == out.url()
 

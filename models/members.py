@@ -48,7 +48,6 @@ members = sa.Table(
     # Unread mentions of them by name, and up to which of those of everybody they have read: see
     # `models/mentions.py`.
     sa.Column("unread_mentions", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("all_mentions_read", sa.BigInteger, nullable=False, server_default="0"),
     # Until when they may not write, whoever wants that: a moderator, or who blocks them in a
     # direct chat. And when they last did, in a chat with slow mode.
     sa.Column("silenced_until", UtcDateTime),
@@ -109,7 +108,6 @@ class Member:
     delivered_seq: int
     read_seq: int
     unread_mentions: int = 0
-    all_mentions_read: int = 0
     silenced_until: datetime | None = None
     last_sent_at: datetime | None = None
     muted_until: datetime | None = None

@@ -78,6 +78,7 @@ _ABOUT_MESSAGE: dict[EventKind, Callable[..., Event]] = {
     EventKind.MESSAGE_EDITED: MessageEdited,
     EventKind.REACTIONS_CHANGED: ReactionsChanged,
     EventKind.POLL_CHANGED: PollChanged,
+    EventKind.LINK_PREVIEW_ADDED: LinkPreviewAdded,
 }
 # These say which message it is, and nothing of it.
 _NAMING_MESSAGE: dict[EventKind, Callable[..., Event]] = {
@@ -88,7 +89,6 @@ _NAMING_MESSAGE: dict[EventKind, Callable[..., Event]] = {
 _OF_OWN_HISTORY: dict[EventKind, Callable[..., Event]] = {
     EventKind.MESSAGE_HIDDEN: MessageHidden,
     EventKind.HISTORY_CLEARED: HistoryCleared,
-    EventKind.LINK_PREVIEW_ADDED: LinkPreviewAdded,
 }
 
 # Of a deleted message is told which thread it was in.

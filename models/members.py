@@ -115,6 +115,14 @@ class Member:
     pin_position: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Where what somebody sees of a chat begins: with an event, and with a message."""
+
+    joined_seq: int
+    first_message_seq: int
+
+
 _COLUMNS = columns(members, Member)
 # These modules import this one, so their tables are named here instead of imported.
 _USERS = sa.table("users", sa.column("id", sa.Uuid), sa.column("kind", sa.String))
@@ -125,7 +133,7 @@ _CHATS = sa.table(
     sa.column("expired_seq", sa.BigInteger),
 )
 _PRESENT = sa.select(*_COLUMNS).where(members.c.left_seq.is_(None))
-_OF_USER = sa.select(members.c.chat_id, members.c.joined_seq).where(
+_OF_USER = sa.select(members.c.chat_id, members.c.joined_seq, members.c.first_message_seq).where(
     members.c.user_id == sa.bindparam("user_id"), members.c.left_seq.is_(None)
 )
 _BY_IDS = _PRESENT.where(
@@ -204,10 +212,10 @@ async def of_chats(
     return {row.chat_id: Member(*row) for row in rows}
 
 
-async def of_user(connection: Connection, user_id: UUID) -> dict[UUID, int]:
-    """Return every chat a person is in, with the event number from which they are in it."""
+async def of_user(connection: Connection, user_id: UUID) -> dict[UUID, Since]:
+    """Return every chat a person is in, with where what they see of it begins."""
     rows = await connection.execute(_OF_USER, {"user_id": user_id})
-    return {row.chat_id: int(row.joined_seq) for row in rows}
+    return {row.chat_id: Since(row.joined_seq, row.first_message_seq) for row in rows}
 
 
 async def among(

@@ -195,7 +195,10 @@ def unban_member(world: World, who: Person, dice: Dice) -> Try:
 
 @doing(3)
 def block_user(world: World, who: Person, dice: Dice) -> Try:
-    whom, blocks = dice.somebody(world), dice.often(0.5)
+    direct = [c for c in world.chats if c.kind == "DIRECT" and c.stay(who)]
+    inside = [stay.person for chat in direct for stay in chat.present()]
+    whom = dice.choice(inside if inside and dice.often(0.6) else world.people)
+    blocks = dice.often(0.6)
 
     def effect() -> None:
         if whom is who and blocks:

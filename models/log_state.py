@@ -88,8 +88,8 @@ _CLUSTER = sa.text(
            || (SELECT timeline_id FROM pg_control_checkpoint())
     """
 )
-# What several nodes touch in the same moment would be refused to all but one in a transaction of one
-# moment, in which who settles has read.
+# In a transaction of one moment, as who settles has read in, all but one of the nodes that touch it
+# at once would be refused.
 _ONE_AFTER_THE_OTHER = sa.text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 _TOUCH = log_state.update().values(touched=log_state.c.touched + 1)
 _RAISE_FLOOR = (

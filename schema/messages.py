@@ -128,11 +128,11 @@ async def _link_previews(objects: Sequence["Message"], info: Info) -> list[LinkP
 
 
 async def _viewer_reactions(objects: Sequence["Message"], info: Info) -> list[list[str]]:
+    # Those to a message that is hidden are there still, and as little to be seen as it.
+    shown = [message.key for message in objects if message.row.deleted_at is None]
     async with info.context.db.reading() as db:
-        found = await reaction_rows.of_user(
-            db, info.context.signed_in.user_id, [message.key for message in objects]
-        )
-    return [found[message.key] for message in objects]
+        found = await reaction_rows.of_user(db, info.context.signed_in.user_id, shown)
+    return [found.get(message.key, []) for message in objects]
 
 
 async def _threads(objects: Sequence["Message"], info: Info) -> "list[thread_types.Thread | None]":

@@ -61,6 +61,17 @@ async def test_the_last_message_hidden_looks_deleted(server):
     assert last["deletedAt"] is not None
 
 
+async def test_of_a_hidden_message_ones_own_reactions_are_not_shown_either(server):
+    ana = await server.registered("ana")
+    chat_id = await ana.group("Team")
+    message = await ana.send(chat_id, "Hide me")
+    await ana.done("addReaction", "", messageId=message["id"], emoji="👍")
+    hidden = await ana.done(
+        "hideMessage", "message { reactions { emoji } viewerReactions }", messageId=message["id"]
+    )
+    assert hidden["message"] == {"reactions": [], "viewerReactions": []}
+
+
 async def test_ones_other_devices_hear_of_it_once_and_nobody_else(server):
     ana, ben = await server.registered("ana"), await server.registered("ben")
     chat_id = await ana.group("Team", ben)

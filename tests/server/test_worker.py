@@ -121,7 +121,9 @@ async def test_a_job_that_fails_is_tried_again(server, monkeypatch):
         await task
 
 
-async def test_a_worker_ends_when_it_is_told_to_though_a_job_has_swallowed_that(monkeypatch):
+async def test_a_worker_ends_when_it_is_told_to_though_a_job_has_swallowed_that(
+    server, monkeypatch
+):
     begun = asyncio.Event()
 
     async def swallow(*_):
@@ -130,7 +132,7 @@ async def test_a_worker_ends_when_it_is_told_to_though_a_job_has_swallowed_that(
             await asyncio.Event().wait()
 
     monkeypatch.setattr(worker, "JOBS", [worker.Job("swallows", timedelta(seconds=0.01), swallow)])
-    task = asyncio.create_task(worker.run(None, None))
+    task = asyncio.create_task(worker.run(server.program.services, server.settings))
     await begun.wait()
     task.cancel()
     async with asyncio.timeout(10):

@@ -158,7 +158,7 @@ async def test_what_is_rendered_for_all_is_what_each_viewer_would_get_alone(serv
         seen = set()
         for handle, socket in sockets.items():
             heard: dict[str, list[Any]] = {"shared": [], "own": []}
-            while len(heard["shared"]) < 11 or len(heard["own"]) < 11:
+            while len(heard["shared"]) < 9 or len(heard["own"]) < 9:
                 message = await socket.receive()
                 assert "errors" not in message["payload"], message
                 event = message["payload"]["data"]["events"]

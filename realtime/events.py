@@ -141,6 +141,7 @@ class MessageExpired(ChatEvent):
     """A message's time is over; it has no content any more."""
 
     message_seq: int
+    thread_root_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

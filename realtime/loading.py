@@ -80,9 +80,13 @@ _ABOUT_MESSAGE: dict[EventKind, Callable[..., Event]] = {
     EventKind.POLL_CHANGED: PollChanged,
     EventKind.LINK_PREVIEW_ADDED: LinkPreviewAdded,
 }
+# A message that has no content any more.
+_ABOUT_NOTHING_LEFT: dict[EventKind, Callable[..., Event]] = {
+    EventKind.MESSAGE_DELETED: MessageDeleted,
+    EventKind.MESSAGE_EXPIRED: MessageExpired,
+}
 # These say which message it is, and nothing of it.
 _NAMING_MESSAGE: dict[EventKind, Callable[..., Event]] = {
-    EventKind.MESSAGE_EXPIRED: MessageExpired,
     EventKind.MESSAGE_PINNED: MessagePinned,
     EventKind.MESSAGE_UNPINNED: MessageUnpinned,
 }
@@ -91,8 +95,8 @@ _OF_OWN_HISTORY: dict[EventKind, Callable[..., Event]] = {
     EventKind.HISTORY_CLEARED: HistoryCleared,
 }
 
-# Of a deleted message is told which thread it was in.
-_WITH_MESSAGE = {*_ABOUT_MESSAGE, EventKind.MESSAGE_DELETED}
+# Of a deleted or expired message is told which thread it was in.
+_WITH_MESSAGE = {*_ABOUT_MESSAGE, *_ABOUT_NOTHING_LEFT}
 
 
 # Its place in the log, when it happened, who did it, the chat, and the number in that.
@@ -231,9 +235,10 @@ def _about_message(kind: EventKind, logged: LoggedEvent, seen: SeenPart, rows: R
         return _NAMING_MESSAGE[kind](*seen, message_seq=logged.message_seq)
     key = (seen[3].id, logged.message_seq)
     message = rows.messages.get(key)
-    if message is None or kind is EventKind.MESSAGE_DELETED:
+    if message is None or kind in _ABOUT_NOTHING_LEFT:
+        gone = _ABOUT_NOTHING_LEFT.get(kind, MessageDeleted)
         root_seq = message.thread_root_seq if message else None
-        return MessageDeleted(*seen, message_seq=logged.message_seq, thread_root_seq=root_seq)
+        return gone(*seen, message_seq=logged.message_seq, thread_root_seq=root_seq)
     return _ABOUT_MESSAGE[kind](
         *seen,
         message=message,

@@ -10,6 +10,7 @@ from realtime.events import (
     MemberLeft,
     MessageDeleted,
     MessageEvent,
+    MessageExpired,
     ResyncRequired,
 )
 from realtime.feed import EventFeed
@@ -45,7 +46,7 @@ class Sieve:
         match delivery.event:
             case MessageEvent(message=message):
                 return self._root_seq in (message.seq, message.thread_root_seq)
-            case MessageDeleted() as event:
+            case MessageDeleted() | MessageExpired() as event:
                 return self._root_seq in (event.message_seq, event.thread_root_seq)
             case MemberLeft(membership=membership):
                 return membership.user_id == self._user_id  # for them, the end of it

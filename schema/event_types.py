@@ -108,6 +108,9 @@ class MessageDeleted(Event):
 class MessageExpired(Event):
     message_id: strawberry.ID = strawberry.field(description="The message's id.")
     message_seq: int = strawberry.field(description="The message's number in the chat.")
+    thread_id: strawberry.ID | None = strawberry.field(
+        description="The thread that it was a reply in; null if it was in none."
+    )
 
 
 async def _pinned(objects: Sequence["MessagePinned"], info: Info) -> list[Message | None]:

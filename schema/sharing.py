@@ -48,7 +48,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
     "MessageSent": _EVENT | {"message"},
     "MessageEdited": _EVENT | {"message"},
     "MessageDeleted": _EVENT | {"messageId", "messageSeq", "threadId"},
-    "MessageExpired": _EVENT | {"messageId", "messageSeq"},
+    "MessageExpired": _EVENT | {"messageId", "messageSeq", "threadId"},
     "ReactionsChanged": _EVENT | {"message"},
     # `pinnedMessage` may be older than somebody's joining.
     "MessagePinned": _EVENT | {"messageId", "messageSeq"},

@@ -26,6 +26,7 @@ _SELECTIONS = {
     "MessageSent": _MESSAGE,
     "MessageEdited": _MESSAGE,
     "MessageDeleted": "messageSeq",
+    "MessageExpired": "messageSeq",
     "ReactionsChanged": _MESSAGE,
     "PollChanged": _MESSAGE,
     "MessagePinned": "messageSeq",
@@ -299,14 +300,26 @@ class Device:
             self.copies[self.names.chat(id_)] = Copy.of(found)
 
 
-def known(view: View) -> View:
-    """Return of a view what a device can know from events: counted mentions it cannot take back."""
+def known(view: View, world: World) -> View:
+    """Return of a view what a device can know from events.
+
+    It cannot take back a mention that it has counted, and is not told which messages a chat counts
+    as unread no more because they have expired.
+    """
+    expired = {chat.name for chat in world.chats if chat.expired}
     chats = {
-        name: {**chat, "own": {key: v for key, v in chat["own"].items() if key != "mentions"}}
+        name: {
+            **chat,
+            "own": {
+                key: value
+                for key, value in chat["own"].items()
+                if key != "mentions" and not (key == "unread" and name in expired)
+            },
+        }
         for name, chat in view["chats"].items()
     }
-    rest = {name: view[name] for name in view if name not in ("mentioned", "pinned", "chats")}
-    return {**rest, "chats": chats}
+    unknown = {"mentioned", "pinned", "chats"} | ({"unread", "badge"} if expired else set())
+    return {**{name: view[name] for name in view if name not in unknown}, "chats": chats}
 
 
 def _is(user: Any, person: Person) -> bool:
@@ -426,6 +439,7 @@ _HANDLERS: dict[str, Handler] = {
     "ReactionsChanged": _message_changed,
     "PollChanged": _message_changed,
     "MessageDeleted": _message_deleted,
+    "MessageExpired": _message_deleted,
     "MessagePinned": _pinned,
     "MessageUnpinned": _unpinned,
     "ReceiptsAdvanced": _receipts,

@@ -43,6 +43,9 @@ class Try:
         return f"{self.who}: {self.mutation} {self.input}"
 
 
+# In place of a mutation: the messages' time is over, and a worker comes by.
+TIME_PASSES = "time passes"
+
 Choose = Callable[[World, Person, "Dice"], Try | None]
 DOINGS: dict[str, tuple[int, Choose]] = {}
 
@@ -100,6 +103,7 @@ def all_doings() -> dict[str, tuple[int, Choose]]:
     """Return all of them by name, with their weights."""
     from tests.agreement import (  # noqa: F401 - they enter themselves
         doings_chats,
+        doings_expiry,
         doings_members,
         doings_messages,
         doings_own,

@@ -87,6 +87,9 @@ def send_message(world: World, who: Person, dice: Dice) -> Try:
     text = _text(world, dice) if dice.often(0.97) else " "
     given: dict[str, Any] = {"chatId": chat, "text": text}
     message = Message(chat, 0, who, text)
+    if dice.often(0.15):
+        given["expiresInSeconds"] = 86_400
+        message.expires = True
     if dice.often(0.3) and (answers := dice.message(world, who, chat)):
         given["replyToId"] = message.answers = answers
         if dice.often(0.4):

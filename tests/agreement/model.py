@@ -95,7 +95,8 @@ class Message:
     answers: Message | None = None
     quote: str | None = None
     forwarded: bool = False
-    deleted: bool = False
+    deleted: bool = False  # or expired
+    expires: bool = False  # at some time after the run, unless the clock is moved
     versions: list[str] = field(default_factory=list)  # what it said before
     reactions: dict[str, list[Person]] = field(default_factory=dict)
     mentions: list[Person] = field(default_factory=list)
@@ -168,6 +169,7 @@ class Chat:
     pins: list[Message] = field(default_factory=list)
     follows: dict[tuple[Person, Message], bool] = field(default_factory=dict)
     drafts: dict[Person, str] = field(default_factory=dict)
+    expired: int = 0  # how many messages at the beginning of the history were gone by an expiry
     active: int = 0
 
     def __repr__(self) -> str:
@@ -307,6 +309,7 @@ class World:
         """Put a message into its chat, as the next one."""
         chat = message.chat
         message.seq = len(chat.messages) + 1
+        message.expires = message.expires or chat.ttl is not None
         chat.messages.append(message)
         chat.tell("MessageSent", message.sender, message)
         self.clock += 1

@@ -7,13 +7,17 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from schema.ids import Kind, decode, encode_message
+from models.messages import messages as rows
+from resolvers.expiry import expire_due
+from resolvers.services import utc_now
+from schema.ids import Kind, decode, decode_message, encode_message
 from tests.agreement import observing
 from tests.agreement.device import EVENTS, Device, Wrong, known
-from tests.agreement.doings import Dice, Doing, Try, all_doings
+from tests.agreement.doings import TIME_PASSES, Dice, Doing, Try, all_doings
 from tests.agreement.model import Chat, Link, Message, Person, Refused, Request, Stay, World
 from tests.agreement.observing import Names
 from tests.agreement.views import View, of_message, of_thread, view
@@ -72,12 +76,28 @@ class Run:
     async def _tried(
         self, client: Client, wanted: Try, given: dict[str, Any], made: object, due: str | None
     ) -> None:
+        if wanted.mutation == TIME_PASSES:
+            await self._time_passes(wanted.input["messages"])
+            return
         selection = _SELECTIONS.get(wanted.mutation, "")
         answer = await client.do(wanted.mutation, selection, **given)
         codes = [error["code"] for error in answer["errors"]]
         if codes != ([due] if due else []):
             raise Wrong(f"answered {codes or 'no error'}, and {due or 'no error'} is due")
         self._bind(made, answer)
+
+    async def _time_passes(self, messages: list[Message]) -> None:
+        """Let messages be over since a second ago, and a worker find that."""
+        services = self.nodes[0].program.services
+        keys = [decode_message(self._value("", message)) for message in messages]
+        async with services.db.writing() as connection:
+            for chat_id, seq in keys:
+                await connection.execute(
+                    rows.update()
+                    .where(rows.c.chat_id == chat_id, rows.c.seq == seq)
+                    .values(expires_at=utc_now() - timedelta(seconds=1))
+                )
+        await expire_due(services)
 
     def _bind(self, made: object, answer: Any) -> None:
         """Note the id of something new."""
@@ -152,15 +172,16 @@ class Run:
             async with asyncio.timeout(PATIENCE):
                 while True:
                     if device.expects() is None:
-                        due = known(self._due(device.person))
-                        if device.state() == due:
+                        due = known(self._due(device.person), self.world)
+                        if known(device.state(), self.world) == due:
                             return
                     await device.hear(await self._event(socket))
         except TimeoutError:
             who, missing = device.person, device.expects()
             if missing:
                 raise Wrong(f"{who} was not told {missing}") from None
-            found = differences(known(self._due(who)), device.state())
+            due, real = (known(each, self.world) for each in (self._due(who), device.state()))
+            found = differences(due, real)
             raise Wrong(f"{who} knows otherwise by events: {'; '.join(found)}") from None
 
     async def _event(self, socket: Socket) -> Any:

@@ -60,7 +60,7 @@ def of_chat(chat: Chat, stay: Stay, newest: int) -> View:
         "slowMode": chat.slow,
         "reactionSet": chat.reaction_set,
         "own": {
-            "unread": last - stay.read,
+            "unread": max(0, last - max(stay.read, chat.expired)),
             "mentions": sum(
                 stay.person in message.mentions or message.mentions_all
                 for message in chat.messages[stay.read :]

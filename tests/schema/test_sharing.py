@@ -91,9 +91,9 @@ def test_only_the_cursor_of_an_event_ties_a_group_to_its_chats(selection, shows)
     assert of(f"subscription {{ events {selection} }}").shows_cursor is shows
 
 
-def shared_selection(type_, depth=3, *, without=frozenset()):
-    """Return everything listed of a type, as far down as it goes."""
-    selected = []
+def shared_selection(type_, fragments, depth=3, *, without=frozenset()):
+    """Return everything listed of a type, as far down as it goes; each type is in a fragment."""
+    selected = ["__typename"]
     for name in sorted(SHAREABLE[type_.name] - without):
         field_type = type_.fields[name].type
         while not hasattr(field_type, "name"):
@@ -101,8 +101,12 @@ def shared_selection(type_, depth=3, *, without=frozenset()):
         if is_leaf_type(field_type):
             selected.append(name)
         elif depth and (is_object_type(field_type) or is_interface_type(field_type)):
-            selected.append(f"{name} {shared_selection(field_type, depth - 1)}")
-    return "{ __typename " + " ".join(selected) + " }"
+            spread = f"{field_type.name}{depth}"
+            if spread not in fragments:
+                of_type = shared_selection(field_type, fragments, depth - 1)
+                fragments[spread] = f"fragment {spread} on {field_type.name} {of_type}"
+            selected.append(f"{name} {{ ...{spread} }}")
+    return "{ " + " ".join(selected) + " }"
 
 
 def everything(extra=""):
@@ -112,14 +116,20 @@ def everything(extra=""):
     may be, so what all of them have stands once.
     """
     common = frozenset({"cursor", "seq", "occurredAt", "actor"})
-    chat = shared_selection(TYPES["Event"], without=SHAREABLE["Event"] - {"chat"})
-    parts = [shared_selection(TYPES["Event"], without=frozenset({"chat"}))[1:-1]]
+    fragments: dict[str, str] = {}
+    chat = shared_selection(TYPES["Event"], fragments, without=SHAREABLE["Event"] - {"chat"})
+    parts = [shared_selection(TYPES["Event"], fragments, without=frozenset({"chat"}))[1:-1]]
     for type_ in SCHEMA.get_possible_types(TYPES["Event"]):
-        own = shared_selection(type_, without=common | {"chat"})
+        own = shared_selection(type_, fragments, without=common | {"chat"})
         parts.append(f"... on {type_.name} {own}")
         if "chat" in SHAREABLE[type_.name]:
             parts.append(f"... on {type_.name} {chat}")
-    return f"subscription {{ events {{ {' '.join(parts)} {extra} }} }}"
+    document = f"subscription {{ events {{ {' '.join(parts)} {extra} }} }}"
+    return " ".join([document, *fragments.values()])
+
+
+# What is heard of it: of the new title and of the new member the history tells as well.
+EVENTS = 11
 
 
 async def happen(ana, ben, chat_id):
@@ -158,7 +168,7 @@ async def test_what_is_rendered_for_all_is_what_each_viewer_would_get_alone(serv
         seen = set()
         for handle, socket in sockets.items():
             heard: dict[str, list[Any]] = {"shared": [], "own": []}
-            while len(heard["shared"]) < 9 or len(heard["own"]) < 9:
+            while min(len(each) for each in heard.values()) < EVENTS:
                 message = await socket.receive()
                 assert "errors" not in message["payload"], message
                 event = message["payload"]["data"]["events"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 
 from tests.faults.history import Final, Kind, Operation, State
 from tests.faults.verdict import Findings
+
+BEYOND_ALL = 2**62  # above every number
 
 
 class Hearing:
@@ -48,6 +50,10 @@ class Heard:
             for chat in final.scopes.get(user, final.log)
             if (person_of(user), chat) in ranges
         }
+        # Of each stay, from which event on it is, and with which message its history begins.
+        self._beginnings: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+        for stay in sorted(final.stays, key=lambda stay: stay.joined):
+            self._beginnings[stay.user, stay.chat].append((stay.joined, stay.first_message))
         self._scopes = {user: set(chats) for user, chats in final.scopes.items()}
         # Per message that was changed, the texts that it may have had so far.
         self._texts: dict[tuple[str, int], set[str]] = defaultdict(set)
@@ -121,6 +127,10 @@ class Heard:
             self._findings.add("told a message that is not stored", where, heard.at)
             return
         if heard.event != "MessageDeleted":
+            if heard.about < self._first_message(heard):
+                if heard.text:
+                    self._findings.add("told what was said before they came", where, heard.at)
+                return
             if heard.key != message.key:
                 self._findings.add(
                     "told another message", f"{where}: {heard.key}, not {message.key}", heard.at
@@ -132,6 +142,11 @@ class Heard:
             self._old.pop(place, None)
         else:
             self._old[place] = (heard.text, heard.seq)
+
+    def _first_message(self, heard: Operation) -> int:
+        """Return with which message the history begins of the stay in which somebody heard it."""
+        beginnings = self._beginnings[person_of(heard.client), heard.chat]
+        return beginnings[bisect_right(beginnings, (heard.seq, BEYOND_ALL)) - 1][1]
 
     def _may_be_told(self, heard: Operation) -> bool:
         """Whether a message had this text once, or none for those who had left by then."""

@@ -231,6 +231,15 @@ def heard_a_text_nobody_wrote(story: Story) -> None:
     story.hear("ben", 2, text="strange")
 
 
+def heard_what_was_said_before_they_came(story: Story) -> None:
+    story.send("one")
+    story.all_hear()
+    story.final.stays[:] = [
+        dataclasses.replace(stay, first_message=2) if stay.user == "ben" else stay
+        for stay in story.final.stays
+    ]
+
+
 def heard_an_old_text_last(story: Story) -> None:
     an_edit_and_a_deletion(story)
     story.final.messages["c"][0] = dataclasses.replace(story.final.messages["c"][0], text="new")
@@ -295,6 +304,7 @@ def a_node_died(story: Story) -> None:
         (heard_another_message, "told another message"),
         (heard_another_event, "told something else"),
         (heard_a_text_nobody_wrote, "told a strange text"),
+        (heard_what_was_said_before_they_came, "told what was said before they came"),
         (heard_an_old_text_last, "told an old text last"),
         (an_edit_that_is_not_in_the_log, "change lost or doubled"),
         (an_edit_that_is_in_the_log_twice, "change lost or doubled"),

@@ -23,10 +23,7 @@ class Entry:
     last_activity_at: datetime
     last_message_seq: int
     expired_seq: int
-    all_mentions: int
     read_seq: int
-    unread_mentions: int
-    all_mentions_read: int
     muted_until: datetime | None
     archived_seq: int | None
     pin_position: int | None
@@ -49,10 +46,7 @@ _COLUMNS = (
     chats.c.last_activity_at,
     chats.c.last_message_seq,
     chats.c.expired_seq,
-    chats.c.all_mentions,
     members.c.read_seq,
-    members.c.unread_mentions,
-    members.c.all_mentions_read,
     members.c.muted_until,
     members.c.archived_seq,
     members.c.pin_position,

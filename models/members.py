@@ -48,7 +48,6 @@ members = sa.Table(
     # Unread mentions of them by name, and up to which of those of everybody they have read: see
     # `models/mentions.py`.
     sa.Column("unread_mentions", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("all_mentions_read", sa.BigInteger, nullable=False, server_default="0"),
     # Until when they may not write, whoever wants that: a moderator, or who blocks them in a
     # direct chat. And when they last did, in a chat with slow mode.
     sa.Column("silenced_until", UtcDateTime),
@@ -109,12 +108,19 @@ class Member:
     delivered_seq: int
     read_seq: int
     unread_mentions: int = 0
-    all_mentions_read: int = 0
     silenced_until: datetime | None = None
     last_sent_at: datetime | None = None
     muted_until: datetime | None = None
     archived_seq: int | None = None
     pin_position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Where what somebody sees of a chat begins: with an event, and with a message."""
+
+    joined_seq: int
+    first_message_seq: int
 
 
 _COLUMNS = columns(members, Member)
@@ -127,7 +133,7 @@ _CHATS = sa.table(
     sa.column("expired_seq", sa.BigInteger),
 )
 _PRESENT = sa.select(*_COLUMNS).where(members.c.left_seq.is_(None))
-_OF_USER = sa.select(members.c.chat_id, members.c.joined_seq).where(
+_OF_USER = sa.select(members.c.chat_id, members.c.joined_seq, members.c.first_message_seq).where(
     members.c.user_id == sa.bindparam("user_id"), members.c.left_seq.is_(None)
 )
 _BY_IDS = _PRESENT.where(
@@ -206,10 +212,10 @@ async def of_chats(
     return {row.chat_id: Member(*row) for row in rows}
 
 
-async def of_user(connection: Connection, user_id: UUID) -> dict[UUID, int]:
-    """Return every chat a person is in, with the event number from which they are in it."""
+async def of_user(connection: Connection, user_id: UUID) -> dict[UUID, Since]:
+    """Return every chat a person is in, with where what they see of it begins."""
     rows = await connection.execute(_OF_USER, {"user_id": user_id})
-    return {row.chat_id: int(row.joined_seq) for row in rows}
+    return {row.chat_id: Since(row.joined_seq, row.first_message_seq) for row in rows}
 
 
 async def among(

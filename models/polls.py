@@ -6,7 +6,7 @@ be changed and counts once; nothing but their own votes is ever read of them.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -106,6 +106,11 @@ def definition(message: Message) -> Definition | None:
         poll["anonymous"],
         datetime.fromisoformat(closes_at) if closes_at else None,
     )
+
+
+def with_options(details: Mapping[str, Any], options: Sequence[str]) -> dict[str, Any]:
+    """Return a poll's details with other words for its answers."""
+    return {**details, "poll": {**details["poll"], "options": list(options)}}
 
 
 _DIALECTS = ("sqlite", "postgresql")

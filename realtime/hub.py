@@ -14,7 +14,9 @@ from uuid import UUID
 import structlog
 
 from models.errors import NotFound, Overloaded
+from models.members import Since
 from realtime.cursor import Cursor
+from realtime.earlier import of_earlier, without_message
 from realtime.events import (
     ChatCreated,
     ChatEvent,
@@ -65,9 +67,9 @@ class EventSubscription:
         self.mailbox: Mailbox[Delivery] = Mailbox() if mailbox is None else mailbox
         self.wanted = None if chat_ids is None else frozenset(chat_ids)
         self.joined: set[UUID] = set()
-        # What the log says about the person's chats until the subscription is live: the event
-        # number from which they are in one, None once they left it.
-        self.meanwhile: dict[UUID, int | None] = {}
+        # What the log says about the person's chats until the subscription is live: from where on
+        # they are in one, None once they left it.
+        self.meanwhile: dict[UUID, Since | None] = {}
         self.live = False
         # Whether they hear of nobody else's receipts; None until that is known.
         self.hides_receipts: bool | None = None
@@ -92,6 +94,8 @@ class Hub:
         self._by_user: dict[UUID, set[EventSubscription]] = defaultdict(set)
         # Each from an event number on.
         self._by_chat: dict[UUID, dict[EventSubscription, int]] = defaultdict(dict)
+        # Those who do not see a chat's history from its start: from which message on they do.
+        self._begun_later: dict[UUID, dict[EventSubscription, int]] = defaultdict(dict)
         self._left_listeners: list[Callable[[UUID, UUID], None]] = []
         self._looked_for_idle: float | None = None
         # Who leaves which chat in the batch that is delivered, and with which event.
@@ -152,16 +156,17 @@ class Hub:
 
     def _deliver_to_chat(self, delivery: Delivery, event: ChatEvent) -> None:
         chat_id = event.chat.id
-        for user_id in _who_enters(event):
+        for user_id, since in _who_enters(event):
             for subscription in self._by_user.get(user_id, ()):
-                self._enter(subscription, chat_id, event.seq)
-        seq, text, leaving = event.seq, _text_of(event), self._leaving
+                self._enter(subscription, chat_id, since)
+        seq, text = event.seq, _text_of(event)
+        seen_by = self._who_sees_what(delivery, event)
         seen, delivered = delivery, 0
         # The one loop that is run for every event and subscriber: nothing in it hashes an id.
         for subscription, joined_seq in self._by_chat.get(chat_id, {}).items():
             if seq >= joined_seq:
-                if leaving:
-                    seen = self._seen_by(subscription.user_id, delivery, event)
+                if seen_by is not None:
+                    seen = seen_by(subscription)
                 subscription.quiet = False
                 subscription.mailbox.put(seen, text)
                 delivered += 1
@@ -169,11 +174,32 @@ class Hub:
         if isinstance(event, MemberLeft):
             self._evict(event.membership.user_id, chat_id)
 
-    def _seen_by(self, user_id: UUID, delivery: Delivery, event: ChatEvent) -> Delivery:
+    def _who_sees_what(
+        self, delivery: Delivery, event: ChatEvent
+    ) -> Callable[[EventSubscription], Delivery] | None:
+        """Return what says how somebody may see a delivery; None if all may see it as it is."""
+        message_seq, leaving = of_earlier(event), self._leaving
+        begun = self._begun_later.get(event.chat.id, {}) if message_seq is not None else {}
+        if not leaving and not begun:
+            return None
+        # Made once, so that all who get it share what is rendered of it too.
+        emptied = without_message(delivery) if begun else delivery
+
+        def seen_by(subscription: EventSubscription) -> Delivery:
+            later = begun.get(subscription, 0) > (message_seq or 0)
+            seen = emptied if later else delivery
+            return self._seen_leaving(subscription.user_id, seen) if leaving else seen
+
+        return seen_by
+
+    def _seen_leaving(self, user_id: UUID, delivery: Delivery) -> Delivery:
         """Return a delivery as somebody may see it who leaves the chat in the same batch.
 
         The batch was loaded as it was after they had left.
         """
+        event = delivery.event
+        if not isinstance(event, ChatEvent):
+            return delivery
         if event.seq > self._leaving.get((event.chat.id, user_id), 0):
             return delivery
         return replace(delivery, event=veil(event, user_id, None))
@@ -229,9 +255,9 @@ class Hub:
             subscription.live = True
             if subscription.hides_receipts is None:  # or the log has told of a change meanwhile
                 subscription.hides_receipts = hides_receipts
-            for chat_id, joined_seq in {**memberships, **subscription.meanwhile}.items():
-                if joined_seq is not None:
-                    self._enter(subscription, chat_id, joined_seq)
+            for chat_id, since in {**memberships, **subscription.meanwhile}.items():
+                if since is not None:
+                    self._enter(subscription, chat_id, since)
             subscription.meanwhile.clear()
             live.set_result(self._tailer.place)
 
@@ -248,12 +274,14 @@ class Hub:
             for subscription in group:
                 subscription.mailbox.end(reason)
 
-    def _enter(self, subscription: EventSubscription, chat_id: UUID, joined_seq: int) -> None:
+    def _enter(self, subscription: EventSubscription, chat_id: UUID, since: Since) -> None:
         if not subscription.live:
-            subscription.meanwhile[chat_id] = joined_seq
-        elif subscription.wants(chat_id):
+            subscription.meanwhile[chat_id] = since
+        elif subscription.wants(chat_id) and chat_id not in subscription.joined:
             subscription.joined.add(chat_id)
-            self._by_chat[chat_id].setdefault(subscription, joined_seq)
+            self._by_chat[chat_id][subscription] = since.joined_seq
+            if since.first_message_seq > 1:
+                self._begun_later[chat_id][subscription] = since.first_message_seq
 
     def _evict(self, user_id: UUID, chat_id: UUID) -> None:
         for subscription in self._by_user.get(user_id, ()):
@@ -275,17 +303,21 @@ class Hub:
             self._forget(subscription, chat_id)
 
     def _forget(self, subscription: EventSubscription, chat_id: UUID) -> None:
-        if (hearing := self._by_chat.get(chat_id)) is not None:
-            hearing.pop(subscription, None)
-            if not hearing:
-                del self._by_chat[chat_id]
+        for chats in (self._by_chat, self._begun_later):
+            if (hearing := chats.get(chat_id)) is not None:
+                hearing.pop(subscription, None)
+                if not hearing:
+                    del chats[chat_id]
 
 
-def _who_enters(event: ChatEvent) -> Sequence[UUID]:
-    """Return the people who are in the event's chat from this event on."""
+def _who_enters(event: ChatEvent) -> Sequence[tuple[UUID, Since]]:
+    """Return the people who are in the event's chat from this event on, with what they see."""
     if isinstance(event, MemberJoined):
-        return [event.membership.user_id]
-    return event.founder_ids if isinstance(event, ChatCreated) else ()
+        since = Since(event.seq, event.membership.first_message_seq)
+        return [(event.membership.user_id, since)]
+    if isinstance(event, ChatCreated):
+        return [(user_id, Since(event.seq, 1)) for user_id in event.founder_ids]
+    return ()
 
 
 def _text_of(event: ChatEvent) -> int:

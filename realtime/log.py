@@ -13,6 +13,7 @@ from models import catch_up, events, log_state, members, receipts, settings
 from models.catch_up import Missed
 from models.database import Connection, Database
 from models.log_state import Present
+from models.members import Since
 from realtime import past_stays
 from realtime.cursor import Cursor
 from realtime.events import Event, ReceiptsAdvanced, ResyncReason
@@ -85,7 +86,8 @@ class Log(Protocol):
     async def page(self, missed: Missed, limit: int) -> Sequence[Event]:
         """Return the first events of what was missed, in the log's order, and take them off it.
 
-        Those of a stay that has ended show nothing that changed after it. Raises `Lost`.
+        Those of a stay that has ended show nothing that changed after it, and none shows a message
+        from before its stay. Raises `Lost`.
         """
 
     async def receipts(
@@ -96,8 +98,8 @@ class Log(Protocol):
         Raises `Lost`.
         """
 
-    async def memberships(self, user_id: UUID) -> dict[UUID, int]:
-        """Return every chat a person is in, with the event number from which they are in it."""
+    async def memberships(self, user_id: UUID) -> dict[UUID, Since]:
+        """Return every chat a person is in, with where what they see of it begins."""
 
     async def hides_receipts(self, user_id: UUID) -> bool:
         """Return whether a person shows nobody how far they have read, and is shown nobody's."""
@@ -204,7 +206,7 @@ class DatabaseLog:
                 compare(missed.present.epoch, missed.since, present)
             return advanced
 
-    async def memberships(self, user_id: UUID) -> dict[UUID, int]:
+    async def memberships(self, user_id: UUID) -> dict[UUID, Since]:
         """See `Log.memberships`."""
         async with self._db.reading() as connection:
             return await members.of_user(connection, user_id)

@@ -1,9 +1,9 @@
-"""What is told of a chat to somebody who is not in it any more.
+"""What of the log is told to somebody who may not see all of it.
 
 Events show the present, and the present of a chat is for its members. So of an event from a stay
 that has ended only that is told which cannot have changed since: of the chat which one it is and
 since when it exists, of a message its text, its reactions and a poll's votes unless they changed
-afterwards.
+afterwards. And of a message from before a stay nothing is told: see `realtime/earlier.py`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,6 +18,7 @@ from models.events import Changes
 from models.members import Member, Role
 from models.messages import MessageKind
 from models.polls import NO_VOTES
+from realtime.earlier import as_in_stay, stay_of
 from realtime.events import (
     ChatEvent,
     Event,
@@ -34,13 +35,12 @@ ABOUT_MEMBERS = MemberJoined | MemberLeft | MemberRoleChanged | MemberSilenced
 async def veiled(connection: Connection, user_id: UUID, events: Sequence[Event]) -> Sequence[Event]:
     """Return events as somebody may see them who was in their chats when they happened.
 
-    Read after the events: what was loaded of a chat in which the person still is was theirs to see.
+    Read after the events: what was loaded of a chat in which the person still is was theirs to see,
+    if it is not older than their stay.
     """
     chat_ids = {event.chat.id for event in events if isinstance(event, ChatEvent)}
     present = await members.of_chats(connection, user_id, chat_ids)
     past = of_past_stays(events, present)
-    if not past:
-        return events
     stays = await members.stays(connection, {(event.chat.id, user_id) for event in past})
     leavings = {
         (stay.chat_id, stay.left_seq)
@@ -63,7 +63,7 @@ def of_past_stays(events: Sequence[Event], present: Mapping[UUID, Member]) -> Se
 
 def needs_changes(event: ChatEvent, user_id: UUID, stays: Collection[Member]) -> Member | None:
     """Return the past stay of an event that shows what may have changed after it."""
-    return _stay(event, stays) if _may_have_changed(event, user_id) else None
+    return stay_of(event, stays) if _may_have_changed(event, user_id) else None
 
 
 def with_veils(
@@ -73,27 +73,23 @@ def with_veils(
     stays: Collection[Member],
     changes: Mapping[tuple[UUID, int], Changes | None],
 ) -> Sequence[Event]:
-    """Return events, those of past stays veiled; `changes` is by chat and last event of a stay."""
-    veils: dict[int, Event] = {}
+    """Return events, those of past stays veiled, and messages from before their stays.
+
+    `changes` is by chat and last event of a stay.
+    """
+    veils: dict[int, Event] = {
+        event.id: as_in_stay(event, present, stays)
+        for event in events
+        if isinstance(event, ChatEvent)
+    }
     for event in of_past_stays(events, present):
         stay = needs_changes(event, user_id, stays)
         known = None
         if stay is not None and stay.left_seq is not None:
             known = changes[stay.chat_id, stay.left_seq]
         gone = event.chat.id not in present
-        veils[event.id] = veil(event, user_id, known, gone=gone)
+        veils[event.id] = veil(as_in_stay(event, present, stays), user_id, known, gone=gone)
     return [veils.get(event.id, event) for event in events]
-
-
-def _stay(event: ChatEvent, stays: Collection[Member]) -> Member | None:
-    for stay in stays:
-        if (
-            stay.chat_id == event.chat.id
-            and stay.left_seq is not None
-            and stay.joined_seq <= event.seq <= stay.left_seq
-        ):
-            return stay
-    return None
 
 
 def _may_have_changed(event: ChatEvent, user_id: UUID) -> bool:

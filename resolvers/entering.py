@@ -82,5 +82,4 @@ def _stay(chat: Chat, user_id: UUID, role: Role, *, joined_seq: int, now: dateti
         # What was there before is there to be read, and is not unread.
         delivered_seq=chat.last_message_seq,
         read_seq=chat.last_message_seq,
-        all_mentions_read=chat.all_mentions,
     )

@@ -9,8 +9,10 @@ from models.errors import Forbidden, InvalidInput, NotFound
 from models.messages import Message, MessageKey, MessageKind
 from models.sending import Extras, Outgoing
 from models.viewer import Viewer
+from resolvers import markup
 from resolvers.messages import stored
 from resolvers.services import Services
+from resolvers.word_filters import checked
 
 MAX_FORWARDED = 50  # messages at once
 
@@ -28,7 +30,8 @@ async def forward(
     Each has a client's id of its own, which makes a retry safe: those that were sent before are
     answered as they are, whatever has become of their sources since, and the others are sent. What
     had been forwarded keeps its first origin. Nobody is mentioned by it. Raises `NotFound`,
-    `Forbidden`, `InvalidInput`, and what `send` raises; then those before it may be sent.
+    `Forbidden`, `InvalidInput` or `Filtered` before anything is sent, and what `send` raises; then
+    those before it may be sent.
     """
     if not 1 <= len(keys) <= MAX_FORWARDED:
         raise InvalidInput(
@@ -44,17 +47,22 @@ async def forward(
         await chats.readable_by(connection, viewer.user_id, chat_id)
         found = await messages.readable_by_keys(connection, viewer.user_id, keys)
         sent = await messages.sent_among(connection, viewer.user_id, client_message_ids)
-    going = [
-        _passed_on(
-            services,
-            viewer,
-            None if client_id in sent else _source(found.get(key)),
-            key=key,
-            chat_id=chat_id,
-            client_message_id=client_id,
+    going = []
+    for key, client_id in zip(keys, client_message_ids, strict=True):
+        source = None if client_id in sent else _source(found.get(key))
+        # As the word filters there let it through, which may be others than where it comes from.
+        text = await checked(services, chat_id, source.text, path=["messageIds"]) if source else ""
+        going.append(
+            _passed_on(
+                services,
+                viewer,
+                source,
+                key=key,
+                text=text,
+                chat_id=chat_id,
+                client_message_id=client_id,
+            )
         )
-        for key, client_id in zip(keys, client_message_ids, strict=True)
-    ]
     # One after the other, so that they stand in their order.
     return [await stored(services, each) for each in going]
 
@@ -73,6 +81,7 @@ def _passed_on(
     source: Message | None,
     *,
     key: MessageKey,
+    text: str,
     chat_id: UUID,
     client_message_id: UUID,
 ) -> Outgoing:
@@ -80,16 +89,15 @@ def _passed_on(
     # What is repeated is known by what was forwarded to where, not by what that says now.
     parts = ["forward", key[0].hex, str(key[1]), chat_id.hex]
     digest = hmac.digest(services.credentials.content_key, "\x00".join(parts).encode(), "sha256")
-    text, extras = "", Extras()
+    extras = Extras()
     if source is not None:
-        text = source.text
         first = source.forward_sent_at is None
         extras = Extras(
             forward_sender_id=source.sender_id if first else source.forward_sender_id,
             forward_chat_id=source.chat_id if first else source.forward_chat_id,
             forward_seq=source.seq if first else source.forward_seq,
             forward_sent_at=source.created_at if first else source.forward_sent_at,
-            has_link=source.has_link,
+            has_link=source.has_link and (text == source.text or bool(markup.links(text))),
         )
     return Outgoing(
         chat_id=chat_id,

@@ -48,8 +48,9 @@ _PLAIN = re.compile(r"[^\W\d_](?:[^\W_]|[ ,!?;'()%…–—’«»„“”]|[.:
 _MAY_LINK = re.compile(r"://|\.(?:" + "|".join(_TOP_LEVELS) + r")\b|www\.", re.IGNORECASE)
 _LINK = re.compile(r"(?:https?://[^\s/?#]|mailto:[^\s?])", re.IGNORECASE)
 _LANGUAGE = re.compile(r"language-[\w+#.-]{1,32}", re.ASCII)
-# As `accounts/handles.py` lets them be; not within an address or another word.
-_MENTION = re.compile(r"(?<![\w@./])@([a-z]\w{1,31})(?!\w)", re.ASCII | re.IGNORECASE)
+# Handles are as `accounts/handles.py` lets them be: not in an e-mail address or a path, and not the
+# beginning of a longer word.
+MENTION = re.compile(r"(?<![\w@/.+%=-])@([A-Za-z][A-Za-z0-9_]{2,31})(?![\w@])")
 
 
 def html(text: str, mentioned: Mapping[str, str] | None = None) -> str:
@@ -134,7 +135,7 @@ def _with_mentions(children: list[Token], mentioned: Mapping[str, str]) -> list[
 def _pieces(token: Token, mentioned: Mapping[str, str]) -> list[Token]:
     pieces: list[Token] = []
     done = 0
-    for found in _MENTION.finditer(token.content):
+    for found in MENTION.finditer(token.content):
         handle = found[1].lower()
         if handle not in mentioned:
             continue

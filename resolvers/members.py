@@ -111,6 +111,7 @@ async def go(locked: LockedChat, *, now: datetime) -> list[UUID]:
         if heir is not None:
             await members.change_role(locked.connection, heir.id, Role.OWNER)
             await locked.record(EventKind.MEMBER_ROLE_CHANGED, subject_id=heir.user_id, now=now)
+            await note(locked, ChatAct.OWNERSHIP_TRANSFERRED, now=now, subject_id=heir.user_id)
     ended = await end_stay(locked, me, now=now)
     if locked.chat.member_count > 1:  # else nobody is told
         await tell(locked, SystemKind.MEMBER_LEFT, [me.user_id], now=now)

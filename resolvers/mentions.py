@@ -11,14 +11,13 @@ from models.errors import InvalidInput
 from models.messages import MessageKey
 from models.viewer import Viewer
 from resolvers.locked_chat import LockedChat
+from resolvers.markup import MENTION
 from resolvers.permissions import Act, allows
 from resolvers.services import Services
 
 MAX_MENTIONS = 50  # handles that a message may hold: each costs a row and wakes somebody up
 ALL = "all"  # a handle that nobody can have: `accounts/handles.py`
 
-# Not in an e-mail address or a path, and not the beginning of a longer word.
-_HANDLE = re.compile(r"(?<![\w@/.+%=-])@([A-Za-z][A-Za-z0-9_]{2,31})(?![\w@])")
 _BACKTICKS = re.compile(r"`+")
 _FENCE = 3  # backticks
 
@@ -36,7 +35,7 @@ def named(text: str) -> Named:
     if "@" not in text:
         return Named()
     found = {
-        match.group(1).lower() for part in _outside_code(text) for match in _HANDLE.finditer(part)
+        match.group(1).lower() for part in _outside_code(text) for match in MENTION.finditer(part)
     }
     handles = frozenset(found - {ALL})
     if len(handles) > MAX_MENTIONS:

@@ -6,10 +6,12 @@ decided by what only several statements find out.
 """
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
-from models import edits, members, messages, search
+from models import edits, members, messages, polls, search
 from models.chat_acts import ChatAct
 from models.errors import Conflict, Filtered, Forbidden, NotFound, RateLimited, Refusal
 from models.events import EventKind
@@ -46,9 +48,9 @@ async def send(
     `Conflict`. Raises `NotFound`, `Forbidden`, `RateLimited`, `InvalidInput` or `Filtered` besides.
     """
     text = checked(text, what="The text", maximum=MAX_TEXT, path=["text"])
-    shown = await _let_through(services, viewer, chat_id, text, client_message_id)
     # What follows from the text alone tells no repetition from another message.
     hashed = content_hash(services, chat_id, text, reply_to, extras)
+    shown, extras = await _let_through(services, viewer, chat_id, text, extras, client_message_id)
     whom = mention_cases.named(shown)
     has_link = bool(markup.links(shown))
     if whom.everybody or has_link:
@@ -162,21 +164,40 @@ async def delete(services: Services, viewer: Viewer, *, key: MessageKey) -> Mess
 
 
 async def _let_through(
-    services: Services, viewer: Viewer, chat_id: UUID, text: str, client_message_id: UUID
-) -> str:
-    """Return a text as the word filters let it through; raises `Filtered`.
+    services: Services,
+    viewer: Viewer,
+    chat_id: UUID,
+    text: str,
+    extras: Extras,
+    client_message_id: UUID,
+) -> tuple[str, Extras]:
+    """Return a message's words as the word filters let them through; raises `Filtered`.
 
     What was stored before a filter was set is answered as it was: its retry stores nothing. And who
     is not in the chat goes on to be told no more than that.
     """
     try:
-        return await filtered(services, chat_id, text, path=["text"])
+        if extras.kind == MessageKind.POLL and extras.details:
+            details = await _poll_let_through(services, chat_id, extras.details)
+            text = await filtered(services, chat_id, text, path=["poll", "question"])
+            return text, replace(extras, details=details)
+        return await filtered(services, chat_id, text, path=["text"]), extras
     except Filtered:
         async with services.db.reading() as connection:
             inside = await members.of_chats(connection, viewer.user_id, [chat_id])
             if inside and not await messages.is_sent(connection, viewer.user_id, client_message_id):
                 raise
-        return text
+        return text, extras
+
+
+async def _poll_let_through(
+    services: Services, chat_id: UUID, details: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a poll's details with its answers as the word filters let them through."""
+    path = ["poll", "options"]
+    offered = details["poll"]["options"]
+    options = [await filtered(services, chat_id, option, path=path) for option in offered]
+    return polls.with_options(details, options)
 
 
 async def visible(locked: LockedChat, key: MessageKey) -> Message:

@@ -1,14 +1,17 @@
 """Making members admins, and admins members; and handing over a chat."""
 
+from datetime import datetime
 from uuid import UUID
 
 from models import chats, members, users
+from models.chat_acts import ChatAct
 from models.chats import Chat
 from models.errors import Conflict, Forbidden, InvalidInput, NotFound
 from models.events import EventKind
 from models.members import Member, Role
 from models.users import UserKind
 from models.viewer import Viewer
+from resolvers.chat_acts import note
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.permissions import Act, require
 from resolvers.services import Services, utc_now
@@ -33,7 +36,10 @@ async def change(
             raise Forbidden(f"Somebody who is {subject.role} stays that.", path=["userId"])
         if subject.role != role:
             await _require_place(locked, role)
-            await _give(locked, subject, role)
+            now = utc_now()
+            await _give(locked, subject, role, now=now)
+            details = {"role": role.value}
+            await note(locked, ChatAct.ROLE_CHANGED, now=now, subject_id=user_id, details=details)
         chat = await chats.readable_by(locked.connection, viewer.user_id, chat_id)
         return chat, await _present(locked, user_id)
 
@@ -57,8 +63,10 @@ async def transfer(
             raise Forbidden("Only a person with an account owns a chat.", path=["userId"])
         if subject.role != Role.ADMIN:
             await _require_place(locked, Role.ADMIN)
-        await _give(locked, subject, Role.OWNER)
-        await _give(locked, locked.me, Role.ADMIN)
+        now = utc_now()
+        await _give(locked, subject, Role.OWNER, now=now)
+        await _give(locked, locked.me, Role.ADMIN, now=now)
+        await note(locked, ChatAct.OWNERSHIP_TRANSFERRED, now=now, subject_id=user_id)
         chat = await chats.readable_by(locked.connection, viewer.user_id, chat_id)
         found = await members.among(locked.connection, chat_id, [user_id, viewer.user_id])
         return chat, [found[user_id], found[viewer.user_id]]
@@ -79,6 +87,6 @@ async def _require_place(locked: LockedChat, role: Role) -> None:
         raise Conflict(f"A chat has {MAX_ADMINS} admins at most.", path=["userId"])
 
 
-async def _give(locked: LockedChat, subject: Member, role: Role) -> None:
+async def _give(locked: LockedChat, subject: Member, role: Role, *, now: datetime) -> None:
     await members.change_role(locked.connection, subject.id, role)
-    await locked.record(EventKind.MEMBER_ROLE_CHANGED, subject_id=subject.user_id, now=utc_now())
+    await locked.record(EventKind.MEMBER_ROLE_CHANGED, subject_id=subject.user_id, now=now)

@@ -79,15 +79,19 @@ def _with_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]]
     )
 
 
-def _of_empty_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
+def _naming_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
     return lambda event, common: type_(
         message_id=strawberry.ID(encode_message((event.chat.id, event.message_seq))),
         message_seq=event.message_seq,
-        thread_id=None
-        if event.thread_root_seq is None
-        else strawberry.ID(encode_thread((event.chat.id, event.thread_root_seq))),
         **common,
     )
+
+
+def _deleted(event: events.MessageDeleted, common: dict[str, Any]) -> Event:
+    thread_id = None
+    if event.thread_root_seq is not None:
+        thread_id = strawberry.ID(encode_thread((event.chat.id, event.thread_root_seq)))
+    return _naming_message(MessageDeleted)(event, {**common, "thread_id": thread_id})
 
 
 def _pinned(event: events.MessagePinned, common: dict[str, Any]) -> Event:
@@ -96,14 +100,6 @@ def _pinned(event: events.MessagePinned, common: dict[str, Any]) -> Event:
         message_id=strawberry.ID(encode_message(key)),
         message_seq=event.message_seq,
         key=key,
-        **common,
-    )
-
-
-def _unpinned(event: events.MessageUnpinned, common: dict[str, Any]) -> Event:
-    return MessageUnpinned(
-        message_id=strawberry.ID(encode_message((event.chat.id, event.message_seq))),
-        message_seq=event.message_seq,
         **common,
     )
 
@@ -117,11 +113,11 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.MemberSilenced: _with_membership(MemberSilenced),
     events.MessageSent: _with_message(MessageSent),
     events.MessageEdited: _with_message(MessageEdited),
-    events.MessageDeleted: _of_empty_message(MessageDeleted),
-    events.MessageExpired: _of_empty_message(MessageExpired),
+    events.MessageDeleted: _deleted,
+    events.MessageExpired: _naming_message(MessageExpired),
     events.ReactionsChanged: _with_message(ReactionsChanged),
     events.MessagePinned: _pinned,
-    events.MessageUnpinned: _unpinned,
+    events.MessageUnpinned: _naming_message(MessageUnpinned),
     events.PollChanged: _with_message(PollChanged),
     events.LinkPreviewAdded: _with_message(LinkPreviewAdded),
 }

@@ -180,13 +180,13 @@ class Membership(Node):
             muted_until=None,
             archived=None,
             pinned=None,
-            silenced_until=_silenced_until(row, chat),
+            silenced_until=silenced_until(row, chat),
             permissions=permissions_of(chat, row) if row.left_seq is None else [],
             row=row,
         )
 
 
-def _silenced_until(row: members.Member, chat: chats.Chat) -> datetime | None:
+def silenced_until(row: members.Member, chat: chats.Chat) -> datetime | None:
     """Return until when a member only reads.
 
     Of a direct chat never: there it comes of a block, of which nobody is told.

@@ -1,7 +1,7 @@
 """Messages, and the mutations about them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -18,7 +18,7 @@ from models.errors import NotFound
 from models.messages import MessageKey
 from resolvers import markup
 from resolvers import messages as use_cases
-from resolvers.mentions import MAX_MENTIONS
+from resolvers.mentions import ALL, MAX_MENTIONS
 from schema import chats as chat_types
 from schema import forwards as forward_types
 from schema import threads as thread_types
@@ -82,9 +82,14 @@ async def _replied_to(objects: Sequence["Message"], info: Info) -> "list[Message
 
 
 async def _htmls(objects: Sequence["Message"], info: Info) -> list[str]:
+    asked = [message for message in objects if message.known_mentions is None]
+    found = await _mentions(asked, info)
+    named = {message.key: users for message, users in zip(asked, found, strict=True)}
     made = []
     for message in objects:
-        made.append(markup.html(message.text))
+        users = message.known_mentions
+        shown = message.named_in(named[message.key] if users is None else users)
+        made.append(markup.html(message.text, shown))
         await asyncio.sleep(0)  # a long one takes 30 ms, in which everybody else waits
     return made
 
@@ -154,7 +159,8 @@ class Message(Node):
         _htmls,
         known="quick_html",
         description="The text as HTML that is safe to show: Markdown is rendered, and nothing but "
-        "a few harmless elements is left. Empty when deleted.",
+        'a few harmless elements is left. Who is mentioned is within `<span class="mention">`, '
+        "with their id as `data-user-id`; `@all` without one. Empty when deleted.",
     )
     client_message_id: UUID = strawberry.field(
         description="The id its sender's client gave it; tells one's own message when it arrives."
@@ -250,7 +256,14 @@ class Message(Node):
     @property
     def quick_html(self) -> str | None:
         """Its text as HTML, if that is made at once."""
-        return markup.quick(self.text)
+        if self.known_mentions is None and "@" in self.text:
+            return None  # whom it names has to be looked up
+        return markup.quick(self.text, self.named_in(self.known_mentions or ()))
+
+    def named_in(self, users: Iterable[User]) -> dict[str, str]:
+        """Return by which id each handle in its text is known, of those whom it mentions."""
+        named = {user.handle: str(user.id) for user in users}
+        return {**named, ALL: ""} if self.mentions_all else named
 
     @classmethod
     def of(

@@ -31,6 +31,10 @@ class WebhookEvent(Enum):
     MESSAGE_SENT = strawberry.enum_value("message_sent", description="`MessageSent`.")
     MESSAGE_EDITED = strawberry.enum_value("message_edited", description="`MessageEdited`.")
     MESSAGE_DELETED = strawberry.enum_value("message_deleted", description="`MessageDeleted`.")
+    MESSAGE_EXPIRED = strawberry.enum_value("message_expired", description="`MessageExpired`.")
+    MESSAGE_PINNED = strawberry.enum_value("message_pinned", description="`MessagePinned`.")
+    MESSAGE_UNPINNED = strawberry.enum_value("message_unpinned", description="`MessageUnpinned`.")
+    POLL_CHANGED = strawberry.enum_value("poll_changed", description="`PollChanged`.")
     REACTIONS_CHANGED = strawberry.enum_value(
         "reactions_changed", description="`ReactionsChanged`."
     )
@@ -39,6 +43,7 @@ class WebhookEvent(Enum):
     MEMBER_ROLE_CHANGED = strawberry.enum_value(
         "member_role_changed", description="`MemberRoleChanged`."
     )
+    MEMBER_SILENCED = strawberry.enum_value("member_silenced", description="`MemberSilenced`.")
     CHAT_CHANGED = strawberry.enum_value("chat_changed", description="`ChatChanged`.")
 
 

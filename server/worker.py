@@ -255,4 +255,5 @@ async def _repeat(services: Services, settings: Settings, job: Job) -> None:
         except Exception:
             heed_cancellation()
             log.exception("job_failed", job=job.name)
+        heed_cancellation()  # which a driver may have swallowed, and the job gone on
         await asyncio.sleep(job.every.total_seconds())

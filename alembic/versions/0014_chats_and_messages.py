@@ -28,7 +28,6 @@ def _chats() -> list[sa.Column]:
 def _members() -> list[sa.Column]:
     return [
         sa.Column("unread_mentions", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("all_mentions_read", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("silenced_until", UtcDateTime),
         sa.Column("last_sent_at", UtcDateTime),
         sa.Column("muted_until", UtcDateTime),

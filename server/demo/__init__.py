@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from models import chats, events, members, messages, search, users
 from models.database import Connection
-from models.messages import Message
+from models.messages import Message, MessageKind
 from models.search import Text
 from models.terms import Terms
 from models.users import User
@@ -162,18 +162,18 @@ def _moment(entry: Entry) -> datetime:
 
 
 async def _write(connection: Connection, terms: Terms, batch: Sequence[Entry]) -> int:
-    """Store events and the messages among them; returns how many messages."""
+    """Store events and the messages among them; returns how many of these people have written."""
     sent = [entry.sent for entry in batch if entry.sent is not None]
     if sent:
         await messages.insert_many(connection, sent)
         await search.add(connection, terms, [*_texts(sent)])
     await events.record_many(connection, [entry.event for entry in batch])
-    return len(sent)
+    return sum(message.kind != MessageKind.SYSTEM for message, _ in sent)
 
 
 def _texts(sent: Sequence[tuple[Message, bytes]]) -> Iterator[Text]:
     for message, _ in sent:
-        if message.deleted_at is None:
+        if message.text:  # neither deleted nor a system message
             yield Text(message.chat_id, message.seq, message.sender_id, message.text)
 
 

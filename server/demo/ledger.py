@@ -9,7 +9,8 @@ from uuid import UUID
 from models.chats import Chat, ChatKind
 from models.events import EventKind, LoggedEvent
 from models.members import FIRST_EVENT_SEQ, Member, Role
-from models.messages import Message, MessageKey
+from models.messages import Message, MessageKey, MessageKind, SystemKind
+from resolvers import markup
 from server.demo.people import Person
 from server.demo.story import Scene, Story
 from server.demo.telling import Spoken
@@ -116,12 +117,14 @@ class Ledger:
                 yield self._event(EventKind.MEMBER_JOINED, moment, owner, subject=scene.comes)
                 self._join(scene.comes, Role.MEMBER, moment, self.chat.last_event_seq)
                 self._count_members(+1)
+                yield self._say(SystemKind.MEMBER_ADDED, moment, owner, subject=scene.comes)
             yield from self._conversation(begins, scene)
             if scene.goes is not None:
                 moment = begins + scene.length + GOES_AFTER
                 yield self._event(EventKind.MEMBER_LEFT, moment, scene.goes, subject=scene.goes)
                 self._leave(scene.goes)
                 self._count_members(-1)
+                yield self._say(SystemKind.MEMBER_LEFT, moment, scene.goes, subject=scene.goes)
 
     def _conversation(self, begins: datetime, scene: Scene) -> Iterator[Entry]:
         """Yield messages and their changes; a change may come after somebody's next message."""
@@ -142,21 +145,22 @@ class Ledger:
                 yield self._event(kind, moment, spoken.who, message_seq=first_seq + position)
 
     def _send(self, spoken: Spoken, now: datetime, first_seq: int) -> Entry:
-        seq = self.chat.last_message_seq + 1
-        self.chat = replace(self.chat, last_message_seq=seq, last_activity_at=now)
-        entry = self._event(EventKind.MESSAGE_SENT, now, spoken.who, message_seq=seq)
+        event = self._message_sent(now, spoken.who)
+        seq = self.chat.last_message_seq
         changed_at = None if spoken.changed_after is None else now + spoken.changed_after
         reply_to_seq = None if spoken.answers is None else first_seq + spoken.answers
+        text = "" if spoken.withdrawn else spoken.text
         message = Message(
             chat_id=self.chat.id,
             seq=seq,
             sender_id=self._users[spoken.who.handle],
-            text="" if spoken.withdrawn else spoken.text,
+            text=text,
             reply_to_seq=None if spoken.withdrawn else reply_to_seq,
             client_message_id=self._keys.random(),
             created_at=now,
             edited_at=None if spoken.withdrawn else changed_at,
             deleted_at=changed_at if spoken.withdrawn else None,
+            has_link=bool(markup.links(text)),
         )
         # A retry would bring what was sent, so that is what the hash is of.
         first_hash = self._content_hash(
@@ -164,9 +168,40 @@ class Ledger:
             spoken.first_text or spoken.text,
             None if reply_to_seq is None else (self.chat.id, reply_to_seq),
         )
-        stay = self._present[spoken.who.handle]
-        self._present[spoken.who.handle] = replace(stay, read_seq=seq)
-        return Entry(entry.event, (message, first_hash))
+        self._has_read(spoken.who)
+        return Entry(event, (message, first_hash))
+
+    def _say(self, what: SystemKind, now: datetime, actor: Person, *, subject: Person) -> Entry:
+        """Tell in the history who came or went, as `resolvers/comings.py` does."""
+        event = self._message_sent(now, actor)
+        message = Message(
+            chat_id=self.chat.id,
+            seq=self.chat.last_message_seq,
+            sender_id=self._users[actor.handle],
+            text="",
+            reply_to_seq=None,
+            client_message_id=self._keys.at(now),
+            created_at=now,
+            edited_at=None,
+            deleted_at=None,
+            kind=MessageKind.SYSTEM.value,
+            details={"what": what.value, "count": 1},
+            subject_id=self._users[subject.handle],
+        )
+        if actor.handle in self._present:
+            self._has_read(actor)
+        return Entry(event, (message, b""))
+
+    def _message_sent(self, now: datetime, actor: Person) -> LoggedEvent:
+        """Give the next number to a message."""
+        seq = self.chat.last_message_seq + 1
+        self.chat = replace(self.chat, last_message_seq=seq, last_activity_at=now)
+        return self._event(EventKind.MESSAGE_SENT, now, actor, message_seq=seq).event
+
+    def _has_read(self, person: Person) -> None:
+        """Note that somebody has read everything so far, as who writes has."""
+        stay = self._present[person.handle]
+        self._present[person.handle] = replace(stay, read_seq=self.chat.last_message_seq)
 
     def _event(
         self,

@@ -9,6 +9,7 @@ from models import chat_lists, chats, members, messages, users
 from models.chat_lists import Wanted
 from models.chats import ChatKind
 from models.database import Connection
+from models.messages import MessageKind
 from resolvers.services import utc_now
 from server.demo.people import SHOWN
 
@@ -23,7 +24,7 @@ async def print_report(console: Console, connection: Connection, *, password: st
                 _count(users.users),
                 _count(chats.chats, chats.chats.c.kind == ChatKind.GROUP.value),
                 _count(chats.chats, chats.chats.c.kind == ChatKind.DIRECT.value),
-                _count(messages.messages),
+                _count(messages.messages, messages.messages.c.kind != MessageKind.SYSTEM.value),
             )
         )
     ).one()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -69,6 +70,9 @@ def weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[
 
 known = st.sampled_from([ANA, BEN, CHAT, MESSAGE, CURSOR])
 ids = known | st.text(max_size=40)
+# At both ends of the calendar too, where an hour more or less has no name.
+_zones = st.sampled_from([None, UTC, timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))])
+moments = st.datetimes(timezones=_zones).map(datetime.isoformat)
 _documents = from_schema(
     SCHEMA,
     fields=_ROOTS,
@@ -76,7 +80,7 @@ _documents = from_schema(
         "ID": ids.map(nodes.String),
         "UUID": weighted((4, st.uuids().map(str)), (1, st.text(max_size=40))).map(nodes.String),
         "Cursor": ids.map(nodes.String),
-        "DateTime": st.text(max_size=40).map(nodes.String),
+        "DateTime": weighted((4, moments), (1, st.text(max_size=40))).map(nodes.String),
     },
 ).map(str)
 
@@ -109,6 +113,7 @@ odd = st.recursive(
 _SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "Boolean": st.booleans(),
     "Cursor": ids,
+    "DateTime": moments,
     "ID": ids,
     "Int": st.integers(-(2**31), 2**31 - 1),
     "String": _texts | ids,

@@ -162,6 +162,8 @@ async def test_others_hear_that_they_left_and_who_owns_the_group_now(server):
         assert promoted["__typename"] == "MemberRoleChanged"
         assert promoted["membership"] == {"user": {"handle": "bob"}, "role": "OWNER"}
         assert (await socket.next())["__typename"] == "MemberLeft"
+        # What the history tells of it by itself.
+        assert (await socket.next())["__typename"] == "MessageSent"
         sent = await bob.send(chat_id, "anybody there?")
         assert (await socket.next())["message"]["id"] == sent["id"]
     seen = await bob.ask(
@@ -176,11 +178,12 @@ async def test_their_messages_stay_and_are_nobodys(server):
     ana, bob, chat_id = await lively(server)
     await erased(server, ana)
     query = """query($id: ID!) { chat(id: $id) { messages(first: 9) { nodes {
-        text sender { handle } reactions { emoji count } } } } }"""
-    first, second = (await bob.ask(query, id=chat_id))["chat"]["messages"]["nodes"]
+        kind text sender { handle } reactions { emoji count } } } } }"""
+    first, second, left = (await bob.ask(query, id=chat_id))["chat"]["messages"]["nodes"]
     assert (first["text"], first["sender"]) == ("hello", None)
     assert first["reactions"] == [{"emoji": "\N{SLICE OF PIZZA}", "count": 1}]
     assert second["sender"] == {"handle": "bob"}
+    assert (left["kind"], left["sender"]) == ("SYSTEM", None)
 
 
 async def test_what_happens_to_their_messages_later_is_told_without_them(server):

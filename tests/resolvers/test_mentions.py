@@ -67,6 +67,53 @@ def test_a_message_names_at_most_fifty_people():
     assert refused.value.path == ("text",)
 
 
+# --- what is shown -------------------------------------------------------------------------------
+
+HTML = """query($id: ID!) { chat(id: $id) { messages { nodes { html } } } }"""
+RENDERED = "subscription { events { ... on MessageSent { message { html } } } }"
+
+
+def marked(person):
+    return f'<span class="mention" data-user-id="{person.user_id}">@{person.handle}</span>'
+
+
+async def test_html_shows_whom_a_message_mentions_in_the_history_and_in_events(server):
+    ana, ben, cyd = [await server.registered(name) for name in ("ana", "ben", "cyd")]
+    chat_id = await ana.group("Talk", ben)
+    everybody = '<span class="mention">@all</span>'
+    long = "word " * 100  # too long to be rendered at once
+    said = {
+        # Who is not there stays a word, and so does everybody in code.
+        f"@ben @{cyd.handle} `@ben`": f"<p>{marked(ben)} @cyd <code>@ben</code></p>",
+        "@all and *@ana*": f"<p>{everybody} and <em>{marked(ana)}</em></p>",
+        f"{long}@ben": f"<p>{long}{marked(ben)}</p>",
+        f"{long}me@ben.org": f'<p>{long}<a href="mailto:me@ben.org" target="_blank" '
+        'rel="noopener noreferrer nofollow">me@ben.org</a></p>',
+    }
+    async with ben.socket() as socket:
+        await socket.subscribe("events", RENDERED)
+        await until_subscribed(server.url, 1)
+        for text in said:
+            await ana.send(chat_id, text)
+        heard = [(await socket.next())["message"]["html"] for _ in said]
+    # Who is a member only may not call everybody.
+    await ben.send(chat_id, "@all")
+    shown = (await ben.ask(HTML, id=chat_id))["chat"]["messages"]["nodes"]
+    assert heard == list(said.values())
+    assert [each["html"] for each in shown] == [*said.values(), "<p>@all</p>"]
+
+
+async def test_html_marks_by_the_handle_that_somebody_has_now(server):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    chat_id = await ana.group("Talk", ben)
+    message = await ana.send(chat_id, "@ben")
+    await ana.done("deleteMessage", "", messageId=message["id"])
+    await ana.send(chat_id, "@ben")
+    await ben.done("changeHandle", "", handle="benny")
+    nodes = (await ana.ask(HTML, id=chat_id))["chat"]["messages"]["nodes"]
+    assert [node["html"] for node in nodes] == ["", "<p>@ben</p>"]
+
+
 # --- counts ---------------------------------------------------------------------------------------
 
 

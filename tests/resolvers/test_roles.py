@@ -6,6 +6,7 @@ import pytest
 
 from resolvers import roles
 from tests.parts.roles import bot, guest, guest_link
+from tests.resolvers.test_bans import LOG
 
 PLACES = """query($id: ID!) { chat(id: $id) {
   members { nodes { role permissions user { handle } } } viewerMembership { role permissions }
@@ -189,3 +190,20 @@ async def test_two_who_hand_a_chat_over_at_once_leave_one_owner(group):
     assert sorted(there.values()) == ["ADMIN", "MEMBER", "OWNER"]
     assert answers.count("FORBIDDEN") == 1
     assert there["ana"] == "ADMIN"
+
+
+async def test_who_got_which_role_and_who_got_the_chat_is_noted(group):
+    ana, ben, _, chat_id = group
+    await change(ana, chat_id, ben, "ADMIN")
+    await change(ana, chat_id, ben, "ADMIN")  # changes nothing
+    await transfer(ana, chat_id, ben)
+    await ben.done("leaveChat", "", chatId=chat_id)
+    entries = (await ana.ask(LOG, id=chat_id))["chat"]["auditLog"]["nodes"]
+    assert [
+        (entry["act"], entry["actor"]["handle"], entry["subject"]["handle"], entry["details"])
+        for entry in entries
+    ] == [
+        ("OWNERSHIP_TRANSFERRED", "ben", "ana", []),
+        ("OWNERSHIP_TRANSFERRED", "ana", "ben", []),
+        ("ROLE_CHANGED", "ana", "ben", [{"name": "role", "value": "admin"}]),
+    ]

@@ -2,16 +2,18 @@
 
 import asyncio
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from models import webhooks
 from models.events import events
+from models.messages import messages
 from models.webhooks import webhooks as table
-from resolvers import webhook_feed, webhook_secrets, webhook_sending
+from resolvers import expiry, webhook_feed, webhook_secrets, webhook_sending
 from resolvers.services import utc_now
 from resolvers.webhook_sending import GIVE_UP_AFTER, KEPT
+from schema.ids import decode_message
 from tests.outbound.villain import answer
 from tests.parts.outside import make_admin, outside
 from tests.parts.people import until_subscribed
@@ -93,6 +95,105 @@ async def test_what_is_gone_when_it_is_sent_is_not_told(out):
     await out.work()
     assert [each["type"] for each in out.told] == ["MessageSent", "MessageDeleted"]
     assert b"mistake" not in b"".join(out.other.bodies)
+
+
+async def expire(out, message) -> None:
+    """Let a message's time be over; nobody has taken anything away yet."""
+    async with out.hubbub.program.services.db.writing() as connection:
+        await connection.execute(
+            messages.update()
+            .where(
+                messages.c.chat_id == decode_message(message["id"], path="id")[0],
+                messages.c.seq == message["seq"],
+            )
+            .values(expires_at=utc_now() - timedelta(seconds=1))
+        )
+
+
+async def test_what_has_expired_when_it_is_sent_is_not_told(out):
+    ana, ben = await out.hubbub.registered("ana"), await out.hubbub.registered("ben")
+    chat_id = await ana.group("Talk", ben)
+    await out.webhook(ana, chat_id, events=["MESSAGE_SENT", "MESSAGE_EXPIRED"])
+    replied = await ana.send(chat_id, "first")
+    message = await ana.send(
+        chat_id, "a secret for @ben https://e.example", replyToId=replied["id"], quote="first"
+    )
+    await out.feed()
+    await expire(out, message)
+    await out.send()
+    await expiry.expire_due(out.hubbub.program.services)
+    await out.work()
+    assert [each["type"] for each in out.told] == ["MessageSent", "MessageSent", "MessageExpired"]
+    empty = out.told[1]["message"]
+    nothing = ["text", "replyToId", "quote", "mentions", "mentionsAll", "poll", "reactions"]
+    assert not any(empty[name] for name in nothing)
+    assert empty["deletedAt"] == empty["expiresAt"]
+    assert out.told[2]["messageId"] == message["id"]
+    assert b"secret" not in b"".join(out.other.bodies)
+
+
+async def test_pins_polls_and_who_is_silenced_are_told_of(out):
+    ana, ben = await out.hubbub.registered("ana"), await out.hubbub.registered("ben")
+    chat_id = await ana.group("Talk", ben)
+    kinds = [
+        "MESSAGE_SENT",
+        "MESSAGE_PINNED",
+        "MESSAGE_UNPINNED",
+        "POLL_CHANGED",
+        "MEMBER_SILENCED",
+    ]
+    await out.webhook(ana, chat_id, events=kinds)
+    poll = {"question": "Where to?", "options": ["North", "South"], "anonymous": True}
+    asked = {"chatId": chat_id, "clientMessageId": str(uuid4()), "poll": poll}
+    message = (await ana.done("sendMessage", "message { id seq }", **asked))["message"]
+    await ben.done("votePoll", "", messageId=message["id"], options=[1])
+    await ana.done("pinMessage", "", messageId=message["id"])
+    await ana.done("unpinMessage", "", messageId=message["id"])
+    await ana.done("silenceMember", "", chatId=chat_id, userId=ben.user_id)
+    await ben.do("sendMessage", "", chatId=chat_id, text="@all", clientMessageId=str(uuid4()))
+    await out.work()
+    told = {each["type"]: each for each in out.told if each.get("message", {"poll": 1})["poll"]}
+    assert list(told) == [
+        "MessageSent",
+        "PollChanged",
+        "MessagePinned",
+        "MessageUnpinned",
+        "MemberSilenced",
+    ]
+    voted = told["PollChanged"]
+    assert voted["actor"] is None  # nobody is told who votes what in an anonymous one
+    assert voted["message"]["poll"] == {
+        "question": "Where to?",
+        "options": [{"text": "North", "voteCount": 0}, {"text": "South", "voteCount": 1}],
+        "multiple": False,
+        "anonymous": True,
+        "totalVoters": 1,
+        "closed": False,
+        "closesAt": None,
+    }
+    assert (
+        told["MessagePinned"]["messageId"] == told["MessageUnpinned"]["messageId"] == message["id"]
+    )
+    silenced = told["MemberSilenced"]["membership"]
+    assert (silenced["user"]["id"], silenced["silencedUntil"][:4]) == (ben.user_id, "9999")
+
+
+async def test_a_system_message_is_told_with_its_facts(sqlite_out):
+    out = sqlite_out
+    ana = await out.hubbub.registered("ana")
+    chat_id = await ana.group("Talk")
+    await out.webhook(ana, chat_id, events=["MESSAGE_SENT"])
+    await ana.done("updateChat", "", chatId=chat_id, title="Other")
+    await out.work()
+    (told,) = out.told
+    assert (told["message"]["kind"], told["message"]["text"]) == ("SYSTEM", "")
+    assert told["message"]["system"] == {
+        "what": "TITLE_CHANGED",
+        "count": None,
+        "text": "Other",
+        "seconds": None,
+        "subject": None,
+    }
 
 
 async def test_people_who_come_and_go_are_told_of(out):
@@ -471,7 +572,9 @@ async def test_a_webhook_stays_when_its_maker_goes(out):
     await ana.done("leaveChat", "__typename", chatId=chat_id)
     await ben.send(chat_id, "still told")
     await out.work()
-    assert [each["message"]["text"] for each in out.told] == ["still told"]
+    kinds = [(each["message"]["kind"], each["message"]["text"]) for each in out.told]
+    assert kinds == [("SYSTEM", ""), ("TEXT", "still told")]
+    assert out.told[0]["message"]["system"]["what"] == "MEMBER_LEFT"
     (webhook,) = await shown(ben, chat_id)
     assert webhook["url"] == out.url()
 

@@ -204,3 +204,58 @@ async def test_few_lists_are_kept_compiled(sqlite_server, monkeypatch):
 def test_limits_are_what_the_schema_says():
     assert (word_filters.MAX_FILTERS, word_filters.MAX_PATTERNS) == (200, 10)
     assert stored.MAX_PATTERN == 200
+
+
+async def test_what_is_forwarded_is_filtered_where_it_comes_to(group):
+    _server, ana, bob, chat_id = group
+    source = await bob.group("Mine")
+    said = [await bob.send(source, text) for text in ("fine", "https://secret.example", "mild")]
+    filters = [word("secret"), word("mild", "MASK")]
+    await ana.done("setWordFilters", "", chatId=chat_id, filters=filters)
+    ids = [str(uuid4()) for _ in said]
+
+    def given(*numbers):
+        return {
+            "messageIds": [said[number]["id"] for number in numbers],
+            "toChatId": chat_id,
+            "clientMessageIds": [ids[number] for number in numbers],
+        }
+
+    (error,) = (await bob.do("forwardMessages", "", **given(0, 1)))["errors"]
+    assert (error["code"], error["path"]) == ("FILTERED", ["messageIds"])
+    assert (await bob.ask(HISTORY, id=chat_id))["chat"]["messages"]["nodes"] == []
+    sent = await bob.done("forwardMessages", "messages { seq text }", **given(0, 2))
+    assert [each["text"] for each in sent["messages"]] == ["fine", "••••"]
+    # What was sent before a filter was set is answered as it was.
+    await ana.done("setWordFilters", "", chatId=chat_id, filters=[word("fine")])
+    assert await bob.done("forwardMessages", "messages { seq text }", **given(0, 2)) == sent
+    eve = await _server.registered("eve")
+    own = await eve.send(await eve.group("Own"), "fine")
+    outside = {"messageIds": [own["id"]], "toChatId": chat_id, "clientMessageIds": [ids[1]]}
+    assert await eve.refused("forwardMessages", "", **outside) == "NOT_FOUND"
+
+
+async def test_polls_are_filtered_in_what_they_ask_and_in_their_answers(group):
+    _server, ana, bob, chat_id = group
+    filters = [word("secret"), word("mild", "MASK")]
+    await ana.done("setWordFilters", "", chatId=chat_id, filters=filters)
+    shown = "message { seq poll { question options { text } } }"
+
+    def asking(question, *options):
+        poll = {"question": question, "options": list(options)}
+        return {"chatId": chat_id, "clientMessageId": str(uuid4()), "poll": poll}
+
+    for given, path in (
+        (asking("Secret?", "yes", "no"), ["poll", "question"]),
+        (asking("What?", "yes", "a secret"), ["poll", "options"]),
+    ):
+        (error,) = (await bob.do("sendMessage", "", **given))["errors"]
+        assert (error["code"], error["path"]) == ("FILTERED", path)
+    given = asking("How mild?", "mild", "no")
+    first = await bob.done("sendMessage", shown, **given)
+    assert first["message"] == {
+        "seq": 1,
+        "poll": {"question": "How ••••?", "options": [{"text": "••••"}, {"text": "no"}]},
+    }
+    await ana.done("setWordFilters", "", chatId=chat_id, filters=[word("no")])
+    assert await bob.done("sendMessage", shown, **given) == first

@@ -159,7 +159,7 @@ MARKDOWN = [
     "[x](data:text/html;base64,PHNjcmlwdD5wd24oKTwvc2NyaXB0Pg==)",
     "[x](data:image/svg+xml,<svg onload=pwn()>)",
     "[x](blob:https://leak.example/x)",
-    "[x](file:///etc/passwd)",
+    "[x](file:" + "///etc/passwd)",
     "[x](view-source:javascript:pwn())",
     "[x](//leak.example/)",
     "[x](http:javascript:pwn())",

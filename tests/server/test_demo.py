@@ -21,6 +21,8 @@ from models.members import members
 from models.messages import messages
 from models.sign_up import sign_up_policy
 from models.signing_keys import signing_keys
+from models.word_filters import word_filter_version
+from resolvers import markup
 from resolvers.messages import content_hash
 from server.demo import PASSWORD, NotEmpty, fill, scripts
 from server.demo.people import BY_HANDLE, PEOPLE, SHOWN
@@ -30,6 +32,7 @@ from server.demo.telling import tell
 from tests.parts.hubbub import run_hubbub
 
 COUNT = 700  # enough for somebody to come and go, and for edits and deletions, in some chat
+FILLED = (log_state, sign_up_policy, word_filter_version, node_leases, signing_keys)
 NOW = datetime(2031, 3, 5, 7, 30, tzinfo=UTC)
 
 
@@ -59,8 +62,8 @@ async def counts(services):
                 await connection.execute(sa.select(sa.func.count()).select_from(table))
             ).scalar_one()
             for table in metadata.sorted_tables
-            # The rows of two come with the migrations, those of the others with the node.
-            if table not in (log_state, sign_up_policy, node_leases, signing_keys)
+            # The rows of three come with the migrations, those of the others with the node.
+            if table not in FILLED
         }
 
 
@@ -82,9 +85,13 @@ class Replay:
         self.sent = 0
         self.last_activity_at = chat.created_at
         self.changed = {}  # when, by message and kind
+        self.comings_and_goings = []
+        self.told = 0  # of them, in messages of the chat's own
 
     def take(self, event):
         getattr(self, event.kind)(event)
+        if event.kind in ("member_joined", "member_left"):
+            self.comings_and_goings.append(event)
 
     def chat_created(self, event):
         assert event.seq == 1
@@ -118,12 +125,28 @@ class Replay:
         message = self.history[event.message_seq]
         assert event.message_seq == self.sent
         assert event.actor_id == message.sender_id
-        assert event.actor_id in self.present
         assert event.created_at == message.created_at
+        if message.kind == "system":
+            self.said(event, message)
+            return
+        assert message.kind == "text"
+        assert event.actor_id in self.present
         if message.reply_to_seq is not None:
             (stay,) = [s for s in self.stays if s.user_id == message.sender_id]
             assert stay.first_message_seq <= message.reply_to_seq < message.seq
             assert ("deleted", message.reply_to_seq) not in self.changed
+
+    def said(self, event, message):
+        """Take a message of the chat's own: it tells who came or went just before."""
+        coming_or_going = self.comings_and_goings[self.told]
+        self.told += 1
+        assert coming_or_going.seq == event.seq - 1
+        assert coming_or_going.created_at == event.created_at
+        assert coming_or_going.actor_id == message.sender_id
+        assert coming_or_going.subject_id == message.subject_id
+        what = {"member_joined": "member_added", "member_left": "member_left"}
+        assert message.details == {"what": what[coming_or_going.kind], "count": 1}
+        assert message.text == ""
 
     def message_edited(self, event):
         assert event.actor_id == self.history[event.message_seq].sender_id
@@ -151,6 +174,7 @@ async def test_every_chat_is_what_its_log_makes_of_it(services):
         assert chat.last_message_seq == replay.sent == len(history[chat.id])
         assert chat.last_activity_at == replay.last_activity_at
         assert chat.member_count == len(replay.present)
+        assert replay.told == len(replay.comings_and_goings)
         assert replay.present == {
             stay.user_id: stay.role for stay in stays[chat.id] if stay.left_seq is None
         }
@@ -162,7 +186,8 @@ async def test_every_chat_is_what_its_log_makes_of_it(services):
         }
     kinds = Counter(event.kind for events_ in log.values() for event in events_)
     assert len(kinds) == 7, "the world shows every kind of event"
-    assert kinds["message_sent"] == COUNT
+    told = kinds["member_joined"] + kinds["member_left"]
+    assert kinds["message_sent"] == COUNT + told
 
 
 async def test_the_log_of_all_chats_together_is_in_the_order_of_time(services):
@@ -179,7 +204,8 @@ async def test_who_wrote_has_read_and_nobody_has_read_more_than_there_is(service
     last = {chat.id: chat.last_message_seq for chat in await rows(services, chats, chats.c.id)}
     own = defaultdict(int)
     for message in await rows(services, messages, messages.c.seq):
-        own[message.chat_id, message.sender_id] = message.seq
+        if message.details != {"what": "member_left", "count": 1}:  # who is told of has gone
+            own[message.chat_id, message.sender_id] = message.seq
     behind = 0
     for stay in await rows(services, members, members.c.id):
         least = max(own[stay.chat_id, stay.user_id], stay.first_message_seq - 1)
@@ -200,12 +226,16 @@ async def test_members_are_listed_in_the_order_in_which_they_came(services):
 
 async def test_what_was_sent_is_remembered_as_the_use_case_does(services):
     await filled(services)
-    for message in await rows(services, messages, messages.c.created_at):
+    written = [m for m in await rows(services, messages) if m.kind != "system"]
+    assert len(written) == COUNT
+    for message in written:
         reply = message.reply_to_seq and (message.chat_id, message.reply_to_seq)
         of_text = content_hash(services, message.chat_id, message.text, reply)
         changed = message.edited_at is not None or message.deleted_at is not None
         assert (message.content_hash == of_text) is not changed
         assert (message.text == "") is (message.deleted_at is not None)
+        assert message.has_link is bool(markup.links(message.text))
+    assert any(message.has_link for message in written)
 
 
 MINE = """{ viewer { unreadCount user { handle } chats(first: 200) { nodes {
@@ -270,7 +300,8 @@ async def test_somebody_who_came_later_sees_what_was_said_since(server, services
 async def test_there_are_as_many_messages_as_were_asked_for(services, count):
     printed = await filled(services, count=count)
     stored = await counts(services)
-    assert stored["messages"] == count
+    of_the_chats = [m for m in await rows(services, messages) if m.kind == "system"]
+    assert stored["messages"] == count + len(of_the_chats)
     assert stored["chats"] == len(PLOTS)
     assert stored["users"] == len(PEOPLE)
     assert f"{count} messages" in printed
@@ -289,7 +320,8 @@ async def test_of_two_demos_at_once_one_fills_the_server(services):
         filled(services, count=200), filled(services, count=300), return_exceptions=True
     )
     assert {type(outcome) for outcome in outcomes} == {NotEmpty, str}
-    assert (await counts(services))["messages"] in (200, 300)
+    written = [m for m in await rows(services, messages) if m.kind != "system"]
+    assert len(written) in (200, 300)
 
 
 async def test_a_run_that_fails_at_the_end_leaves_the_server_empty(services):
@@ -303,7 +335,7 @@ async def test_a_run_that_fails_at_the_end_leaves_the_server_empty(services):
         await connection.execute(sa.text(refuse))
     with pytest.raises(sa.exc.IntegrityError):
         await filled(services)
-    assert set((await counts(services)).values()) == {0}
+    assert {name: count for name, count in (await counts(services)).items() if count} == {}
 
 
 def told(seed, now):

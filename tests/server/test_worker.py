@@ -1,6 +1,7 @@
 """Background jobs: what they delete, and what they leave."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -118,3 +119,22 @@ async def test_a_job_that_fails_is_tried_again(server, monkeypatch):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_worker_ends_when_it_is_told_to_though_a_job_has_swallowed_that(
+    server, monkeypatch
+):
+    begun = asyncio.Event()
+
+    async def swallow(*_):
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(worker, "JOBS", [worker.Job("swallows", timedelta(seconds=0.01), swallow)])
+    task = asyncio.create_task(worker.run(server.program.services, server.settings))
+    await begun.wait()
+    task.cancel()
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await task

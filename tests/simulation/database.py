@@ -21,7 +21,7 @@ from models.catch_up import Missed, Range, take_off
 from models.chats import Chat
 from models.events import Batch, Changes, EventKind, LoggedEvent
 from models.log_state import Present
-from models.members import FIRST_EVENT_SEQ, Member
+from models.members import FIRST_EVENT_SEQ, Member, Since
 from models.messages import Message
 from models.receipts import Receipt
 from models.users import User
@@ -286,10 +286,14 @@ class Database:
             },
         )
 
-    def memberships(self, user_id: UUID) -> dict[UUID, int]:
+    def memberships(self, user_id: UUID) -> dict[UUID, Since]:
         """See `models/members.py: of_user`."""
         stays = {chat_id: state.present(user_id) for chat_id, state in self.chats.items()}
-        return {chat_id: stay.joined_seq for chat_id, stay in stays.items() if stay is not None}
+        return {
+            chat_id: Since(stay.joined_seq, stay.first_message_seq)
+            for chat_id, stay in stays.items()
+            if stay is not None
+        }
 
     def stays_of(self, user_id: UUID, *, present: bool) -> list[Member]:
         """Return somebody's stays, or only those that have not ended."""

@@ -12,6 +12,7 @@ from uuid import UUID
 from models.catch_up import Missed
 from models.events import Batch, LoggedEvent
 from models.log_state import Present
+from models.members import Since
 from models.receipts import Receipt
 from realtime.cursor import Cursor
 from realtime.events import Event, ReceiptsAdvanced, ResyncReason
@@ -173,8 +174,6 @@ class MemoryLog:
         present = await self._ask(lambda: self._db.stays_of(user_id, present=True))
         by_chat = {stay.chat_id: stay for stay in present}
         past = of_past_stays(events, by_chat)
-        if not past:
-            return events
         stays = await self._ask(lambda: self._db.stays_of(user_id, present=False))
         leavings = {
             (stay.chat_id, stay.left_seq)
@@ -199,7 +198,7 @@ class MemoryLog:
             for each in receipts
         ]
 
-    async def memberships(self, user_id: UUID) -> dict[UUID, int]:
+    async def memberships(self, user_id: UUID) -> dict[UUID, Since]:
         async with self._reading():
             return await self._ask(lambda: self._db.memberships(user_id))
 

@@ -13,6 +13,7 @@ from realtime.cursor import Cursor
 from realtime.events import ChatEvent, Delivery, PersonalEvent, ReceiptsAdvanced
 from realtime.feed import Feeds
 from realtime.hub import EventSubscription, Hub
+from realtime.mailbox import Mailbox
 from realtime.tailer import RETRY_AFTER, Tailer
 from realtime.wire import Cork
 from tests.simulation.clock import TICK, dice
@@ -43,8 +44,13 @@ def place(event: object) -> Place:
 class NumberedSubscription(EventSubscription):
     """A subscription whose place in a set does not depend on its address in memory."""
 
-    def __init__(self, user_id: UUID, chat_ids: Collection[UUID] | None) -> None:
-        super().__init__(user_id, chat_ids)
+    def __init__(
+        self,
+        user_id: UUID,
+        chat_ids: Collection[UUID] | None,
+        mailbox: Mailbox[Delivery] | None = None,
+    ) -> None:
+        super().__init__(user_id, chat_ids, mailbox)
         self._number = dice.get().getrandbits(60)
 
     def __hash__(self) -> int:

@@ -14,6 +14,7 @@ from unittest.mock import patch
 from uuid import UUID
 
 from models.log_state import Present
+from models.members import Since
 from realtime import events, feed, hub, mailbox, tailer
 from realtime.cursor import Cursor
 from realtime.events import Delivery, Event, Told
@@ -202,10 +203,10 @@ def meanwhile_forgotten() -> None:
     enter = hub.Hub._enter
 
     def forgetful(
-        self: hub.Hub, subscription: hub.EventSubscription, chat_id: UUID, joined_seq: int
+        self: hub.Hub, subscription: hub.EventSubscription, chat_id: UUID, since: Since
     ) -> None:
         if subscription.live:
-            enter(self, subscription, chat_id, joined_seq)
+            enter(self, subscription, chat_id, since)
 
     _replace(hub.Hub, "_enter", forgetful)
 

@@ -304,6 +304,23 @@ async def _message_deleted(mirror: Mirror, chat: ChatMirror | None, event: Any) 
         }
 
 
+async def _message_hidden(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    """It looks deleted, to this person alone."""
+    for each in mirror.chats.values():
+        await _message_deleted(mirror, each, event)
+
+
+async def _history_cleared(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
+    """Who clears a chat has read it too, of which they are told by a receipt."""
+    cleared = mirror.chats.get(event["chatId"])
+    if cleared is not None:
+        cleared.messages = {
+            id_: message
+            for id_, message in cleared.messages.items()
+            if message["seq"] > event["clearedSeq"]
+        }
+
+
 async def _receipts_advanced(mirror: Mirror, chat: ChatMirror | None, event: Any) -> None:
     if chat is not None:
         chat.got_to(event["user"]["id"], delivered=event["deliveredSeq"], read=event["readSeq"])
@@ -368,6 +385,9 @@ KINDS: dict[str, Kind] = {
     "MessageSent": Kind(_ABOUT_MESSAGE, _message_sent),
     "MessageEdited": Kind(_ABOUT_MESSAGE, _message_changed),
     "MessageDeleted": Kind("messageId", _message_deleted),
+    "MessageExpired": Kind("messageId", _message_deleted),
+    "MessageHidden": Kind("messageId", _message_hidden),
+    "HistoryCleared": Kind("chatId clearedSeq", _history_cleared),
     "ReactionsChanged": Kind(_ABOUT_MESSAGE, _message_changed),
     "PollChanged": Kind(_ABOUT_MESSAGE, _message_changed),
     "ReceiptsAdvanced": Kind("user { id } deliveredSeq readSeq", _receipts_advanced),
@@ -387,11 +407,17 @@ KINDS: dict[str, Kind] = {
     ),
     "DraftChanged": Kind(f"chatId threadId draft {{ {DRAFT} }}", _draft_changed),
 }
-# What changes nothing that a client keeps, besides its cursor.
-NO_CHANGE = {"CursorAdvanced", "ResyncRequired"}
-# What is of no use to this client, which shows threads nowhere but in their chats' history.
-NO_CHANGE |= {"ThreadChanged"}
-NO_CHANGE = {"CursorAdvanced", "LinkPreviewAdded", "ResyncRequired", "WebhookDisabled"}
+# What changes nothing that a client keeps, besides its cursor: nothing at all, or what this client
+# shows nowhere: threads but in their chats' history, pins, previews of links, webhooks.
+NO_CHANGE = {
+    "CursorAdvanced",
+    "LinkPreviewAdded",
+    "MessagePinned",
+    "MessageUnpinned",
+    "ResyncRequired",
+    "ThreadChanged",
+    "WebhookDisabled",
+}
 
 EVENTS = f"""
     subscription ($after: Cursor) {{ events(after: $after) {{

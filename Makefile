@@ -32,7 +32,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check format lock wheel bench faults simulate fuzz screenshots clean
+.PHONY: help run demo test check format lock wheel bench faults simulate agree fuzz screenshots clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,9 @@ faults: .venv/.dev ## Hurt real nodes under load and check what clients saw; ARG
 
 simulate: .venv/.dev ## Run seeds of the simulation, or one with all that happens; ARGS="--seed 12"
 	@$(BIN)/python -m tests.simulation $(ARGS)
+
+agree: .venv/.dev ## Random doings of people against a plain model, on both databases; ARGS="--seeds 200"
+	@$(BIN)/python -m tests.agreement $(ARGS)
 
 fuzz: .venv/.dev ## Send odd requests and frames to a real server; ARGS="--minutes 20"
 	@$(BIN)/python -m tests.fuzz $(ARGS)

@@ -41,13 +41,14 @@ def main() -> int:
 
 async def _run(given: argparse.Namespace, database: str, url: str) -> int:
     wrong, began, done = 0, time.monotonic(), 0
+    likely = FAULTS[given.fault].likely if given.fault else ()
     only = [_doing(each) for each in given.only.split(",")] if given.only else None
     seeds = range(given.first, given.first + (1 if only else given.seeds))
     async with two_nodes(url) as nodes:
         # What the nodes log would be in the way; errors in it are of interest.
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
         for seed in seeds:
-            steps = only or doings(seed, given.steps)
+            steps = only or doings(seed, given.steps, likely)
             problem = await first_wrong(nodes, steps)
             done += len(steps)
             if problem is not None:

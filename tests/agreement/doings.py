@@ -6,7 +6,7 @@ None where there is nothing to try; the effect raises `Refused` with the code th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -113,10 +113,13 @@ def all_doings() -> dict[str, tuple[int, Choose]]:
     return DOINGS
 
 
-def doings(seed: int, count: int) -> list[Doing]:
-    """Return the steps that a seed stands for."""
+LIKELY = 8  # times as often as else
+
+
+def doings(seed: int, count: int, likely: Sequence[str] = ()) -> list[Doing]:
+    """Return the steps that a seed stands for; what is `likely` is tried more often."""
     dice, known = Random(seed), all_doings()
     names = list(known)
-    weights = [known[name][0] for name in names]
+    weights = [known[name][0] * (LIKELY if name in likely else 1) for name in names]
     chosen = dice.choices(names, weights, k=count)
     return [Doing(name, dice.randrange(1_000_000)) for name in chosen]

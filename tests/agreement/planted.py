@@ -5,8 +5,9 @@ Each takes one guarantee away while its block runs, by its name in the product.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -23,19 +24,33 @@ from realtime.hub import Hub
 from resolvers import blocks, entering, keeping
 from resolvers.locked_chat import LockedChat
 
-FAULTS: dict[str, Callable[[], None]] = {}
+Plant = Callable[[], None]
 
 
-def fault(plant: Callable[[], None]) -> Callable[[], None]:
-    FAULTS[plant.__name__] = plant
-    return plant
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault, and what people do more often than else when it is looked for."""
+
+    plant: Plant
+    likely: Sequence[str]
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(*likely: str) -> Callable[[Plant], Plant]:
+    def note(plant: Plant) -> Plant:
+        FAULTS[plant.__name__] = Fault(plant, likely)
+        return plant
+
+    return note
 
 
 @contextmanager
 def planted(name: str) -> Iterator[None]:
     """Plant a fault inside the block."""
     try:
-        FAULTS[name]()
+        FAULTS[name].plant()
         yield
     finally:
         patch.stopall()
@@ -58,7 +73,7 @@ def _reword(owner: Any, name: str, before: str, after: str) -> None:
     _replace(owner, name, sa.text(text) if isinstance(statement, sa.TextClause) else text)
 
 
-@fault
+@fault("add_members")
 def unread_off_by_one() -> None:
     """Who comes in has the last message from before to read."""
     stay = entering._stay
@@ -71,7 +86,7 @@ def unread_off_by_one() -> None:
     _replace(entering, "_stay", stay_with_one)
 
 
-@fault
+@fault("change_role", "transfer_ownership")
 def role_change_untold() -> None:
     """Somebody gets another role, and the log says nothing of it."""
     record = LockedChat.record
@@ -84,20 +99,20 @@ def role_change_untold() -> None:
     _replace(LockedChat, "record", silent)
 
 
-@fault
+@fault("mark")
 def pointer_goes_back() -> None:
     """Marking something as read sets the pointer there, wherever it stood."""
     _reword(marking, "_MARK", "read_seq = max(read_seq, :read)", "read_seq = :read")
     _reword(marking, "_MARK", "AND (delivered_seq < :delivered OR read_seq < :read)", "")
 
 
-@fault
+@fault("leave_chat", "remove_member")
 def ex_member_hears() -> None:
     """Who leaves a chat goes on hearing it."""
     _replace(Hub, "_evict", lambda self, user_id, chat_id: None)
 
 
-@fault
+@fault("delete_message")
 def tombstones_skipped() -> None:
     """A history leaves out what was deleted."""
     pages = history.pages
@@ -109,7 +124,7 @@ def tombstones_skipped() -> None:
     _replace(history, "pages", without)
 
 
-@fault
+@fault("send_message", "delete_message")
 def mention_stays() -> None:
     """What is deleted goes on mentioning people."""
 
@@ -119,7 +134,7 @@ def mention_stays() -> None:
     _replace(mentions, "forget", forget)
 
 
-@fault
+@fault("block_user", "send_to_person")
 def block_silences_nobody() -> None:
     """Who is blocked goes on writing in the direct chat that there is."""
 
@@ -129,7 +144,7 @@ def block_silences_nobody() -> None:
     _replace(blocks, "_settle", settle)
 
 
-@fault
+@fault("keep_chat")
 def archive_forgets() -> None:
     """What is put into the archive is not told to other devices."""
 
@@ -139,7 +154,7 @@ def archive_forgets() -> None:
     _replace(keeping, "_tell", quiet)
 
 
-@fault
+@fault()
 def replay_skips_one() -> None:
     """A device that was away is not told the first thing that it missed."""
     batch = feed.EventFeed._batch
@@ -156,7 +171,7 @@ def replay_skips_one() -> None:
     _replace(feed.EventFeed, "_batch", skipping)
 
 
-@fault
+@fault("pin_message")
 def system_message_unread_by_its_maker() -> None:
     """Who does what a chat tells of has that to read."""
 

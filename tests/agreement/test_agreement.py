@@ -42,11 +42,12 @@ async def test_people_see_and_are_told_what_the_model_says(nodes, request):
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_fault_that_is_planted_is_found(sqlite_nodes, monkeypatch, name):
     monkeypatch.setattr("tests.agreement.run.PATIENCE", 1.5)
+    fault = FAULTS[name]
     with planted(name):
         for seed in range(FOUND_WITHIN):
-            if await first_wrong(sqlite_nodes, doings(seed, STEPS)) is not None:
+            if await first_wrong(sqlite_nodes, doings(seed, STEPS, fault.likely)) is not None:
                 return
-    pytest.fail(f"{name} was not found: {FAULTS[name].__doc__}")
+    pytest.fail(f"{name} was not found: {fault.plant.__doc__}")
 
 
 def test_a_seed_is_the_same_steps_every_time():

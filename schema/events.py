@@ -87,11 +87,14 @@ def _naming_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any
     )
 
 
-def _deleted(event: events.MessageDeleted, common: dict[str, Any]) -> Event:
-    thread_id = None
-    if event.thread_root_seq is not None:
-        thread_id = strawberry.ID(encode_thread((event.chat.id, event.thread_root_seq)))
-    return _naming_message(MessageDeleted)(event, {**common, "thread_id": thread_id})
+def _without_message(type_: Callable[..., Event]) -> Callable[[Any, dict[str, Any]], Event]:
+    def show(event: Any, common: dict[str, Any]) -> Event:
+        thread_id = None
+        if event.thread_root_seq is not None:
+            thread_id = strawberry.ID(encode_thread((event.chat.id, event.thread_root_seq)))
+        return _naming_message(type_)(event, {**common, "thread_id": thread_id})
+
+    return show
 
 
 def _pinned(event: events.MessagePinned, common: dict[str, Any]) -> Event:
@@ -113,8 +116,8 @@ _IN_CHAT: dict[type[events.ChatEvent], Callable[[Any, dict[str, Any]], Event]] =
     events.MemberSilenced: _with_membership(MemberSilenced),
     events.MessageSent: _with_message(MessageSent),
     events.MessageEdited: _with_message(MessageEdited),
-    events.MessageDeleted: _deleted,
-    events.MessageExpired: _naming_message(MessageExpired),
+    events.MessageDeleted: _without_message(MessageDeleted),
+    events.MessageExpired: _without_message(MessageExpired),
     events.ReactionsChanged: _with_message(ReactionsChanged),
     events.MessagePinned: _pinned,
     events.MessageUnpinned: _naming_message(MessageUnpinned),

@@ -129,6 +129,21 @@ export const EVENTS = graphql(`
       ... on SettingsChanged { settings { hides } }
       ... on FoldersChanged { folders { name chatIds } }
       ... on ViewerMembershipChanged { chat { viewerMembership { archived } } }
+      ... on MemberSilenced { membership { silencedUntil user { ...Person } } }
+      ... on MessageExpired { messageId messageSeq }
+      ... on MessagePinned { messageId }
+      ... on MessageUnpinned { messageId }
+      ... on MessageHidden { messageId }
+      ... on HistoryCleared { chatId clearedSeq }
+      ... on PollChanged { message { id poll { question options { text voteCount } } } }
+      ... on LinkPreviewAdded { message { id linkPreview { title } } }
+      ... on BlocksChanged { user { id viewerBlocks } }
+      ... on JoinRequestsChanged { chatId }
+      ... on JoinRequestAnswered { requestId approved }
+      ... on ScheduledMessagesChanged { chatId scheduledMessages { id text } }
+      ... on DraftChanged { chatId draft { text } }
+      ... on ThreadChanged { threadId }
+      ... on WebhookDisabled { webhookId }
       ... on ResyncRequired { reason }
     }
   }

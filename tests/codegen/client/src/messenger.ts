@@ -45,6 +45,34 @@ export function told(event: Event): string {
       return event.folders.map(({ name, chatIds }) => `${name}: ${chatIds.length}`).join(', ');
     case 'ViewerMembershipChanged':
       return event.chat?.viewerMembership?.archived ? 'in the archive' : 'on the list';
+    case 'MemberSilenced':
+      return `${name(event.membership.user)}: ${event.membership.silencedUntil ?? 'may write'}`;
+    case 'MessageExpired':
+      return `message ${event.messageSeq} has expired`;
+    case 'MessagePinned':
+    case 'MessageUnpinned':
+    case 'MessageHidden':
+      return event.messageId;
+    case 'HistoryCleared':
+      return `${event.chatId}: cleared up to ${event.clearedSeq}`;
+    case 'PollChanged':
+      return event.message.poll?.options.map((each) => each.voteCount).join(':') ?? 'no poll';
+    case 'LinkPreviewAdded':
+      return event.message.linkPreview?.title ?? 'a page without a title';
+    case 'BlocksChanged':
+      return `${event.user.id}: ${event.user.viewerBlocks ? 'blocked' : 'not blocked'}`;
+    case 'JoinRequestsChanged':
+      return event.chatId;
+    case 'JoinRequestAnswered':
+      return event.approved ? 'let in' : 'not let in';
+    case 'ScheduledMessagesChanged':
+      return `${event.scheduledMessages.length} for later`;
+    case 'DraftChanged':
+      return event.draft?.text ?? 'no draft';
+    case 'ThreadChanged':
+      return event.threadId ?? 'a thread';
+    case 'WebhookDisabled':
+      return event.webhookId;
     case 'ResyncRequired':
       return event.reason === 'EXPIRED' ? 'fetch afresh' : 'another log';
     case 'CursorAdvanced':

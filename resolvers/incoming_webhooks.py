@@ -14,19 +14,20 @@ from models import audit, bots, chats, incoming_webhooks, members, users
 from models.audit import Act as Done
 from models.base import new_key
 from models.bots import Bot, BotScope
-from models.chats import Chat
+from models.chats import Chat, ChatKind
 from models.client import NOWHERE, Client
 from models.errors import Conflict, NotFound
-from models.events import EventKind
 from models.incoming_webhooks import NOTED_EVERY, IncomingWebhook
-from models.members import Member, Role
-from models.messages import Message
+from models.members import Role
+from models.messages import Message, SystemKind
 from models.users import User, UserKind
 from models.viewer import Viewer
 from resolvers import bots as bot_cases
 from resolvers import messages, names
 from resolvers.bots import MAX_BOTS
-from resolvers.locked_chat import LockedChat, changing
+from resolvers.comings import tell
+from resolvers.entering import enter
+from resolvers.locked_chat import changing
 from resolvers.permissions import Act, allows, require
 from resolvers.rates import Rate
 from resolvers.services import Services, utc_now
@@ -77,7 +78,18 @@ async def create(
             raise Conflict(f"Nobody has more than {MAX_BOTS} bots, those of webhooks included.")
         await users.create(connection, user, None)
         await bots.create(connection, bot)
-        await _enter(locked, user, now)
+        # In a channel members only read.
+        role = Role.ADMIN if locked.chat.kind == ChatKind.CHANNEL else Role.MEMBER
+        await enter(
+            connection,
+            services.chat_rules,
+            locked.chat,
+            [user.id],
+            actor_id=viewer.user_id,
+            now=now,
+            role=role,
+        )
+        await tell(locked, SystemKind.MEMBER_ADDED, [user.id], now=now)
         await incoming_webhooks.create(connection, webhook, hash_)
         await audit.record(
             connection,
@@ -90,27 +102,6 @@ async def create(
             details={"chat": str(chat_id), "webhook": str(webhook.id)},
         )
     return webhook, user, token
-
-
-async def _enter(locked: LockedChat, user: User, now: datetime) -> None:
-    """Make the bot a member, who sees the chat from now on."""
-    chat = locked.chat
-    # In a channel members only read.
-    role = Role.ADMIN if chat.kind == chats.ChatKind.CHANNEL else Role.MEMBER
-    stay = Member(
-        id=new_key(),
-        chat_id=chat.id,
-        user_id=user.id,
-        role=role.value,
-        joined_at=now,
-        joined_seq=await locked.record(EventKind.MEMBER_JOINED, subject_id=user.id, now=now),
-        first_message_seq=chat.last_message_seq + 1,
-        left_seq=None,
-        delivered_seq=chat.last_message_seq,
-        read_seq=chat.last_message_seq,
-    )
-    await members.add(locked.connection, [stay])
-    await chats.change_member_count(locked.connection, chat.id, 1)
 
 
 async def of_chats(

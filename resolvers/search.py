@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models import chats, search
+from models import chats, search, users
+from models.errors import NotFound
 from models.search import Hit, Wanted
 from models.search_query import Condition, parse
 from models.viewer import Viewer
@@ -36,13 +37,17 @@ async def find(
     """Return the newest messages that fit and that the viewer may read.
 
     `before` is the place in the list after which they come. Raises `InvalidInput`,
-    `RateLimited`, and `NotFound` for a chat that the viewer is not in.
+    `RateLimited`, and `NotFound` for a chat that the viewer is not in and whom they do not see.
     """
     conditions = parse(query, services.terms)
     await services.rates.spend(Rate.SEARCH_MESSAGES, str(viewer.user_id))
     async with services.db.reading() as connection:
         if wanted.chat_id is not None:
             await chats.readable_by(connection, viewer.user_id, wanted.chat_id)
+        if wanted.sender_id is not None and not await users.visible_to(
+            connection, viewer, [wanted.sender_id]
+        ):
+            raise NotFound("The person", path=["senderId"])
         hits = await search.find(
             connection,
             viewer.user_id,

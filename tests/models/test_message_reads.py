@@ -16,11 +16,13 @@ READERS = {
     "models/history.py": _MAKES_MESSAGES,
     "models/messages.py": _MAKES_MESSAGES,
     "models/own_data.py": "hands out columns as they are now: AS_IT_IS_NOW",
+    "models/polls.py": "names messages and when polls close, and reads nothing that they say",
     "models/reacting.py": _MAKES_MESSAGES,
     "models/retention.py": "reads moments alone",
     "models/search.py": "makes a Message of each row; texts are read to be indexed",
-    "models/sending_postgresql.py": _MAKES_MESSAGES,
-    "models/sending_sqlite.py": _MAKES_MESSAGES,
+    "models/storing_postgresql.py": _MAKES_MESSAGES,
+    "models/storing_sqlite.py": _MAKES_MESSAGES,
+    "models/thread_reading.py": _MAKES_MESSAGES,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -67,7 +68,10 @@ class Seen:
 
 
 PATIENCE = 5.0  # seconds for a piece of HTML
-ATTRIBUTES = {"a href", "a rel", "a target", "code class", "ol start"}
+ATTRIBUTES = {
+    *("a href", "a rel", "a target", "code class", "ol start"),
+    *("span class", "span data-user-id"),  # of mentions
+}
 
 
 async def stored(person: Person) -> list[str]:
@@ -123,8 +127,10 @@ async def looked_at(browser: Browser, pieces: list[str]) -> Seen:
 async def test_nothing_that_people_write_runs_or_is_fetched(sqlite_server, browser):
     assert len(VECTORS) == len(set(VECTORS)) >= 150
     assert len(VECTORS) > MAX_PAGE  # more than one page
-    pieces = await stored(await sqlite_server.registered("ana"))
+    ana = await sqlite_server.registered("ana")
+    pieces = await stored(ana)
     assert len(pieces) == len(VECTORS)
+    assert set(re.findall('data-user-id="(.*?)"', " ".join(pieces))) <= {ana.user_id}
     seen = await looked_at(browser, pieces)
     assert seen.ran == []
     assert seen.requests == []

@@ -25,7 +25,8 @@ DialectName = Literal["sqlite", "postgresql"]
 CONNECTIONS = 20
 KEPT = 10  # of these, when they are not used
 # Connections: one for the tailer, one for who asks whether the database answers, one for the node's
-# lease and for the questions which sessions have ended and which keys sign.
+# lease and for the questions which sessions have ended, which keys sign, and which word filters
+# were set.
 ASIDE = 3
 # Who waits for a connection holds nothing but their own task, so the queue may be long.
 MAY_WAIT = 20_000

@@ -60,7 +60,8 @@ class FilterCache:
             # Before the look-up: what is set while it runs is asked for again.
             self._checked_at = now
             try:
-                async with db.reading() as connection:
+                # Whatever requests do to the database's connections, messages are sent.
+                async with db.aside.reading() as connection:
                     changed = await word_filters.changed_since(connection, self._seen)
             except BaseException:
                 self.recheck()

@@ -169,12 +169,14 @@ async def test_an_administrator_takes_somebody_out_of_a_chat_and_an_owner_has_an
         "viewerMembership": {"role": "OWNER"},
     }
     assert Act.MEMBER_REMOVED_BY_ADMINISTRATOR in await acts(server)
-    (entry,) = (await bob.ask(LOG, id=chat_id))["chat"]["auditLog"]["nodes"]
-    assert (entry["act"], entry["actor"], entry["subject"]) == (
+    entries = (await bob.ask(LOG, id=chat_id))["chat"]["auditLog"]["nodes"]
+    removed, passed_on = entries
+    assert (removed["act"], removed["actor"], removed["subject"]) == (
         "MEMBER_REMOVED",
         None,
         {"handle": "ana"},
     )
+    assert (passed_on["act"], passed_on["subject"]) == ("OWNERSHIP_TRANSFERRED", {"handle": "bob"})
     assert await root.refused("adminResolveReport", "", **given) == "NOT_FOUND"
 
 

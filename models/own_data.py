@@ -221,6 +221,7 @@ KEPT = {
     "events.subject_id": "pruned with the log",
     "events.user_id": "pruned with the log",
     "guest_links.created_by": "the chat's, and lets nobody in any more",
+    "incoming_webhooks.bot_id": "the chat's own bot, which goes with the webhook",
     "incoming_webhooks.created_by": "the chat's; it takes nothing any more",
     "webhooks.created_by": "the chats', whose others go on with it",
     "webhook_deliveries.actor_id": "the last fifty of each webhook, without any text",

@@ -32,12 +32,14 @@ class FilterCache:
         """Begin knowing nothing: the first who writes asks."""
         self._seen = 0  # the version up to which changes are known
         self._checked_at = -RECHECKED
+        self._set_here = 0  # how often a list was set on this node
         self._with_list: set[UUID] = set()
         self._compiled: OrderedDict[UUID, Matcher] = OrderedDict()
         self._checking = asyncio.Lock()
 
     def recheck(self) -> None:
         """Ask anew with the next text: a list was set here."""
+        self._set_here += 1
         self._checked_at = -RECHECKED
 
     async def of(self, db: Database, chat_id: UUID) -> Sequence[Matcher]:
@@ -57,15 +59,10 @@ class FilterCache:
             now = time.monotonic()
             if now - self._checked_at < RECHECKED:
                 return
-            # Before the look-up: what is set while it runs is asked for again.
-            self._checked_at = now
-            try:
-                # Whatever requests do to the database's connections, messages are sent.
-                async with db.aside.reading() as connection:
-                    changed = await word_filters.changed_since(connection, self._seen)
-            except BaseException:
-                self.recheck()
-                raise
+            set_here = self._set_here
+            # Whatever requests do to the database's connections, messages are sent.
+            async with db.aside.reading() as connection:
+                changed = await word_filters.changed_since(connection, self._seen)
             for change in changed:
                 self._compiled.pop(change.chat_id, None)
                 if change.length:
@@ -73,6 +70,9 @@ class FilterCache:
                 else:
                     self._with_list.discard(change.chat_id)
                 self._seen = change.version
+            # What is set while the look-up runs is asked for again.
+            if set_here == self._set_here:
+                self._checked_at = now
 
     async def _matcher(self, db: Database, chat_id: UUID) -> Matcher:
         found = self._compiled.get(chat_id)

@@ -399,12 +399,15 @@ async def test_at_shutdown_every_send_is_stored_or_refused(migrated_database_url
         ana = await world.person("ana")
         chat = await world.group(ana)
     async with open_world(migrated_database_url) as world:
+        # Having looked up the word filters once, a send goes to the queue at its first step.
+        first = await world.send(ana, chat)
         tasks = [asyncio.create_task(world.send(ana, chat)) for _ in range(1500)]
         await asyncio.sleep(0)
     results = await asyncio.gather(*tasks, return_exceptions=True)
     refused = [result for result in results if isinstance(result, Overloaded)]
     kept = {m.client_message_id: m.seq for m in results if isinstance(m, Message)}
     assert len(refused) + len(kept) == 1500
+    kept[first.client_message_id] = first.seq
     async with open_world(migrated_database_url) as world:
         assert await world.stored(chat) == kept
 
@@ -508,6 +511,7 @@ async def test_the_doorbell_rings_after_a_commit_that_stored_something(world, mo
     def ring() -> None:
         rung.append(True)
 
+    await world.send(ana, chat)
     monkeypatch.setattr(world.services.node.tailer, "ring", ring)
     key = new_key()
     await asyncio.gather(*(world.send(ana, chat, key=key) for _ in range(20)))

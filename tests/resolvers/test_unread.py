@@ -57,7 +57,7 @@ async def test_what_has_expired_is_not_unread(server, talk):
     [
         ("muted_until", FOR_EVER, None),
         ("muted_until", utc_now() + timedelta(hours=1), utc_now() - timedelta(seconds=1)),
-        ("archived_at", utc_now(), None),
+        ("archived_seq", 3, None),
     ],
 )
 async def test_the_badge_leaves_out_what_is_muted_or_archived(server, talk, column, away, back):

@@ -1,5 +1,6 @@
 """Word filters: what chats and the server do not let through."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -133,6 +134,21 @@ async def test_another_node_learns_of_a_list_that_is_set_and_taken_away(
             await ana.done("setWordFilters", "", chatId=chat_id, filters=filters)
             payload = await there.do("sendMessage", "", **sending(chat_id, "fine"))
             assert [error["code"] for error in payload["errors"]] == expected
+
+
+async def test_who_writes_while_a_node_looks_its_first_lists_up_is_filtered_too(
+    migrated_database_url,
+):
+    async with running(migrated_database_url) as one:
+        ana = await one.registered("ana")
+        chat_id = await ana.group("Picnic")
+        await ana.done("setWordFilters", "", chatId=chat_id, filters=[word("fine")])
+    async with running(migrated_database_url) as restarted:
+        ana = restarted.person()
+        await ana.log_in("ana")
+        at_once = [ana.do("sendMessage", "", **sending(chat_id, "fine")) for _ in range(5)]
+        codes = [payload["errors"][0]["code"] for payload in await asyncio.gather(*at_once)]
+        assert codes == ["FILTERED"] * 5
 
 
 async def test_who_writes_waits_for_no_look_up(group):

@@ -23,6 +23,8 @@ pytest_plugins = [
     "tests.parts.hubbub",
     "tests.parts.databases",
     "tests.parts.running",
+    "tests.outbound.villain",
+    "tests.parts.outside",
     "tests.parts.issuer",
     "tests.parts.smtp",
     "tests.parts.world",

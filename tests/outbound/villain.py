@@ -17,6 +17,7 @@ import dns.asyncresolver
 import dns.message
 import dns.rdatatype
 import dns.rrset
+import pytest
 
 from outbound.addresses import Addresses
 from outbound.names import Dns
@@ -189,3 +190,10 @@ def way_out(names: NameServer, *ports: int, **more: Any) -> Web:
         names=Dns(resolver),
         **more,
     )
+
+
+@pytest.fixture
+async def net() -> AsyncIterator[Internet]:
+    """An Internet with a villain in it."""
+    async with internet() as opened:
+        yield opened

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
+import pytest
+
 from models.members import Role, members
 from outbound.signing import HEADER, is_signed
 from resolvers import link_previews, webhook_feed, webhook_sending
@@ -18,6 +20,12 @@ from schema.webhook_payloads import payload
 from tests.outbound.villain import OUTSIDE, Server, answer, serving
 from tests.parts.people import Person
 from tests.parts.running import Running, running
+
+WEBHOOKS = """query($id: ID!) { chat(id: $id) { webhooks {
+    id name url events state failingSince disabledAt disabledReason waiting
+    chats { id } createdBy { handle }
+    deliveries { id type state attempts status problem }
+} } }"""
 
 EVENTS = ["MESSAGE_SENT", "MESSAGE_EDITED", "MESSAGE_DELETED"]
 
@@ -101,3 +109,24 @@ async def make_admin(server: Running, chat_id: str, person: Person) -> None:
             )
             .values(role=Role.ADMIN.value)
         )
+
+
+async def webhooks_shown(person: Person, chat_id: str) -> Any:
+    """Return the webhooks of a chat as somebody sees them."""
+    return (await person.ask(WEBHOOKS, id=chat_id))["chat"]["webhooks"]
+
+
+@pytest.fixture
+async def out(migrated_database_url: str) -> AsyncIterator[Outside]:
+    """Hubbub, and a server that accepts what is posted to it."""
+    async with outside(migrated_database_url) as opened:
+        opened.accept()
+        yield opened
+
+
+@pytest.fixture
+async def sqlite_out(migrated_sqlite_url: str) -> AsyncIterator[Outside]:
+    """The same on SQLite alone, for what the database has no part in."""
+    async with outside(migrated_sqlite_url) as opened:
+        opened.accept()
+        yield opened

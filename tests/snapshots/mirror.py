@@ -11,38 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.parts.people import Person
-
-MESSAGE = """
-    id seq text editedAt deletedAt threadId threadNumber sender { id } replyTo { id }
-    reactions { emoji count } viewerReactions
-    kind system { what count text seconds subject { id } }
-    poll { question options { text voteCount } totalVoters closed viewerVotes }
-"""
-SCHEDULED = "id text sendAt state"
-DRAFT = "text version replyTo { id }"
-MEMBERSHIP = "id role deliveredSeq readSeq silencedUntil user { id }"
-DETAILS = (
-    "kind",
-    "title",
-    "description",
-    "memberCount",
-    "lastActivityAt",
-    "historyVisibility",
-    "messageTtl",
-    "slowMode",
-    "reactionSet",
+from tests.snapshots.chat_mirror import (
+    CHAT,
+    DETAILS,
+    DRAFT,
+    KEPT,
+    MEMBERSHIP,
+    MESSAGE,
+    ChatMirror,
+    State,
+    chat_state,
 )
-KEPT = ("muted", "archived", "pinned")
-CHAT = f"""
-    id {" ".join(DETAILS)} createdAt
-    viewerMembership {{
-        id role joinedAt deliveredSeq readSeq unreadCount {" ".join(KEPT)}
-    }}
-    members(first: 10) {{ nodes {{ {MEMBERSHIP} }} }}
-    messages(last: 20) {{ nodes {{ {MESSAGE} }} }}
-    lastMessage {{ id }}
-    viewerDraft {{ {DRAFT} }}
-"""
+
+SCHEDULED = "id text sendAt state"
 PROFILE = "handle displayName bio"
 SETTINGS = "whoMayCall hides"
 FOLDERS = "folders { id name chatIds }"
@@ -56,8 +37,6 @@ SNAPSHOT = f"""
 """
 ONE_CHAT = f"query ($id: ID!) {{ chat(id: $id) {{ {CHAT} }} }}"
 
-State = dict[str, Any]
-
 
 def state_of(viewer: Any) -> State:
     """Return a fetched snapshot in the form in which two of them can be compared."""
@@ -69,7 +48,7 @@ def state_of(viewer: Any) -> State:
         "folders": viewer["folders"],
         "blocks": {each["id"] for each in viewer["blocks"]["nodes"]},
         "scheduled": _scheduled(viewer),
-        "chats": {chat["id"]: _chat_state(chat) for chat in viewer["chats"]["nodes"]},
+        "chats": {chat["id"]: chat_state(chat) for chat in viewer["chats"]["nodes"]},
     }
 
 
@@ -81,71 +60,6 @@ def _scheduled(viewer: Any) -> State:
             kept = {name: each[name] for name in SCHEDULED.split()}
             found.setdefault(each["chat"]["id"], []).append(kept)
     return found
-
-
-def _chat_state(chat: Any) -> State:
-    own = chat["viewerMembership"]
-    return {
-        **{name: chat[name] for name in DETAILS},
-        "viewerMembership": {name: own[name] for name in own if name != "joinedAt"},
-        "members": {each["id"]: each for each in chat["members"]["nodes"]},
-        "messages": {each["id"]: each for each in chat["messages"]["nodes"]},
-        "lastMessage": chat["lastMessage"] and chat["lastMessage"]["id"],
-        "viewerDraft": chat["viewerDraft"],
-    }
-
-
-@dataclass(slots=True)
-class ChatMirror:
-    """A chat during one stay of the person in it."""
-
-    details: State
-    own_id: str  # of the stay
-    members: dict[str, Any]
-    messages: dict[str, Any]
-    kept: State  # how the person keeps it for themselves
-    # Somebody else's direct chat, which is listed once something is said in it.
-    theirs: bool = False
-    draft: State | None = None
-
-    @classmethod
-    def of(cls, chat: Any, *, theirs: bool = False) -> ChatMirror:
-        """Return what a client keeps of a chat that it fetched."""
-        return cls(
-            kept={name: chat["viewerMembership"][name] for name in KEPT},
-            theirs=theirs,
-            details={name: chat[name] for name in DETAILS},
-            own_id=chat["viewerMembership"]["id"],
-            members={each["id"]: each for each in chat["members"]["nodes"]},
-            messages={each["id"]: each for each in chat["messages"]["nodes"]},
-            draft=chat["viewerDraft"],
-        )
-
-    def state(self) -> State:
-        """Return the same as `_chat_state` of the chat as it would be fetched now."""
-        own = self.members[self.own_id]
-        newest = max(self.messages.values(), key=lambda each: each["seq"], default=None)
-        last_seq = max(own["readSeq"], newest["seq"] if newest else 0)
-        names = ("id", "role", "deliveredSeq", "readSeq")
-        return {
-            **self.details,
-            "viewerMembership": {
-                **{name: own[name] for name in names},
-                **self.kept,
-                "unreadCount": last_seq - own["readSeq"],
-            },
-            "members": self.members,
-            "messages": self.messages,
-            "lastMessage": newest and newest["id"],
-            "viewerDraft": self.draft,
-        }
-
-    def got_to(self, user_id: str, *, delivered: int, read: int) -> None:
-        """Somebody's pointers are this far, or further."""
-        for each in self.members.values():
-            if each["user"]["id"] == user_id:
-                each["deliveredSeq"] = max(each["deliveredSeq"], delivered)
-                each["readSeq"] = max(each["readSeq"], read)
 
 
 @dataclass(slots=True)

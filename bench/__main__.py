@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench import fanout, growth, idle, processes, resume, send_message, stalled, synapse
+from bench import fanout, growth, idle, processes, resume, scale, send_message, stalled, synapse
 
 BENCHMARKS = {
     "send_message": send_message.main,
@@ -11,6 +11,7 @@ BENCHMARKS = {
     "idle": idle.main,
     "stalled": stalled.main,
     "resume": resume.main,
+    "scale": scale.main,
     "synapse": synapse.main,
 }
 

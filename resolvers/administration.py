@@ -138,6 +138,7 @@ async def end_sessions(
 ) -> User:
     """End all of somebody's sessions, a bot's tokens with them; raises `NotFound`."""
     now = utc_now()
+    services.node.sockets.answer_first(viewer.session_id)  # it may be their own
     async with services.db.writing() as connection:
         await _acting(connection, viewer)
         user = await _account(connection, user_id)

@@ -25,6 +25,7 @@ async def request(
     """
     now = utc_now()
     due_at = now + services.rules.deletion_wait
+    services.node.sockets.answer_first(viewer.session_id)
     try:
         async with services.db.writing() as connection:
             user = (await users.by_ids(connection, [viewer.user_id]))[viewer.user_id]

@@ -78,6 +78,7 @@ async def leave(services: Services, viewer: Viewer, *, chat_id: UUID) -> None:
     Raises `NotFound` or `Forbidden`.
     """
     now = utc_now()
+    services.node.sockets.answer_first(viewer.session_id)  # it ends with a guest's stay
     async with changing(services, viewer, chat_id) as locked:
         require(locked.chat, locked.me, Act.LEAVE)
         ended = await go(locked, now=now)

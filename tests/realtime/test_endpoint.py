@@ -17,6 +17,7 @@ from resolvers.services import utc_now
 from schema.engine import Engine
 from schema.ids import Kind, decode
 from tests.parts.people import EVENTS, Person
+from tests.parts.roles import administrator, guest, guest_link
 from tests.parts.running import running
 
 
@@ -140,10 +141,36 @@ async def test_what_ends_the_session_of_its_own_socket_is_answered_before_it_is_
             assert await each.closed() == (4403, "The session has ended")
 
 
-async def test_who_logs_out_is_answered_though_the_log_has_told_of_it_before(
-    sqlite_server, monkeypatch
+async def _logging_out(server):
+    return await server.registered("ana"), "logOut { errors { code } }"
+
+
+async def _deleting_the_account(server):
+    return await server.registered("ana"), (
+        'deleteAccount(input: {handle: "ana"}) { errors { code } }'
+    )
+
+
+async def _leaving_as_a_guest(server):
+    ana = await server.registered("ana")
+    chat_id = await ana.group("Door")
+    gast = await guest(server, (await guest_link(ana, chat_id))[1])
+    return gast, f'leaveChat(input: {{chatId: "{chat_id}"}}) {{ errors {{ code }} }}'
+
+
+async def _ending_all_as_an_administrator(server):
+    root = await administrator(server)
+    return root, f'adminEndSessions(input: {{userId: "{root.user_id}"}}) {{ errors {{ code }} }}'
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [_logging_out, _deleting_the_account, _leaving_as_a_guest, _ending_all_as_an_administrator],
+)
+async def test_who_ends_their_own_session_is_answered_though_the_log_has_told_of_it_before(
+    sqlite_server, monkeypatch, ending
 ):
-    ana = await sqlite_server.registered("ana")
+    person, mutation = await ending(sqlite_server)
     node = sqlite_server.program.services.node
     end_session = node.end_session
 
@@ -156,8 +183,8 @@ async def test_who_logs_out_is_answered_though_the_log_has_told_of_it_before(
         await end_session(session_id)
 
     monkeypatch.setattr(node, "end_session", told_before)
-    async with ana.socket() as socket:
-        await socket.subscribe("m", "mutation { logOut { errors { code } } }")
+    async with person.socket() as socket:
+        await socket.subscribe("m", f"mutation {{ done: {mutation} }}")
         assert await socket.next("m") == {"errors": []}
         assert (await socket.receive())["type"] == "complete"
         assert (await socket.closed())[0] == 4403

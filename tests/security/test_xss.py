@@ -162,6 +162,11 @@ async def test_the_browser_sees_it_when_the_guards_are_down(sqlite_server, brows
     assert "javascript:" in seen.schemes
 
 
+async def test_the_browser_sees_what_is_fetched(browser):
+    pixel = "http://evil.example/pixel.png"
+    assert (await looked_at(browser, [f'<img src="{pixel}">'])).requests == [pixel]
+
+
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("guard", ["_PARSER", "_CLEANER"])
 async def test_either_guard_alone_keeps_everything_out(browser, monkeypatch, guard):

@@ -6,10 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models import blocks
 from realtime import presence_state
-from resolvers.services import utc_now
-from schema.ids import Kind, decode
 from tests.parts.people import PATIENCE
 
 PRESENCE = """subscription($ids: [ID!]!) {
@@ -54,16 +51,6 @@ async def until_seen(person, other, state):
 
 async def set_up(person, **settings):
     await person.done("updateSettings", "errors { code }", **settings)
-
-
-async def block(server, one, other):
-    """Let one block another, as moderation stores it; it tells the log, and every node hears."""
-    pair = [decode(Kind.USER, each.user_id) for each in (one, other)]
-    async with server.program.services.db.writing() as connection:
-        await connection.execute(
-            blocks.blocks.insert().values(user_id=pair[0], blocked_id=pair[1], created_at=utc_now())
-        )
-    server.program.services.node.presence.reconsider(pair[:1])
 
 
 async def test_who_listens_is_told_how_it_is_and_then_of_each_change(server):
@@ -148,7 +135,7 @@ async def test_who_blocks_somebody_is_not_seen_by_them_nor_sees_them(server):
     ana, ben = await server.registered("ana"), await server.registered("ben")
     async with watching(ana, ben) as at_ana, watching(ben, ana) as at_ben:
         assert await heard(at_ana) == ("ben", "ONLINE")
-        await block(server, ana, ben)
+        await ana.done("blockUser", "", userId=ben.user_id)
         assert await heard(at_ana) == ("ben", None)
         assert await heard(at_ben) == ("ana", None)
         assert await seen(ana, ben) is None

@@ -2,10 +2,10 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 
 from models import presence
 from realtime import online_counts
@@ -13,7 +13,7 @@ from realtime.people_seen import RESOLUTION
 from realtime.presence import MAX_IDS
 from resolvers import presence as use_cases
 from schema.ids import Kind, decode, encode
-from tests.journeys.test_presence import PRESENCE, block, heard, seen, set_up, until_seen
+from tests.journeys.test_presence import PRESENCE, heard, seen, set_up, until_seen
 from tests.parts.people import PATIENCE
 from tests.parts.roles import bot, guest, guest_link
 from tests.schema.test_query_counts import statements
@@ -108,12 +108,9 @@ async def test_in_a_direct_chat_a_block_hides_that_either_types(server):
     payload = await ana.done("createChat", "chat { id }", kind="DIRECT", memberIds=[ben.user_id])
     chat_id = payload["chat"]["id"]
 
-    async def unblock():
-        async with server.program.services.db.writing() as connection:
-            await connection.execute(sa.text("DELETE FROM blocks"))
-
     for one, other in ((ana, ben), (ben, ana)):
-        await block(server, one, other)
+        await one.done("blockUser", "", userId=other.user_id)
+        unblock = partial(one.done, "unblockUser", "", userId=other.user_id)
         await told_after(ana, ben, chat_id, unblock)
 
 

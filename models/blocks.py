@@ -8,7 +8,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from models.base import UtcDateTime, metadata
+from models.chats import ChatKind, chats
 from models.database import Connection
+from models.members import members
 
 blocks = sa.Table(
     "blocks",
@@ -43,6 +45,26 @@ async def blocked_by(connection: Connection, user_id: UUID, others: Iterable[UUI
     rows = await connection.execute(
         sa.select(blocks.c.blocked_id).where(
             blocks.c.user_id == user_id, blocks.c.blocked_id.in_(wanted)
+        )
+    )
+    return set(rows.scalars())
+
+
+async def divided(connection: Connection, chat_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of these chats that are direct, and in which one of the two blocks the other.
+
+    That silences both there, and nothing else silences anybody in a direct chat.
+    """
+    wanted = list(set(chat_ids))
+    if not wanted:
+        return set()
+    rows = await connection.execute(
+        sa.select(members.c.chat_id)
+        .join(chats, chats.c.id == members.c.chat_id)
+        .where(
+            members.c.chat_id.in_(wanted),
+            members.c.silenced_until.is_not(None),
+            chats.c.kind == ChatKind.DIRECT.value,
         )
     )
     return set(rows.scalars())

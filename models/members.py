@@ -41,6 +41,9 @@ members = sa.Table(
     sa.Column("joined_at", UtcDateTime, nullable=False),
     sa.Column("joined_seq", sa.BigInteger, nullable=False),
     sa.Column("first_message_seq", sa.BigInteger, nullable=False),
+    # The number of the first message that was said after they had come, where that is another:
+    # they may read what was said before, or have cleared their history since.
+    sa.Column("joined_message_seq", sa.BigInteger),
     sa.Column("left_seq", sa.BigInteger),
     # The last message that reached a device of theirs, and the last one they have read.
     sa.Column("delivered_seq", sa.BigInteger, nullable=False, server_default="0"),
@@ -113,6 +116,7 @@ class Member:
     muted_until: datetime | None = None
     archived_seq: int | None = None
     pin_position: int | None = None
+    joined_message_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +409,14 @@ async def advance(connection: Connection, member_id: UUID, seq: int) -> None:
 async def start_history(connection: Connection, member_id: UUID, seq: int) -> None:
     """Let what a member may read begin with a message."""
     await connection.execute(
-        members.update().where(members.c.id == member_id).values(first_message_seq=seq)
+        members.update()
+        .where(members.c.id == member_id)
+        .values(
+            first_message_seq=seq,
+            joined_message_seq=sa.func.coalesce(
+                members.c.joined_message_seq, members.c.first_message_seq
+            ),
+        )
     )
 
 

@@ -24,12 +24,13 @@ _NOT_HIDING = ~sa.exists().where(settings.c.user_id == members.c.user_id, settin
 # Numbers of events begin at 1. Said like this, the index of who is present, which begins with the
 # person, is of no use: with a plan made while there was nobody, PostgreSQL went through all of it.
 _PRESENT = sa.func.coalesce(members.c.left_seq, 0) == 0
+# Whoever came later, and may read it, was not there; whoever has cleared their history was.
+_CAME = sa.func.coalesce(members.c.joined_message_seq, members.c.first_message_seq)
 _POINTERS = (
     sa.select(
         members.c.chat_id,
         members.c.user_id,
-        members.c.first_message_seq,
-        members.c.joined_at,
+        _CAME.label("came"),
         members.c.delivered_seq,
         members.c.read_seq,
     )
@@ -43,7 +44,7 @@ _POINTERS = (
 
 
 def _clipped(
-    column: sa.Column[int], least: sa.BindParameter[int], most: sa.BindParameter[int]
+    column: sa.ColumnElement[int], least: sa.BindParameter[int], most: sa.BindParameter[int]
 ) -> sa.ColumnElement[int]:
     return sa.case((column < least, least), (column > most, most), else_=column)
 
@@ -53,7 +54,7 @@ _BEFORE, _OLDEST, _NEWEST, _BEYOND = (
     sa.bindparam(name, type_=sa.BigInteger) for name in ("before", "oldest", "newest", "beyond")
 )
 _PLACES = (
-    _clipped(members.c.first_message_seq, _OLDEST, _BEYOND).label("first"),
+    _clipped(_CAME, _OLDEST, _BEYOND).label("came"),
     _clipped(members.c.delivered_seq, _BEFORE, _NEWEST).label("delivered"),
     _clipped(members.c.read_seq, _BEFORE, _NEWEST).label("read"),
     # Who sent one of them is not counted for that.
@@ -84,26 +85,24 @@ class Count:
 
 
 async def of_small_chats(
-    connection: Connection, wanted: Collection[Message]
+    connection: Connection, wanted: Collection[Message], *, uncounted: Collection[UUID] = ()
 ) -> dict[MessageKey, Count]:
     """Return how many, and who, for messages of chats that are small enough to say who.
 
     Counted are those who are in the chat and were when the message was sent, without the sender and
-    without who hides receipts.
+    without who hides receipts; in `uncounted` chats nobody.
     """
     of_chat = defaultdict(list)
-    if wanted:
-        chat_ids = list({message.chat_id for message in wanted})
-        for row in await connection.execute(_POINTERS, {"chat_ids": chat_ids}):
+    chat_ids = {message.chat_id for message in wanted}.difference(uncounted)
+    if chat_ids:
+        for row in await connection.execute(_POINTERS, {"chat_ids": list(chat_ids)}):
             of_chat[row.chat_id].append(row)
     counts = {}
     for message in wanted:
         there = [
             row
             for row in of_chat[message.chat_id]
-            if row.user_id != message.sender_id
-            and row.first_message_seq <= message.seq
-            and row.joined_at <= message.created_at
+            if row.user_id != message.sender_id and row.came <= message.seq
         ]
         counts[message.chat_id, message.seq] = Count(
             sum(row.delivered_seq >= message.seq for row in there),
@@ -116,7 +115,7 @@ async def of_small_chats(
 async def of_large_chat(
     connection: Connection, chat_id: UUID, wanted: Collection[Message]
 ) -> dict[MessageKey, Count]:
-    """Return how many for messages of one chat, of those who may read them; never who."""
+    """Return how many for messages of one chat, counted like those of a small one; never who."""
     seqs = [message.seq for message in wanted]
     values = {
         "chat_id": chat_id,
@@ -132,7 +131,7 @@ async def of_large_chat(
         return sum(
             group.size
             for group in groups
-            if group.first <= message.seq
+            if group.came <= message.seq
             and getattr(group, pointer) >= message.seq
             and group.sender_id != message.sender_id
         )

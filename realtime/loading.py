@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 
 from models import (
+    blocks,
     chats,
     link_previews,
     members,
@@ -19,7 +20,7 @@ from models import (
     settings,
     users,
 )
-from models.chats import Chat
+from models.chats import Chat, ChatKind
 from models.database import Connection
 from models.events import EventKind, LoggedEvent
 from models.link_previews import LinkPreview
@@ -323,13 +324,16 @@ def _stay(logged: LoggedEvent, seq: int, stays: Sequence[Member]) -> Member:
 
 
 async def load_receipts(connection: Connection, moved: Sequence[Receipt]) -> list[ReceiptsAdvanced]:
-    """Return receipts with whom they are about, in their order."""
+    """Return receipts with whom they are about, in their order; hidden ones are their owner's."""
     if not moved:
         return []
     chats_ = await chats.by_ids(connection, {receipt.chat_id for receipt in moved})
     whose = {receipt.user_id for receipt in moved}
     people = await users.by_ids(connection, whose)
     hiding = await settings.hiding(connection, whose)
+    divided = await blocks.divided(
+        connection, [chat.id for chat in chats_.values() if chat.kind == ChatKind.DIRECT]
+    )
     return [
         ReceiptsAdvanced(
             chats_[receipt.chat_id],
@@ -337,7 +341,7 @@ async def load_receipts(connection: Connection, moved: Sequence[Receipt]) -> lis
             receipt.delivered_seq,
             receipt.read_seq,
             receipt.moved_at,
-            hidden=receipt.user_id in hiding,
+            hidden=receipt.user_id in hiding or receipt.chat_id in divided,
         )
         for receipt in moved
         if receipt.chat_id in chats_

@@ -134,5 +134,6 @@ def veil(
         message_ttl=None,
         slow_mode=None,
         reaction_set=None,
+        expired_seq=0,
     )
     return replace(event, chat=chat)

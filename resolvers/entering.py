@@ -78,6 +78,7 @@ def _stay(chat: Chat, user_id: UUID, role: Role, *, joined_seq: int, now: dateti
         joined_at=now,
         joined_seq=joined_seq,
         first_message_seq=1 if from_start else chat.last_message_seq + 1,
+        joined_message_seq=chat.last_message_seq + 1 if from_start else None,
         left_seq=None,
         # What was there before is there to be read, and is not unread.
         delivered_seq=chat.last_message_seq,

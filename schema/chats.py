@@ -214,6 +214,10 @@ class Chat(Node):
     reaction_set: list[str] | None = strawberry.field(
         description="Which reactions it takes; null for any."
     )
+    expired_seq: int = strawberry.field(
+        description="Every message up to this one is gone because its time was over, and nobody "
+        "has it to read any more; 0 for none. It only grows."
+    )
     members: LazyMemberConnection = batched(
         _members, description="Who is in it, in the order in which they came."
     )
@@ -295,6 +299,7 @@ class Chat(Node):
             message_ttl=row.message_ttl,
             slow_mode=row.slow_mode,
             reaction_set=row.reaction_set,
+            expired_seq=row.expired_seq,
             row=row,
         )
 

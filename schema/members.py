@@ -9,7 +9,7 @@ from uuid import UUID
 
 import strawberry
 
-from models import chats, keeping, members, mentions, settings
+from models import blocks, chats, keeping, members, mentions, settings
 from models.receipts import SHOWN_UP_TO
 from resolvers import members as use_cases
 from resolvers.services import utc_now
@@ -61,7 +61,10 @@ async def _read_seqs(objects: Sequence["Membership"], info: Info) -> list[int | 
 
 
 async def _with_pointers(objects: Sequence["Membership"], info: Info) -> set[UUID]:
-    """Return those whose pointers the viewer sees: who hides theirs sees nobody's."""
+    """Return those whose pointers the viewer sees: who hides theirs sees nobody's.
+
+    Of two people of whom one blocks the other, neither sees the other's in their direct chat.
+    """
     viewer_id = info.context.signed_in.user_id
     own = {each.row.id for each in objects if each.own_row}
     others = [each for each in objects if each.pointers and not each.own_row]
@@ -69,10 +72,13 @@ async def _with_pointers(objects: Sequence["Membership"], info: Info) -> set[UUI
         return own
     async with info.context.db.reading() as db:
         hiding = await settings.hiding(db, {viewer_id, *(each.row.user_id for each in others)})
+        silenced = {each.row.chat_id for each in others if each.row.silenced_until}
+        divided = await blocks.divided(db, silenced)
     return own | {
         each.row.id
         for each in others
-        if each.row.user_id == viewer_id or not {viewer_id, each.row.user_id} & hiding
+        if each.row.user_id == viewer_id
+        or not ({viewer_id, each.row.user_id} & hiding or each.row.chat_id in divided)
     }
 
 

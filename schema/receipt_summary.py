@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from models import chats, receipt_counts, settings
+from models import blocks, chats, members, receipt_counts, settings
 from models.messages import Message, MessageKey
 from models.receipt_counts import COUNTED_UP_TO, Count
 from models.receipts import SHOWN_UP_TO
@@ -41,14 +41,13 @@ async def _read_by(
 @strawberry.type(
     description="How far a message has come among those who are in the chat and were when it was "
     "sent, without its sender and without who hides receipts. A viewer who hides theirs is told "
-    "nothing."
+    "nothing, and neither is who has left the chat, or came after the message."
 )
 class ReceiptSummary:
     delivered_count: int | None = strawberry.field(
-        description="How many devices' owners it has reached. In chats of more than "
-        f"{SHOWN_UP_TO} people whoever may read it counts, also who came later; null in chats of "
-        f"more than {COUNTED_UP_TO}, and beyond {COUNTED_AT_ONCE} people in all such chats that "
-        "are asked for at once."
+        description="How many devices' owners it has reached; null in chats of more than "
+        f"{COUNTED_UP_TO} people, and beyond {COUNTED_AT_ONCE} people in all chats of more than "
+        f"{SHOWN_UP_TO} that are asked for at once."
     )
     read_count: int | None = strawberry.field(
         description="How many have read it, counted in the same way."
@@ -69,8 +68,17 @@ async def receipts(objects: "Sequence[ShownMessage]", info: Info) -> list[Receip
     async with info.context.db.reading() as db:
         if not await settings.hiding(db, [viewer_id]):
             of_chats = await chats.by_ids(db, {row.chat_id for row in rows})
-            small, large = _by_size(rows, of_chats)
-            counts = await receipt_counts.of_small_chats(db, small)
+            mine = await members.of_chats(db, viewer_id, set(of_chats))
+            # Events are told of chats that the viewer has left, and of messages from before.
+            readable = [
+                row
+                for row in rows
+                if (stay := mine.get(row.chat_id)) and stay.first_message_seq <= row.seq
+            ]
+            small, large = _by_size(readable, of_chats)
+            silenced = [chat_id for chat_id, stay in mine.items() if stay.silenced_until]
+            divided = await blocks.divided(db, silenced)
+            counts = await receipt_counts.of_small_chats(db, small, uncounted=divided)
             for chat_id, wanted in large.items():
                 counts |= await receipt_counts.of_large_chat(db, chat_id, wanted)
     return [_summary(counts.get((row.chat_id, row.seq))) for row in rows]

@@ -91,6 +91,7 @@ SHAREABLE: dict[str, frozenset[str]] = {
             "messageTtl",
             "slowMode",
             "reactionSet",
+            "expiredSeq",
         }
     ),
     # Its pointers are not among them: who hides their own sees nobody's.

@@ -33,6 +33,7 @@ def _members() -> list[sa.Column]:
         sa.Column("muted_until", UtcDateTime),
         sa.Column("archived_seq", sa.BigInteger),
         sa.Column("pin_position", sa.Integer),
+        sa.Column("joined_message_seq", sa.BigInteger),
     ]
 
 

@@ -43,7 +43,7 @@ class Copy:
 
     def state(self) -> View:
         seqs = sorted(self.messages)
-        read = self.members[self.own]["read"]
+        read = max(self.members[self.own]["read"], self.details["expiredSeq"])
         return {
             **self.details,
             "own": {"unread": max([read, *seqs]) - read, **self.kept},

@@ -208,23 +208,27 @@ class Device:
 def known(view: View, world: World) -> View:
     """Return of a view what a device can know from events.
 
-    It cannot take back a mention that it has counted, and is not told which messages a chat counts
-    as unread no more because they have expired.
+    It takes no counted mention back, and is not told how far somebody has read meanwhile who has
+    blocked its person, or whom they have.
     """
-    expired = {chat.name for chat in world.chats if chat.expired}
+    parted = {chat.name for chat in world.chats if chat.parted}
     chats = {
         name: {
             **chat,
-            "own": {
-                key: value
-                for key, value in chat["own"].items()
-                if key != "mentions" and not (key == "unread" and name in expired)
-            },
+            "own": _without(chat["own"], {"mentions"}),
+            "members": [
+                _without(each, {"delivered", "read"} if name in parted else set())
+                for each in chat["members"]
+            ],
         }
         for name, chat in view["chats"].items()
     }
-    unknown = {"mentioned", "pinned", "chats"} | ({"unread", "badge"} if expired else set())
-    return {**{name: view[name] for name in view if name not in unknown}, "chats": chats}
+    unknown = {"mentioned", "pinned", "chats"}
+    return {**_without(view, unknown), "chats": chats}
+
+
+def _without(view: View, names: set[str]) -> View:
+    return {name: value for name, value in view.items() if name not in names}
 
 
 def _is(user: Any, person: Person) -> bool:

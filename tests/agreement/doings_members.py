@@ -208,6 +208,8 @@ def block_user(world: World, who: Person, dice: Dice) -> Try:
         if blocks == (whom in who.blocks):
             return
         (who.blocks.append if blocks else who.blocks.remove)(whom)
+        for chat in direct:
+            chat.parted = chat.parted or chat.stay(whom) is not None
         who.told.append("BlocksChanged")
 
     return Try(who, "blockUser" if blocks else "unblockUser", {"userId": whom}, effect)

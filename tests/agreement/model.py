@@ -162,6 +162,7 @@ class Chat:
     ttl: int | None = None
     slow: int | None = None
     reaction_set: list[str] | None = None
+    parted: bool = False  # whether one of the two has ever blocked the other
     messages: list[Message] = field(default_factory=list)
     log: list[Happened] = field(default_factory=list)
     stays: list[Stay] = field(default_factory=list)

@@ -20,6 +20,7 @@ DETAILS = (
     "messageTtl",
     "slowMode",
     "reactionSet",
+    "expiredSeq",
 )
 MEMBERSHIP = "id role deliveredSeq readSeq silencedUntil user { handle }"
 MESSAGE = """

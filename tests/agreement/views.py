@@ -59,6 +59,7 @@ def of_chat(chat: Chat, stay: Stay, newest: int) -> View:
         "messageTtl": chat.ttl,
         "slowMode": chat.slow,
         "reactionSet": chat.reaction_set,
+        "expiredSeq": chat.expired,
         "own": {
             "unread": max(0, last - max(stay.read, chat.expired)),
             "mentions": sum(
@@ -75,8 +76,8 @@ def of_chat(chat: Chat, stay: Stay, newest: int) -> View:
             {
                 "who": each.person.handle,
                 "role": each.role,
-                "delivered": each.delivered,
-                "read": each.read,
+                "delivered": None if _apart(chat, stay, each) else each.delivered,
+                "read": None if _apart(chat, stay, each) else each.read,
                 "silenced": each.silenced,
             }
             for each in chat.present()
@@ -85,6 +86,12 @@ def of_chat(chat: Chat, stay: Stay, newest: int) -> View:
         "last": seen[-1].seq if seen else None,
         "pins": [message.seq for message in reversed(chat.pins) if message.seq >= stay.first],
     }
+
+
+def _apart(chat: Chat, one: Stay, other: Stay) -> bool:
+    """Whether a block keeps from each of two people how far the other has read."""
+    one_blocks = other.person in one.person.blocks
+    return chat.kind == "DIRECT" and (one_blocks or one.person in other.person.blocks)
 
 
 def of_message(message: Message, stay: Stay) -> View:

@@ -25,9 +25,12 @@ from resolvers import contents, expiry, retention
 from resolvers import messages as message_cases
 from resolvers import reactions as reaction_cases
 from resolvers.services import utc_now
+from tests.journeys.test_resume import cursor_of
 from tests.parts.world import World, open_world
 
 MINUTE = timedelta(minutes=1)
+TOLD = "subscription($after: Cursor) { events(after: $after) { __typename chat { expiredSeq } } }"
+UNREAD = "query($id: ID!) { chat(id: $id) { expiredSeq viewerMembership { unreadCount } } }"
 
 
 @pytest.fixture
@@ -368,3 +371,26 @@ async def test_an_earlier_end_stays_and_batches_go_on(world, ana, team, monkeypa
     assert await expiry.expire_due(world.services) == 5
     async with world.services.db.reading() as connection:
         assert (await connection.execute(sa.select(sa.func.count()).select_from(members))).scalar()
+
+
+async def test_a_client_is_told_how_much_of_the_beginning_is_unread_no_more(server):
+    """Also when the mark passes what was deleted before, of which nothing is told."""
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    chat_id = await ana.group("Talk", ben)
+    sent = [await ana.send(chat_id, text) for text in ("one", "two", "three")]
+    await ana.done("deleteMessage", "", messageId=sent[1]["id"])
+    after = await cursor_of(ben)
+    table = messages.messages
+    async with server.program.services.db.writing() as connection:
+        await connection.execute(
+            table.update().where(table.c.seq == 1).values(expires_at=utc_now() - MINUTE)
+        )
+    await expiry.expire_due(server.program.services)
+    async with ben.socket() as socket:
+        await socket.subscribe("events", TOLD, after=after)
+        told = await socket.next()
+    assert told == {"__typename": "MessageExpired", "chat": {"expiredSeq": 2}}
+    assert (await ben.ask(UNREAD, id=chat_id))["chat"] == {
+        "expiredSeq": 2,
+        "viewerMembership": {"unreadCount": 1},
+    }

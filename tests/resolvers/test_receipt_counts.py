@@ -1,5 +1,7 @@
 """Receipts of a message: who has received and read it, how many, and what those hide who want."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -10,6 +12,7 @@ from models.members import members
 from models.messages import by_keys
 from models.settings import settings
 from models.users import users
+from resolvers import members as member_cases
 from resolvers import receipts as receipt_cases
 from resolvers.services import utc_now
 from tests.journeys.test_resume import cursor_of
@@ -22,6 +25,9 @@ RECEIPTS = """query($id: ID!) { chat(id: $id) {
 } }"""
 HEARD = """subscription($after: Cursor) { events(after: $after) {
   __typename ... on ReceiptsAdvanced { user { handle } readSeq } } }"""
+TOLD = """subscription($after: Cursor) { events(after: $after) { __typename
+  ... on MessageSent { message { receipts { readCount readBy { handle } } } }
+  ... on MessageEdited { message { receipts { readCount readBy { handle } } } } } }"""
 SET = "settings { hidesReceipts }"
 
 
@@ -104,6 +110,76 @@ async def test_who_hides_receipts_shows_theirs_to_nobody_and_sees_nobodys(talk):
     assert await pointers(ben) == {"ana": nothing, "ben": (1, 1), "cyd": nothing}
     await hide(ben, hides=False)
     assert await shown(ana, chat_id) == [(2, 2, ["ben", "cyd"])]
+
+
+async def test_who_clears_their_history_goes_on_having_read_it(talk):
+    ana, ben, _cyd, chat_id = talk
+    await ana.send(chat_id, "one")
+    await mark(ben, "Read", chat_id, 1)
+    await ben.done("clearHistory", "chat { id }", chatId=chat_id)
+    assert await shown(ana, chat_id) == [(1, 1, ["ben"])]
+
+
+async def test_who_may_read_what_was_said_before_they_came_has_not_read_it(
+    server, talk, monkeypatch
+):
+    ana, _ben, _cyd, chat_id = talk
+    await ana.done("updateChat", "", chatId=chat_id, historyVisibility="FROM_START")
+    await ana.send(chat_id, "one")
+    dan = await server.registered("dan")
+    # As if the request had waited for the chat, or this node's clock were behind.
+    monkeypatch.setattr(member_cases, "utc_now", lambda: utc_now() - timedelta(seconds=5))
+    await ana.done("addMembers", "", chatId=chat_id, userIds=[dan.user_id])
+    assert await shown(ana, chat_id) == await shown(dan, chat_id) == [(0, 0, [])]
+
+
+async def told_of_message(person, after):
+    """Return the next event about a message, and what it says of who has read that."""
+    async with person.socket() as socket:
+        await socket.subscribe("events", TOLD, after=after)
+        event = await socket.next()
+        receipts = event["message"]["receipts"]
+        return event["__typename"], (receipts["readCount"], names(receipts["readBy"]))
+
+
+async def test_who_has_left_is_not_told_who_reads_afterwards(talk):
+    ana, ben, cyd, chat_id = talk
+    after = await cursor_of(ben)
+    await ana.send(chat_id, "one")
+    await ana.done("removeMember", "", chatId=chat_id, userId=ben.user_id)
+    await mark(cyd, "Read", chat_id, 1)
+    assert await told_of_message(ben, after) == ("MessageSent", (None, None))
+
+
+async def test_a_newcomer_is_not_told_who_has_read_what_was_said_before(server, talk):
+    ana, ben, _cyd, chat_id = talk
+    sent = await ana.send(chat_id, "one")
+    await mark(ben, "Read", chat_id, 1)
+    dan = await server.registered("dan")
+    await ana.done("addMembers", "", chatId=chat_id, userIds=[dan.user_id])
+    after = await cursor_of(dan)
+    await ana.done("editMessage", "", messageId=sent["id"], text="two")
+    assert await told_of_message(dan, after) == ("MessageEdited", (None, None))
+
+
+async def test_of_two_people_of_whom_one_blocks_the_other_neither_sees_what_the_other_reads(server):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    payload = await ana.done("createChat", "chat { id }", kind="DIRECT", memberIds=[ben.user_id])
+    chat_id = payload["chat"]["id"]
+    await ben.send(chat_id, "one")
+    await ana.done("blockUser", "", userId=ben.user_id)
+    after = await cursor_of(ben)
+    await mark(ana, "Read", chat_id, 1)
+    chat = (await ben.ask(RECEIPTS, id=chat_id))["chat"]
+    assert await shown(ben, chat_id) == [(0, 0, [])]
+    pointers = {each["user"]["handle"]: each["readSeq"] for each in chat["members"]["nodes"]}
+    assert pointers == {"ana": None, "ben": 1}
+    await ana.done("unblockUser", "", userId=ben.user_id)
+    assert await shown(ben, chat_id) == [(1, 1, ["ana"])]
+    await ben.send(chat_id, "two")
+    async with ben.socket() as socket:
+        await socket.subscribe("events", HEARD, after=after)
+        assert (await socket.next())["__typename"] == "MessageSent"
 
 
 async def heard_of(socket, count):

@@ -23,6 +23,7 @@ DETAILS = (
     "messageTtl",
     "slowMode",
     "reactionSet",
+    "expiredSeq",
 )
 KEPT = ("muted", "archived", "pinned")
 CHAT = f"""
@@ -81,14 +82,15 @@ class ChatMirror:
         """Return the same as `chat_state` of the chat as it would be fetched now."""
         own = self.members[self.own_id]
         newest = max(self.messages.values(), key=lambda each: each["seq"], default=None)
-        last_seq = max(own["readSeq"], newest["seq"] if newest else 0)
+        read_seq = max(own["readSeq"], self.details["expiredSeq"])
+        last_seq = max(read_seq, newest["seq"] if newest else 0)
         names = ("id", "role", "deliveredSeq", "readSeq")
         return {
             **self.details,
             "viewerMembership": {
                 **{name: own[name] for name in names},
                 **self.kept,
-                "unreadCount": last_seq - own["readSeq"],
+                "unreadCount": last_seq - read_seq,
             },
             "members": self.members,
             "messages": self.messages,

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -94,6 +95,7 @@ class _Schema(strawberry.Schema):
                     input_.default_value = Undefined
 
 
+@cache  # nothing changes it once it is built
 def build_schema(*, administrators: bool = False) -> strawberry.Schema:
     """Return the executable schema: everybody's, or the one that administrators have.
 

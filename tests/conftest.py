@@ -8,6 +8,7 @@ which starts servers.
 
 from __future__ import annotations
 
+import gc
 import signal
 from types import FrameType
 
@@ -35,6 +36,12 @@ pytest_plugins = [
 def pytest_configure() -> None:
     """Let SIGTERM end the run as Ctrl-C does: with every server stopped."""
     signal.signal(signal.SIGTERM, _interrupt)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what lives as long as the run."""
+    gc.collect()
+    gc.freeze()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -42,6 +42,7 @@ from resolvers import (
     link_previews,
     log_in_challenges,
     markup,
+    matching,
     messages,
     names,
     passwords,
@@ -191,6 +192,9 @@ def test_the_table_has_the_limits_of_the_code():
             f"{word_filters.MAX_FILTERS}, {word_filters.MAX_PATTERNS}"
         ),
         "characters of a word filter": str(MAX_PATTERN),
+        "letters of the words and parts of a chat's word filters, together": str(
+            matching.MAX_LETTERS
+        ),
         "different reactions to a message": str(MAX_KINDS),
         "characters of a poll's question": str(polls.MAX_QUESTION),
         "answers of a poll": f"{polls.FEWEST_OPTIONS} to {polls.MAX_OPTIONS}",
@@ -255,6 +259,7 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("Coming in", "the admins, {} of them at most", joining.KEEPERS_TOLD),
         ("Word filters", "up to {} filters", word_filters.MAX_FILTERS),
         ("Word filters", "there are {} at most", word_filters.MAX_PATTERNS),
+        ("Word filters", "more than {} stretches", matching.MAX_STRETCHES),
         ("Word filters", "within {} seconds", filter_cache.RECHECKED),
         ("Blocks", "blocks {} at most", blocks.MAX_BLOCKS),
         ("Reports", "up to {} messages before", evidence.BEFORE),

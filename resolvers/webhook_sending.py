@@ -24,7 +24,8 @@ from models.webhook_deliveries import GAP, PING, Delivery, DeliveryState
 from models.webhooks import Webhook
 from outbound.errors import OutboundError, Refused
 from outbound.signing import HEADER, signature
-from realtime.events import Event
+from realtime.earlier import emptied
+from realtime.events import Event, MessageEvent
 from realtime.loading import load
 from realtime.tasks import heed_cancellation
 from resolvers.at_once import keep_busy
@@ -100,7 +101,15 @@ async def _event(connection: Connection, delivery: Delivery) -> Event | None:
     if delivery.kind in (PING, GAP):
         return None
     loaded = await load(connection, [delivery.logged])
-    return loaded[0] if loaded else None
+    if not loaded:
+        return None
+    event = loaded[0]
+    if isinstance(event, MessageEvent) and delivery.chat_id is not None:
+        first = await webhooks.first_message_seq(connection, delivery.webhook_id, delivery.chat_id)
+        # Without one the chat has been taken out meanwhile.
+        if first is None or event.message.seq < first:
+            return emptied(event)
+    return event
 
 
 async def _sent(

@@ -93,6 +93,28 @@ async def test_a_webhook_stays_when_its_maker_goes(out):
     assert webhook["url"] == out.url()
 
 
+async def test_a_webhook_is_told_no_more_of_a_chat_from_which_its_maker_is_banned(out):
+    ana, ben = await out.hubbub.registered("ana"), await out.hubbub.registered("ben")
+    theirs, hers, own = await ana.group("T", ben), await ana.group("H", ben), await ben.group("O")
+    for chat_id in (theirs, hers):
+        await make_admin(out.hubbub, chat_id, ben)
+    await out.webhook(ben, theirs)
+    await out.webhook(ben, theirs, own, hers)
+    await out.webhook(ana, theirs, url=out.url("/hers"))
+    out.accept("/hers")
+    await ana.send(theirs, "waiting")
+    await out.feed()
+    await ana.done("banMember", "", chatId=theirs, userId=ben.user_id)
+    await ana.send(theirs, "not told")
+    await ben.send(own, "told")
+    await out.work()
+    asked = zip(out.other.asked, out.told, strict=True)
+    texts = [each["message"]["text"] for path, each in asked if path == "/hook"]
+    assert texts == ["told"]
+    assert out.other.asked.count("/hers") == 3, "what is said, and that somebody went"
+    assert [each["name"] for each in await webhooks_shown(ana, theirs)] == ["Hook"]
+
+
 @pytest.fixture
 async def after(out):
     """Somebody who came late, and manages the chat; and the owner with what was said before."""

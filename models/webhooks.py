@@ -4,6 +4,7 @@ Where a webhook stands in a chat is one number, the chat's event number: events 
 the chat's lock, so whoever has seen one has seen all before it, and no snapshot has to be kept.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -117,9 +118,35 @@ _DUE = (
     .order_by(webhooks.c.due_at)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
+# How many of its maker's are due before it or as long as it.
+_RANKED = (
+    sa.select(
+        webhooks.c.id,
+        webhooks.c.created_by,
+        webhooks.c.due_at,
+        sa.func.row_number()
+        .over(partition_by=webhooks.c.created_by, order_by=(webhooks.c.due_at, webhooks.c.id))
+        .label("place"),
+    )
+    .where(webhooks.c.due_at <= sa.bindparam("now"))
+    .subquery()
+)
+_CANDIDATES = (
+    sa.select(_RANKED.c.id, _RANKED.c.created_by)
+    .where(
+        _RANKED.c.place <= sa.bindparam("of_one", type_=sa.Integer),
+        _RANKED.c.created_by.not_in(sa.bindparam("full", expanding=True)),
+    )
+    .order_by(_RANKED.c.due_at, _RANKED.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_STILL_DUE = sa.select(webhooks.c.id).where(
+    webhooks.c.id.in_(sa.bindparam("ids", expanding=True)),
+    webhooks.c.due_at <= sa.bindparam("now"),
+)
 _TAKE = (
     webhooks.update()
-    .where(webhooks.c.id.in_(_DUE.with_for_update(skip_locked=True)))
+    .where(webhooks.c.id.in_(_STILL_DUE.with_for_update(skip_locked=True)))
     .values(due_at=sa.bindparam("until"), turn=webhooks.c.turn + 1)
     .returning(*_COLUMNS)
 )
@@ -286,8 +313,35 @@ async def any_due(connection: Connection, now: datetime) -> bool:
 
 
 async def take(
-    connection: Connection, now: datetime, *, until: datetime, limit: int
+    connection: Connection,
+    now: datetime,
+    *,
+    until: datetime,
+    limit: int,
+    of_one: int,
+    held: Mapping[UUID, int] | None = None,
 ) -> Sequence[Webhook]:
-    """Return at most `limit` webhooks that are due, which nobody else gets until a moment."""
-    rows = await connection.execute(_TAKE, {"now": now, "until": until, "limit": limit})
+    """Return at most `limit` webhooks that are due, which nobody else gets until a moment.
+
+    Of one maker there are `of_one` at most, with those that are `held` already, by maker.
+    """
+    places = Counter(held or {})
+    candidates = await connection.execute(
+        _CANDIDATES,
+        {
+            "now": now,
+            "of_one": of_one,
+            "full": [maker for maker, count in places.items() if count >= of_one],
+            # Of those who hold some but not all of theirs, not all that are found can be taken.
+            "limit": limit + sum(places.values()),
+        },
+    )
+    ids: list[UUID] = []
+    for webhook_id, maker in candidates:
+        if len(ids) < limit and places[maker] < of_one:
+            ids.append(webhook_id)
+            places[maker] += 1
+    if not ids:
+        return []
+    rows = await connection.execute(_TAKE, {"now": now, "until": until, "ids": ids})
     return [Webhook(*row) for row in rows]

@@ -60,7 +60,7 @@ from resolvers import (
 from resolvers import presence as presence_cases
 from resolvers.passkey_challenges import CHALLENGE_LASTS
 from resolvers.rates import Rate
-from resolvers.webhook_sending import GIVE_UP_AFTER, KEPT
+from resolvers.webhook_sending import GIVE_UP_AFTER, KEPT, OF_ONE_AT_ONCE
 from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
@@ -280,6 +280,7 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("How it is delivered", "for {} hours", GIVE_UP_AFTER / timedelta(hours=1)),
         ("How it is delivered", "the last {}, with the status", KEPT),
         ("How it is delivered", "{} deliveries wait at most", webhook_feed.MAX_WAITING),
+        ("How it is delivered", "To {} webhooks of one maker", OF_ONE_AT_ONCE),
         ("Link previews", "Of a page {} KiB", link_previews.MAX_PAGE / 1024),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
         ("Presence", "for {} seconds", presence_state.LINGER / timedelta(seconds=1)),

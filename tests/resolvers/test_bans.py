@@ -192,8 +192,8 @@ async def test_a_ban_takes_out_neither_a_bot_that_owns_the_chat_nor_one_that_ban
     await keeper.done("banMember", "chat { memberCount }", chatId=chat_id, userId=bob.user_id)
 
 
-async def test_who_asks_to_be_let_in_can_be_banned_even_if_they_hide(sqlite_server):
-    ana, cleo = [await sqlite_server.registered(name) for name in ("ana", "cleo")]
+async def test_who_asks_to_be_let_in_can_be_banned_even_if_they_hide(server):
+    ana, cleo = [await server.registered(name) for name in ("ana", "cleo")]
     chat_id = await ana.group("Talk")
     _, token = await join_link(ana, chat_id, requiresApproval=True)
     await cleo.done("updateSettings", "", hides=True)
@@ -201,6 +201,12 @@ async def test_who_asks_to_be_let_in_can_be_banned_even_if_they_hide(sqlite_serv
     query = "query($id: ID!) { chat(id: $id) { joinRequests { nodes { user { id } } } } }"
     (asked,) = (await ana.ask(query, id=chat_id))["chat"]["joinRequests"]["nodes"]
     assert asked["user"]["id"] == cleo.user_id, "she may see her, then"
+    eve = await server.registered("eve")
+    given = {"userId": cleo.user_id, "reason": "SPAM"}
+    assert await eve.refused("reportUser", "", **given) == "NOT_FOUND"
+    assert await eve.refused("blockUser", "", userId=cleo.user_id) == "NOT_FOUND"
+    await ana.done("reportUser", "", **given)
+    await ana.done("blockUser", "user { handle }", userId=cleo.user_id)
     await ana.done("banMember", "", chatId=chat_id, userId=cleo.user_id)
     assert (await ana.ask(query, id=chat_id))["chat"]["joinRequests"]["nodes"] == []
 

@@ -105,6 +105,12 @@ async def by_hash(connection: Connection, hash_: bytes) -> IncomingWebhook | Non
     return IncomingWebhook(*row) if row else None
 
 
+async def has_bot(connection: Connection, bot_id: UUID) -> bool:
+    """Whether a bot is that of an incoming webhook, open or not."""
+    query = sa.select(incoming_webhooks.c.id).where(incoming_webhooks.c.bot_id == bot_id)
+    return (await connection.execute(query)).first() is not None
+
+
 async def used(connection: Connection, webhook: IncomingWebhook, now: datetime) -> None:
     """Note that one is used."""
     await connection.execute(
@@ -122,3 +128,19 @@ async def revoke(connection: Connection, webhook_id: UUID, now: datetime) -> boo
         .values(revoked_at=now)
     )
     return changed.rowcount == 1
+
+
+async def revoke_made_by(
+    connection: Connection, chat_id: UUID, user_id: UUID, now: datetime
+) -> list[IncomingWebhook]:
+    """Close those into a chat that somebody has made; returns them as they were."""
+    made = (
+        incoming_webhooks.c.chat_id == chat_id,
+        incoming_webhooks.c.created_by == user_id,
+        incoming_webhooks.c.revoked_at.is_(None),
+    )
+    rows = await connection.execute(sa.select(*_COLUMNS).where(*made))
+    closed = [IncomingWebhook(*row) for row in rows]
+    if closed:
+        await connection.execute(incoming_webhooks.update().where(*made).values(revoked_at=now))
+    return closed

@@ -94,14 +94,16 @@ async def drop(connection: Connection, chat_id: UUID, user_id: UUID) -> None:
     )
 
 
-async def drop_of_many(connection: Connection, chat_id: UUID, user_ids: Sequence[UUID]) -> None:
-    """Forget the requests of people who are in the chat now."""
-    if user_ids:
-        await connection.execute(
-            join_requests.delete().where(
-                join_requests.c.chat_id == chat_id, join_requests.c.user_id.in_(user_ids)
-            )
-        )
+async def drop_of_many(connection: Connection, chat_id: UUID, user_ids: Sequence[UUID]) -> bool:
+    """Forget the requests of people who are in the chat now; returns whether one waited."""
+    if not user_ids:
+        return False
+    dropped = await connection.execute(
+        join_requests.delete()
+        .where(join_requests.c.chat_id == chat_id, join_requests.c.user_id.in_(user_ids))
+        .returning(join_requests.c.declined_at)
+    )
+    return None in dropped.scalars().all()
 
 
 async def count_pending(connection: Connection, chat_id: UUID) -> int:

@@ -5,6 +5,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from models.database import Connection
+from models.join_requests import join_requests
 from models.members import Role, members
 
 
@@ -33,3 +34,23 @@ async def owner(connection: Connection, chat_id: UUID) -> UUID | None:
     )
     user_id: UUID | None = (await connection.execute(found.limit(1))).scalar()
     return user_id
+
+
+async def is_asked_by(connection: Connection, keeper_id: UUID, user_id: UUID) -> bool:
+    """Whether somebody waits to be let into a chat in which another keeps order.
+
+    Who answers sees who asks, even if they hide from everybody else.
+    """
+    found = (
+        sa.select(join_requests.c.id)
+        .join(members, members.c.chat_id == join_requests.c.chat_id)
+        .where(
+            join_requests.c.user_id == user_id,
+            join_requests.c.declined_at.is_(None),
+            members.c.user_id == keeper_id,
+            members.c.left_seq.is_(None),
+            members.c.role.in_([Role.OWNER.value, Role.ADMIN.value]),
+        )
+        .limit(1)
+    )
+    return (await connection.execute(found)).first() is not None

@@ -4,8 +4,9 @@ Where a webhook stands in a chat is one number, the chat's event number: events 
 the chat's lock, so whoever has seen one has seen all before it, and no snapshot has to be kept.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -53,6 +54,8 @@ webhook_chats = sa.Table(
     sa.Column("chat_id", sa.Uuid, sa.ForeignKey("chats.id", ondelete="CASCADE"), primary_key=True),
     # Every event up to this one is delivered, queued, or was not asked for.
     sa.Column("after_seq", sa.BigInteger, nullable=False),
+    # Of earlier messages it is not told what they say: whoever has it told may not read them.
+    sa.Column("first_message_seq", sa.BigInteger, nullable=False),
     sa.Index("ix_webhook_chats_chat_id", "chat_id"),
 )
 
@@ -73,6 +76,14 @@ class Webhook:
     waiting: int = 0
     due_at: datetime | None = None
     turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """After which event of a chat a webhook is told of it, and of which messages what they say."""
+
+    after_seq: int
+    first_message_seq: int
 
 
 _COLUMNS = columns(webhooks, Webhook)
@@ -97,43 +108,106 @@ _CHATS_BEHIND = (
         chats.c.last_event_seq > webhook_chats.c.after_seq,
     )
 )
+_FIRST_MESSAGE = sa.select(webhook_chats.c.first_message_seq).where(
+    webhook_chats.c.webhook_id == sa.bindparam("of_webhook"),
+    webhook_chats.c.chat_id == sa.bindparam("in_chat"),
+)
 _DUE = (
     sa.select(webhooks.c.id)
     .where(webhooks.c.due_at <= sa.bindparam("now"))
     .order_by(webhooks.c.due_at)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
+# How many of its maker's are due before it or as long as it.
+_RANKED = (
+    sa.select(
+        webhooks.c.id,
+        webhooks.c.created_by,
+        webhooks.c.due_at,
+        sa.func.row_number()
+        .over(partition_by=webhooks.c.created_by, order_by=(webhooks.c.due_at, webhooks.c.id))
+        .label("place"),
+    )
+    .where(webhooks.c.due_at <= sa.bindparam("now"))
+    .subquery()
+)
+_CANDIDATES = (
+    sa.select(_RANKED.c.id, _RANKED.c.created_by)
+    .where(
+        _RANKED.c.place <= sa.bindparam("of_one", type_=sa.Integer),
+        _RANKED.c.created_by.not_in(sa.bindparam("full", expanding=True)),
+    )
+    .order_by(_RANKED.c.due_at, _RANKED.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_STILL_DUE = sa.select(webhooks.c.id).where(
+    webhooks.c.id.in_(sa.bindparam("ids", expanding=True)),
+    webhooks.c.due_at <= sa.bindparam("now"),
+)
 _TAKE = (
     webhooks.update()
-    .where(webhooks.c.id.in_(_DUE.with_for_update(skip_locked=True)))
+    .where(webhooks.c.id.in_(_STILL_DUE.with_for_update(skip_locked=True)))
     .values(due_at=sa.bindparam("until"), turn=webhooks.c.turn + 1)
     .returning(*_COLUMNS)
 )
 
 
-async def create(connection: Connection, webhook: Webhook, after: Mapping[UUID, int]) -> None:
-    """Store a webhook, told what happens in chats after these event numbers."""
+async def create(
+    connection: Connection, webhook: Webhook, beginnings: Mapping[UUID, Beginning]
+) -> None:
+    """Store a webhook, told of chats from these beginnings on."""
     values = {field.name: getattr(webhook, field.name) for field in fields(webhook)}
     await connection.execute(webhooks.insert().values(**values))
-    await set_chats(connection, webhook.id, after)
+    await set_chats(connection, webhook.id, beginnings)
 
 
-async def set_chats(connection: Connection, webhook_id: UUID, after: Mapping[UUID, int]) -> None:
+async def set_chats(
+    connection: Connection, webhook_id: UUID, beginnings: Mapping[UUID, Beginning]
+) -> None:
     """Have a webhook told of these chats and no others; one that it has stays where it stands."""
     of_webhook = webhook_chats.c.webhook_id == webhook_id
     rows = await connection.execute(sa.select(webhook_chats.c.chat_id).where(of_webhook))
     present = set(rows.scalars())
-    if gone := present - after.keys():
+    if gone := present - beginnings.keys():
         await connection.execute(
             webhook_chats.delete().where(of_webhook, webhook_chats.c.chat_id.in_(gone))
         )
     new = [
-        {"webhook_id": webhook_id, "chat_id": chat_id, "after_seq": seq}
-        for chat_id, seq in after.items()
+        {"webhook_id": webhook_id, "chat_id": chat_id, **asdict(beginning)}
+        for chat_id, beginning in beginnings.items()
         if chat_id not in present
     ]
     if new:
         await connection.execute(webhook_chats.insert(), new)
+
+
+async def forget_chat(connection: Connection, webhook_id: UUID, chat_id: UUID) -> None:
+    """Have a webhook told no more of a chat."""
+    await connection.execute(
+        webhook_chats.delete().where(
+            webhook_chats.c.webhook_id == webhook_id, webhook_chats.c.chat_id == chat_id
+        )
+    )
+
+
+async def begin_later(connection: Connection, webhook_id: UUID, first: Mapping[UUID, int]) -> None:
+    """Have a webhook not told what messages of chats say that come before these."""
+    for chat_id, seq in first.items():
+        await connection.execute(
+            webhook_chats.update()
+            .where(
+                webhook_chats.c.webhook_id == webhook_id,
+                webhook_chats.c.chat_id == chat_id,
+                webhook_chats.c.first_message_seq < seq,
+            )
+            .values(first_message_seq=seq)
+        )
+
+
+async def first_message_seq(connection: Connection, webhook_id: UUID, chat_id: UUID) -> int | None:
+    """Return from which message of a chat on a webhook is told what they say."""
+    asked = {"of_webhook": webhook_id, "in_chat": chat_id}
+    return (await connection.execute(_FIRST_MESSAGE, asked)).scalar_one_or_none()
 
 
 async def by_id(
@@ -239,8 +313,35 @@ async def any_due(connection: Connection, now: datetime) -> bool:
 
 
 async def take(
-    connection: Connection, now: datetime, *, until: datetime, limit: int
+    connection: Connection,
+    now: datetime,
+    *,
+    until: datetime,
+    limit: int,
+    of_one: int,
+    held: Mapping[UUID, int] | None = None,
 ) -> Sequence[Webhook]:
-    """Return at most `limit` webhooks that are due, which nobody else gets until a moment."""
-    rows = await connection.execute(_TAKE, {"now": now, "until": until, "limit": limit})
+    """Return at most `limit` webhooks that are due, which nobody else gets until a moment.
+
+    Of one maker there are `of_one` at most, with those that are `held` already, by maker.
+    """
+    places = Counter(held or {})
+    candidates = await connection.execute(
+        _CANDIDATES,
+        {
+            "now": now,
+            "of_one": of_one,
+            "full": [maker for maker, count in places.items() if count >= of_one],
+            # Of those who hold some but not all of theirs, not all that are found can be taken.
+            "limit": limit + sum(places.values()),
+        },
+    )
+    ids: list[UUID] = []
+    for webhook_id, maker in candidates:
+        if len(ids) < limit and places[maker] < of_one:
+            ids.append(webhook_id)
+            places[maker] += 1
+    if not ids:
+        return []
+    rows = await connection.execute(_TAKE, {"now": now, "until": until, "ids": ids})
     return [Webhook(*row) for row in rows]

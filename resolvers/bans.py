@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from models import bans, chats, guests, join_links, join_requests, members, users
+from models import bans, chats, join_requests, members, users
 from models.bans import MAX_REASON, Ban
 from models.chat_acts import ChatAct
 from models.chats import Chat
@@ -15,13 +15,13 @@ from models.messages import SystemKind
 from models.viewer import Viewer
 from resolvers.chat_acts import note
 from resolvers.comings import tell
-from resolvers.guests import remove_ended
 from resolvers.joining import tell_keepers
 from resolvers.locked_chat import LockedChat, changing
 from resolvers.members import end_stay
 from resolvers.permissions import Act, allows, require, require_above
 from resolvers.services import Services, utc_now
 from resolvers.sessions import tell_ended
+from resolvers.shutting_out import bots_there, close_all_of
 from resolvers.text import checked
 
 MAX_BANS = 10_000  # of a chat
@@ -39,7 +39,10 @@ async def ban(
     """Keep somebody out of a chat, and take them out who is in it; also before they ever came.
 
     The ways in that they have made for others close too: they might come by them under another
-    name. Raises `NotFound`, `Forbidden`, `InvalidInput`, or `Conflict` when there are too many.
+    name. Their programs read and write there no more: their bots are taken out, their incoming
+    webhooks closed, and the chat is taken out of webhooks that they have made.
+
+    Raises `NotFound`, `Forbidden`, `InvalidInput`, or `Conflict` when there are too many.
     """
     now = utc_now()
     if reason is not None:
@@ -67,12 +70,15 @@ async def ban(
         )
         if subject is not None:
             ended = await end_stay(locked, subject, now=now)
-            await tell(locked, SystemKind.MEMBER_REMOVED, [user_id], now=now)
+        theirs = await bots_there(locked, user_id)
+        for each in theirs:
+            await end_stay(locked, each, now=now)
+        gone = [each.user_id for each in (subject, *theirs) if each is not None]
+        await tell(locked, SystemKind.MEMBER_REMOVED, gone, now=now)
         if await join_requests.of_pair(connection, chat_id, user_id):
             await join_requests.drop(connection, chat_id, user_id)
             await tell_keepers(connection, chat_id, now)
-        await join_links.revoke_made_by(connection, chat_id, user_id, now)
-        closed = await guests.revoke_made_by(connection, chat_id, user_id, now)
+        left = await close_all_of(locked, viewer, user_id, now=now)
         await note(
             locked,
             ChatAct.MEMBER_BANNED,
@@ -82,8 +88,7 @@ async def ban(
         )
         chat = await chats.readable_by(connection, viewer.user_id, chat_id)
     await tell_ended(services, ended)
-    for link_id in closed:
-        await remove_ended(services, link_id=link_id)
+    await left.clear_away(services, by=viewer)
     return chat, made
 
 
@@ -180,7 +185,9 @@ async def _subject(locked: LockedChat, viewer: Viewer, user_id: UUID) -> Member 
     if user_id in found:
         require_above(locked.me, found[user_id], path=["userId"])
         return found[user_id]
-    if not await users.visible_to(locked.connection, viewer, [user_id]):
+    # Whoever asks to be let in is seen by those who answer, even if they hide from everybody else.
+    asking = await join_requests.of_pair(locked.connection, locked.chat.id, user_id)
+    if asking is None and not await users.visible_to(locked.connection, viewer, [user_id]):
         raise NotFound("The person", path=["userId"])
     return None
 

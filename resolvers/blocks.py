@@ -7,7 +7,7 @@ reads who may not write there. Everything else looks at `models/blocks.py` when 
 from collections.abc import Sequence
 from uuid import UUID
 
-from models import blocks, chats, events, members, users
+from models import blocks, chats, events, keepers, members, users
 from models.database import Connection
 from models.errors import Conflict, InvalidInput, NotFound
 from models.events import EventKind
@@ -68,11 +68,13 @@ async def page(
 
 
 async def _known(connection: Connection, viewer: Viewer, user_id: UUID) -> User:
-    """Return somebody whom the viewer may see, or blocks already; raises `NotFound`.
+    """Return somebody whom the viewer sees, also as who asks them, or blocks; raises `NotFound`.
 
     Who has been blocked may go out of sight meanwhile, and must be let go of all the same.
     """
-    if await blocks.blocked_by(connection, viewer.user_id, [user_id]):
+    if await blocks.blocked_by(connection, viewer.user_id, [user_id]) or await keepers.is_asked_by(
+        connection, viewer.user_id, user_id
+    ):
         return (await users.by_ids(connection, [user_id]))[user_id]
     found = await users.visible_to(connection, viewer, [user_id])
     if user_id not in found:

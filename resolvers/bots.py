@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from accounts import bot_tokens
-from models import audit, bots, chats, events, members, sessions, users
+from models import audit, bots, chats, events, incoming_webhooks, members, sessions, users
 from models.audit import Act
 from models.base import new_key
 from models.bots import MAX_DESCRIPTION, Bot, BotScope, BotToken
@@ -107,6 +107,9 @@ async def create_token(
 ) -> tuple[BotToken, str]:
     """Make a token for a bot of the viewer's; returns it with its text, which is shown once.
 
+    There is none for the bot of an incoming webhook: its role, an admin's in a channel, was given
+    to what is posted there, and its maker may have lost theirs.
+
     Raises `NotFound`, `InvalidInput` or `Conflict`.
     """
     now = utc_now()
@@ -137,7 +140,7 @@ async def create_token(
     )
     async with services.db.writing() as connection:
         mine = await bots.owned(connection, viewer.user_id, bot_id, lock=True)
-        if mine is None:
+        if mine is None or await incoming_webhooks.has_bot(connection, bot_id):
             raise NotFound("The bot", path=["botId"])
         if not bots.split(wanted) <= bots.split(mine[0].scopes):
             raise InvalidInput(

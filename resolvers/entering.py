@@ -14,6 +14,7 @@ from models.database import Connection
 from models.errors import ChatFull
 from models.events import EventKind
 from models.members import FIRST_EVENT_SEQ, Member, Role
+from resolvers.joining import tell_keepers
 from resolvers.services import ChatRules
 
 
@@ -55,7 +56,8 @@ async def enter(
     if stays:
         await members.add(connection, stays)
         await chats.change_member_count(connection, chat.id, len(stays))
-        await join_requests.drop_of_many(connection, chat.id, user_ids)
+        if await join_requests.drop_of_many(connection, chat.id, user_ids):
+            await tell_keepers(connection, chat.id, now)
     return stays
 
 

@@ -18,8 +18,8 @@ from models.word_filters import SERVER
 from resolvers.matching import Matcher
 
 RECHECKED = 5.0  # seconds
-# Compiled lists. A full one takes some 100 KB; ten patterns that are looked for in odd
-# texts for long enough take 2.5 MB more.
+# Compiled lists. An ordinary one takes some 100 KB, the largest 3 MB; ten patterns that are looked
+# for in odd texts for long enough take 2.5 MB more.
 KEPT = 200
 
 _NONE: Sequence[Matcher] = ()

@@ -56,6 +56,7 @@ async def answer(services: Services, viewer: Viewer, *, request_id: UUID, approv
                 await tell(locked, SystemKind.MEMBER_ADDED, [request.user_id], now=now)
             else:
                 await join_requests.decline(connection, request_id, now)
+                await tell_keepers(connection, request.chat_id, now)
             await events.record(
                 connection,
                 EventKind.JOIN_REQUEST_APPROVED if approve else EventKind.JOIN_REQUEST_DECLINED,
@@ -69,7 +70,6 @@ async def answer(services: Services, viewer: Viewer, *, request_id: UUID, approv
                 now=now,
                 subject_id=request.user_id,
             )
-            await tell_keepers(connection, request.chat_id, now)
             return await chats.readable_by(connection, viewer.user_id, request.chat_id)
     except NotFound:
         raise gone from None

@@ -57,7 +57,9 @@ async def report(
     now = utc_now()
     async with services.db.writing() as connection:
         # Whom one may not see, one learns nothing of this way either.
-        if user_id not in await users.visible_to(connection, viewer, [user_id]):
+        if not await users.visible_to(
+            connection, viewer, [user_id]
+        ) and not await keepers.is_asked_by(connection, viewer.user_id, user_id):
             raise NotFound("The person", path=["userId"])
         await _store(connection, viewer, client, _new(viewer, user_id, reason, text, now))
 

@@ -1,17 +1,20 @@
 """Sending what webhooks have queued: in order, signed, and again until it arrives or a day is over.
 
-One delivery of a webhook at a time, so that order is kept; many webhooks at a time, so that a
-receiver that is slow or gone holds up its own alone. A worker that takes a webhook sets when it is
-due again; should the worker die, it is due again by itself, and the receiver may get one delivery
-twice, under the same id.
+One delivery of a webhook at a time, so that order is kept; many webhooks at a time, but few of one
+maker, so that a receiver that is slow or gone holds up its maker's alone. A worker that takes a
+webhook sets when it is due again; should the worker die, it is due again by itself, and the
+receiver may get one delivery twice, under the same id.
 """
 
 import secrets
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
@@ -24,7 +27,8 @@ from models.webhook_deliveries import GAP, PING, Delivery, DeliveryState
 from models.webhooks import Webhook
 from outbound.errors import OutboundError, Refused
 from outbound.signing import HEADER, signature
-from realtime.events import Event
+from realtime.earlier import emptied
+from realtime.events import Event, MessageEvent
 from realtime.loading import load
 from realtime.tasks import heed_cancellation
 from resolvers.at_once import keep_busy
@@ -37,7 +41,10 @@ log = structlog.get_logger(__name__)
 Render = Callable[[Delivery, Event | None], Mapping[str, Any]]
 
 AT_ONCE = 20  # webhooks that are sent to at the same time
+OF_ONE_AT_ONCE = 5  # of these, webhooks of one maker
 IN_ONE_TURN = 20  # deliveries of one webhook, before the others' turn
+# Seconds after which nothing more is begun in a turn: receivers may take ten for each delivery.
+TURN = 1.0
 # Longer than an attempt takes at most (`outbound/web.py: Patience`); renewed with each.
 LEASE = timedelta(minutes=1)
 # After an attempt that failed: 10 s, and three times as long after each, up to three hours.
@@ -62,6 +69,7 @@ class _Attempt:
 
 async def deliver(services: Services, render: Render) -> None:
     """Send what is due; returns when nothing is."""
+    held: Counter[UUID] = Counter()  # by maker
 
     async def take(limit: int) -> Sequence[Webhook]:
         now = utc_now()
@@ -69,15 +77,28 @@ async def deliver(services: Services, render: Render) -> None:
             if not await webhooks.any_due(connection, now):
                 return []
         async with services.db.writing() as connection:
-            return await webhooks.take(connection, now, until=now + LEASE, limit=limit)
+            taken = await webhooks.take(
+                connection,
+                now,
+                until=now + LEASE,
+                limit=limit,
+                of_one=OF_ONE_AT_ONCE,
+                held=+held,
+            )
+        held.update(each.created_by for each in taken)
+        return taken
 
     async def do(webhook: Webhook) -> None:
-        await _take_turn(services, webhook, render)
+        try:
+            await _take_turn(services, webhook, render)
+        finally:
+            held[webhook.created_by] -= 1
 
     await keep_busy(take, do, at_once=AT_ONCE)
 
 
 async def _take_turn(services: Services, webhook: Webhook, render: Render) -> None:
+    until = time.monotonic() + TURN
     for number in range(IN_ONE_TURN):
         async with services.db.reading() as connection:
             delivery = await webhook_deliveries.first(connection, webhook.id)
@@ -91,7 +112,7 @@ async def _take_turn(services: Services, webhook: Webhook, render: Render) -> No
             continue
         else:
             attempt = await _sent(services, webhook, delivery, partial(render, delivery, event))
-        more = number + 1 < IN_ONE_TURN
+        more = number + 1 < IN_ONE_TURN and time.monotonic() < until
         if not await _noted(services, webhook, delivery, attempt, more=more):
             return
 
@@ -100,7 +121,15 @@ async def _event(connection: Connection, delivery: Delivery) -> Event | None:
     if delivery.kind in (PING, GAP):
         return None
     loaded = await load(connection, [delivery.logged])
-    return loaded[0] if loaded else None
+    if not loaded:
+        return None
+    event = loaded[0]
+    if isinstance(event, MessageEvent) and delivery.chat_id is not None:
+        first = await webhooks.first_message_seq(connection, delivery.webhook_id, delivery.chat_id)
+        # Without one the chat has been taken out meanwhile.
+        if first is None or event.message.seq < first:
+            return emptied(event)
+    return event
 
 
 async def _sent(

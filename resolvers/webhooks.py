@@ -24,6 +24,7 @@ from models.viewer import Viewer
 from models.webhook_deliveries import PING, Delivery
 from models.webhooks import Webhook
 from outbound.errors import BadTarget
+from resolvers import webhook_chats
 from resolvers.names import MAX_NAME
 from resolvers.permissions import Act, allows
 from resolvers.rates import Rate
@@ -90,8 +91,8 @@ async def create(
         if await webhooks.count_of(connection, viewer.user_id) >= MAX_OF_PERSON:
             raise Conflict(f"Nobody makes more than {MAX_OF_PERSON} webhooks: delete one first.")
         await _require_room(connection, wanted)
-        after = {chat.id: chat.last_event_seq for chat in found.values()}
-        await webhooks.create(connection, webhook, after)
+        begin = await webhook_chats.beginnings(connection, viewer, found)
+        await webhooks.create(connection, webhook, begin)
         await _note(connection, Done.WEBHOOK_CREATED, viewer, webhook_id, client, now)
     return Seen(webhook, wanted, managed=True, url=secrets.url), secrets.secret
 
@@ -119,10 +120,10 @@ async def update(
             new = [chat_id for chat_id in wanted if chat_id not in chat_ids]
             await _require_room(connection, new)
             rows = await chats.by_ids(connection, wanted)
-            after = {chat_id: rows[chat_id].last_event_seq for chat_id in wanted}
-            await webhooks.set_chats(connection, webhook_id, after)
             for gone in set(chat_ids) - set(wanted):
-                webhook = await _forget_chat(connection, webhook, gone)
+                webhook = await webhook_chats.forget(connection, webhook, gone)
+            begin = await webhook_chats.beginnings(connection, viewer, rows)
+            await webhooks.set_chats(connection, webhook_id, begin)
             chat_ids = wanted
         webhook = replace(webhook, name=name or webhook.name, kinds=kinds or webhook.kinds)
         secrets = _opened(services, webhook)
@@ -130,6 +131,8 @@ async def update(
             secrets = replace(secrets, url=url) if secrets is not None else Secrets.new(url)
             sealed = secrets.sealed(services.outbound.webhook_sealer, webhook_id)
             webhook = replace(webhook, sealed=sealed)
+            rows = await chats.by_ids(connection, chat_ids)
+            await webhook_chats.begin_later(connection, viewer, webhook_id, rows)
         webhook = await _switched(connection, webhook, changes.get("enabled"), now)
         await webhooks.change(
             connection,
@@ -179,16 +182,10 @@ async def delete(
             await _managed(connection, viewer, webhook_id)
             await webhooks.delete(connection, webhook_id)
         else:
-            webhook, chat_ids = await _seen(connection, viewer, webhook_id)
+            _, chat_ids = await _seen(connection, viewer, webhook_id)
             if chat_id not in await _rights(connection, viewer, set(chat_ids) & {chat_id}):
                 raise NotFound("The chat", path=["chatId"])
-            rest = [each for each in chat_ids if each != chat_id]
-            if rest:
-                await webhooks.set_chats(connection, webhook_id, dict.fromkeys(rest, 0))
-                left = await _forget_chat(connection, webhook, chat_id)
-                await webhooks.change(connection, webhook_id, waiting=left.waiting)
-            else:
-                await webhooks.delete(connection, webhook_id)
+            await webhook_chats.take_out(connection, webhook_id, chat_id)
         await _note(connection, Done.WEBHOOK_DELETED, viewer, webhook_id, client, now)
 
 
@@ -354,12 +351,6 @@ async def _require_room(connection: Connection, chat_ids: Sequence[UUID]) -> Non
     for each in (await webhooks.of_chats(connection, chat_ids)).values():
         if len(each) >= MAX_OF_CHAT:
             raise Conflict(f"A chat has {MAX_OF_CHAT} webhooks at most.", path=["chatIds"])
-
-
-async def _forget_chat(connection: Connection, webhook: Webhook, chat_id: UUID) -> Webhook:
-    """Send no more of what waits of a chat; returns the webhook with what is left."""
-    dropped = await webhook_deliveries.drop_waiting(connection, webhook.id, chat_id)
-    return replace(webhook, waiting=max(webhook.waiting - dropped, 0))
 
 
 async def _note(

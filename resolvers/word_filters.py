@@ -12,7 +12,7 @@ from models.viewer import Viewer
 from models.word_filters import MAX_PATTERN, SERVER, FilterKind, WordFilter
 from resolvers.chat_acts import note
 from resolvers.locked_chat import changing
-from resolvers.matching import checked_pattern, folded
+from resolvers.matching import MAX_LETTERS, MAX_PROGRAMS, checked_pattern, folded
 from resolvers.permissions import Act, allows, require
 from resolvers.services import Services, utc_now
 from resolvers.text import line
@@ -101,14 +101,26 @@ def _valid(filters: Sequence[WordFilter]) -> list[WordFilter]:
     if len(filters) > MAX_FILTERS:
         raise InvalidInput(f"A list has {MAX_FILTERS} filters at most.", path=["filters"])
     wanted = []
+    letters = program = 0
     for number, each in enumerate(filters):
         path = ["filters", str(number), "pattern"]
         text = line(each.pattern, what="The pattern", maximum=MAX_PATTERN, path=path)
         if each.kind == FilterKind.PATTERN:
-            checked_pattern(text, path=path)
-        elif not folded(text)[0].strip():
-            raise InvalidInput("The pattern has nothing to look for.", path=path)
+            program += checked_pattern(text, path=path)
+        else:
+            plain = folded(text)[0]
+            if not plain.strip():
+                raise InvalidInput("The pattern has nothing to look for.", path=path)
+            letters += len(plain)
         wanted.append(WordFilter(text, each.kind, each.action))
     if sum(each.kind == FilterKind.PATTERN for each in wanted) > MAX_PATTERNS:
         raise InvalidInput(f"A list has {MAX_PATTERNS} patterns at most.", path=["filters"])
+    if program > MAX_PROGRAMS:
+        raise InvalidInput(
+            "The patterns together are too much to look for: repeat less.", path=["filters"]
+        )
+    if letters > MAX_LETTERS:
+        raise InvalidInput(
+            f"The words of a list have {MAX_LETTERS} letters together at most.", path=["filters"]
+        )
     return list(dict.fromkeys(wanted))

@@ -89,6 +89,7 @@ def _outgoing() -> None:
         sa.Column("webhook_id", sa.Uuid, nullable=False),
         sa.Column("chat_id", sa.Uuid, nullable=False),
         sa.Column("after_seq", sa.BigInteger, nullable=False),
+        sa.Column("first_message_seq", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("webhook_id", "chat_id", name="pk_webhook_chats"),
         sa.ForeignKeyConstraint(
             ["webhook_id"],

@@ -42,6 +42,7 @@ from resolvers import (
     link_previews,
     log_in_challenges,
     markup,
+    matching,
     messages,
     names,
     passwords,
@@ -59,7 +60,7 @@ from resolvers import (
 from resolvers import presence as presence_cases
 from resolvers.passkey_challenges import CHALLENGE_LASTS
 from resolvers.rates import Rate
-from resolvers.webhook_sending import GIVE_UP_AFTER, KEPT
+from resolvers.webhook_sending import GIVE_UP_AFTER, KEPT, OF_ONE_AT_ONCE
 from schema import admission, cost, documents, limits, persisted
 from schema.connections import MAX_PAGE
 from schema.errors import ErrorCode
@@ -191,6 +192,9 @@ def test_the_table_has_the_limits_of_the_code():
             f"{word_filters.MAX_FILTERS}, {word_filters.MAX_PATTERNS}"
         ),
         "characters of a word filter": str(MAX_PATTERN),
+        "letters of the words and parts of a chat's word filters, together": str(
+            matching.MAX_LETTERS
+        ),
         "different reactions to a message": str(MAX_KINDS),
         "characters of a poll's question": str(polls.MAX_QUESTION),
         "answers of a poll": f"{polls.FEWEST_OPTIONS} to {polls.MAX_OPTIONS}",
@@ -255,6 +259,7 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("Coming in", "the admins, {} of them at most", joining.KEEPERS_TOLD),
         ("Word filters", "up to {} filters", word_filters.MAX_FILTERS),
         ("Word filters", "there are {} at most", word_filters.MAX_PATTERNS),
+        ("Word filters", "more than {} stretches", matching.MAX_STRETCHES),
         ("Word filters", "within {} seconds", filter_cache.RECHECKED),
         ("Blocks", "blocks {} at most", blocks.MAX_BLOCKS),
         ("Reports", "up to {} messages before", evidence.BEFORE),
@@ -275,6 +280,7 @@ def test_the_table_has_every_scope_of_bots_and_what_it_is_for():
         ("How it is delivered", "for {} hours", GIVE_UP_AFTER / timedelta(hours=1)),
         ("How it is delivered", "the last {}, with the status", KEPT),
         ("How it is delivered", "{} deliveries wait at most", webhook_feed.MAX_WAITING),
+        ("How it is delivered", "To {} webhooks of one maker", OF_ONE_AT_ONCE),
         ("Link previews", "Of a page {} KiB", link_previews.MAX_PAGE / 1024),
         ("Typing", "{} seconds after it was said", typing.TYPING_LASTS / timedelta(seconds=1)),
         ("Presence", "for {} seconds", presence_state.LINGER / timedelta(seconds=1)),

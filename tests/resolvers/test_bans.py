@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -14,7 +15,7 @@ from models.events import events
 from models.members import members
 from resolvers import bans as use_cases
 from schema.ids import Kind, decode
-from tests.parts.roles import bot, guest, guest_link, join_link
+from tests.parts.roles import bot, guest, guest_link, join_link, join_request
 
 BANS = """query($id: ID!, $first: Int, $after: String) { chat(id: $id) { memberCount
   bans(first: $first, after: $after) {
@@ -137,6 +138,77 @@ async def test_who_is_banned_does_not_come_back_by_a_link_that_they_have_made(gr
     assert await server.person().refused("joinAsGuest", "", **joining) == "NOT_FOUND"
     answer = await visitor.run("{ viewer { user { id } } }")
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def incoming(person, chat_id):
+    payload = await person.done("createIncomingWebhook", "url", chatId=chat_id, name="CI")
+    return "/hooks/" + payload["url"].rpartition("/")[2]
+
+
+async def posted(person, path, text="hello"):
+    async with httpx.AsyncClient(base_url=person.url, trust_env=False) as http:
+        return (await http.post(path, json={"text": text})).status_code
+
+
+async def test_who_is_banned_does_not_write_by_their_incoming_webhook(group):
+    server, ana, bob, cleo, chat_id = group
+    for person in (bob, cleo):
+        await make_admin(server, person, chat_id)
+    theirs, hers = await incoming(bob, chat_id), await incoming(cleo, chat_id)
+    elsewhere = await incoming(bob, await bob.group("Own"))
+    await ana.done("banMember", "chat { id }", chatId=chat_id, userId=bob.user_id)
+    assert await posted(bob, theirs, "I am still here") == 404
+    assert (await posted(bob, hers), await posted(bob, elsewhere)) == (204, 204)
+    shown = "query($id: ID!) { chat(id: $id) { memberCount incomingWebhooks { id } } }"
+    chat = (await ana.ask(shown, id=chat_id))["chat"]
+    assert (chat["memberCount"], len(chat["incomingWebhooks"])) == (3, 1)
+
+
+async def test_who_is_banned_does_not_read_on_by_a_bot_of_theirs(group):
+    server, ana, bob, cleo, chat_id = group
+    await make_admin(server, bob, chat_id)
+    robot, other = await bot(server, bob, "robot"), await bot(server, cleo, "other")
+    for each in (robot, other):
+        given = {"chatId": chat_id, "userIds": [each.user_id]}
+        await ana.done("addMembers", "chat { id }", **given)
+    await make_admin(server, robot, chat_id)
+    await ana.done("banMember", "", chatId=chat_id, userId=bob.user_id)
+    await ana.send(chat_id, "now that bob is gone")
+    history = "query($id: ID!) { chat(id: $id) { messages { nodes { text } } } }"
+    assert "bob is gone" not in str(await robot.run(history, id=chat_id))
+    assert "bob is gone" in str(await other.run(history, id=chat_id))
+
+
+async def test_a_ban_takes_out_neither_a_bot_that_owns_the_chat_nor_one_that_bans(group):
+    server, _ana, bob, cleo, _ = group
+    keeper = await bot(server, bob, "keeper")
+    made = await keeper.done(
+        "createChat", "chat { id }", kind="GROUP", title="Ours", memberIds=[bob.user_id]
+    )
+    chat_id = made["chat"]["id"]
+    await keeper.done("addMembers", "", chatId=chat_id, userIds=[cleo.user_id])
+    await make_admin(server, cleo, chat_id)
+    await cleo.done("banMember", "chat { memberCount }", chatId=chat_id, userId=bob.user_id)
+    await keeper.done("banMember", "chat { memberCount }", chatId=chat_id, userId=bob.user_id)
+
+
+async def test_who_asks_to_be_let_in_can_be_banned_even_if_they_hide(server):
+    ana, cleo = [await server.registered(name) for name in ("ana", "cleo")]
+    chat_id = await ana.group("Talk")
+    _, token = await join_link(ana, chat_id, requiresApproval=True)
+    await cleo.done("updateSettings", "", hides=True)
+    await join_request(cleo, token)
+    query = "query($id: ID!) { chat(id: $id) { joinRequests { nodes { user { id } } } } }"
+    (asked,) = (await ana.ask(query, id=chat_id))["chat"]["joinRequests"]["nodes"]
+    assert asked["user"]["id"] == cleo.user_id, "she may see her, then"
+    eve = await server.registered("eve")
+    given = {"userId": cleo.user_id, "reason": "SPAM"}
+    assert await eve.refused("reportUser", "", **given) == "NOT_FOUND"
+    assert await eve.refused("blockUser", "", userId=cleo.user_id) == "NOT_FOUND"
+    await ana.done("reportUser", "", **given)
+    await ana.done("blockUser", "user { handle }", userId=cleo.user_id)
+    await ana.done("banMember", "", chatId=chat_id, userId=cleo.user_id)
+    assert (await ana.ask(query, id=chat_id))["chat"]["joinRequests"]["nodes"] == []
 
 
 async def test_nobody_touches_who_is_not_below_them(group):

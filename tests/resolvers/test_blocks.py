@@ -12,6 +12,7 @@ from models.chats import chats
 from models.members import FOR_EVER, members
 from resolvers import blocks as use_cases
 from schema.ids import Kind, decode
+from tests.parts.people import until_subscribed
 from tests.parts.running import running
 from tests.resolvers.test_joining import told
 
@@ -143,9 +144,7 @@ async def test_one_s_own_devices_hear_of_a_block_and_nobody_else(people):
       ... on BlocksChanged { user { handle viewerBlocks } } } }"""
     async with second.socket() as socket:
         await socket.subscribe("events", query)
-        await socket.subscribe("ready", "{ viewer { cursor } }")
-        while (await socket.receive())["id"] != "ready":
-            pass
+        await until_subscribed(server.url, 1)
         for mutation in ("blockUser", "blockUser", "unblockUser"):
             await ana.done(mutation, "", userId=bob.user_id)
         first, last = [await told(socket), await told(socket)]

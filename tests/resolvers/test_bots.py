@@ -418,6 +418,21 @@ async def test_nobody_makes_tokens_for_what_is_not_their_bot(server):
         assert code_ == "NOT_FOUND"
 
 
+async def test_a_demoted_admin_is_none_by_the_bot_of_their_webhook(server):
+    """In a channel that bot is an admin."""
+    ana, bob = await server.registered("ana"), await server.registered("bob")
+    given = {"kind": "CHANNEL", "title": "News", "memberIds": [bob.user_id]}
+    chat_id = (await ana.done("createChat", "chat { id }", **given))["chat"]["id"]
+    given = {"chatId": chat_id, "userId": bob.user_id}
+    await ana.done("changeMemberRole", "", **given, role="ADMIN")
+    await bob.done("createIncomingWebhook", "url", chatId=chat_id, name="CI")
+    await ana.done("changeMemberRole", "", **given, role="MEMBER")
+    mine = await bob.ask("{ viewer { bots { user { id } } } }")
+    bot_id = mine["viewer"]["bots"][0]["user"]["id"]
+    given = {"botId": bot_id, "name": "T", "scopes": ["MESSAGES_WRITE"]}
+    assert await bob.refused("createBotToken", "token", **given) == "NOT_FOUND"
+
+
 async def test_there_are_so_many_bots_and_tokens_at_most(sqlite_server, monkeypatch):
     monkeypatch.setattr(bots, "MAX_BOTS", 1)
     monkeypatch.setattr(bots, "MAX_TOKENS", 1)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -204,6 +205,38 @@ async def test_who_is_added_or_banned_waits_for_no_answer_any_more(group):
     await ana.done("banMember", "", chatId=chat_id, userId=eve.user_id)
     assert (await ana.ask(REQUESTS, id=chat_id))["chat"]["joinRequests"]["nodes"] == []
     assert (await eve.ask(OWN))["viewer"]["joinRequests"] == []
+
+
+async def test_keepers_hear_that_a_request_is_gone_whose_maker_was_added(group):
+    _server, ana, _bob, dan, chat_id = group
+
+    async def add(_token):
+        await ana.done("addMembers", "", chatId=chat_id, userIds=[dan.user_id])
+
+    await keepers_hear(ana, dan, chat_id, add)
+
+
+async def test_keepers_hear_that_a_request_is_gone_whose_maker_came_by_a_link(group):
+    _server, ana, _bob, dan, chat_id = group
+
+    async def join(token):
+        await dan.done("joinChat", "chat { id }", token=token)
+
+    await keepers_hear(ana, dan, chat_id, join)
+
+
+async def keepers_hear(ana, dan, chat_id, come_in):
+    _, asking = await join_link(ana, chat_id, requiresApproval=True)
+    _, token = await join_link(ana, chat_id)
+    await join_request(dan, asking)
+    async with ana.listening() as socket:
+        await come_in(token)
+        await ana.send(chat_id, "the end")
+        heard: list[Any] = []
+        while not (heard and heard[-1].get("message", {}).get("text") == "the end"):
+            heard.append(await socket.next())
+    assert (await ana.ask(REQUESTS, id=chat_id))["chat"]["joinRequests"]["nodes"] == []
+    assert [each["__typename"] for each in heard].count("JoinRequestsChanged") == 1
 
 
 async def test_a_request_is_answered_once_also_when_two_answer_at_once(group):

@@ -1,12 +1,25 @@
-"""Finding words: folding, whole words, masks, and patterns that would be slow elsewhere."""
+"""Finding words: folding, whole words, masks, and lists that would be slow elsewhere."""
 
+import sys
 import threading
 
 import pytest
 
 from models.errors import InvalidInput
 from models.word_filters import WordFilter
-from resolvers.matching import MASK, MAX_PROGRAM, Matcher, checked_pattern, compiled, folded
+from resolvers import matching
+from resolvers.matching import (
+    MASK,
+    MAX_EXPANDED,
+    MAX_PROGRAM,
+    MAX_STRETCHES,
+    Matcher,
+    checked_pattern,
+    compiled,
+    folded,
+)
+
+SENTENCE = "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}"
 
 
 def masked(text, *patterns, kind="word"):
@@ -25,6 +38,11 @@ def masked(text, *patterns, kind="word"):
         ("bad", "\uff22\uff21\uff24 b\u200bad", "••• ••••"),
         ("ёж", "ЕЖ Ёж ежи", "•• •• ежи"),
         ("🍉", "one 🍉!", "one •!"),
+        ("🍉", "🍉 a🍉 🍉a 🍉🍉", "• a🍉 🍉a ••"),
+        ("!a!", "!a! b!a! !a!b", "••• b!a! !a!b"),
+        ("a-b", "a-b-c xa-b a-bx a-b", "•••-c xa-b a-bx •••"),
+        ("a b a", "a b a b a", "•••••••••"),
+        (SENTENCE, f"one {SENTENCE}.", "one •."),
     ],
 )
 def test_a_word_is_found_whole_whatever_its_case_and_accents(pattern, text, expected):
@@ -35,7 +53,7 @@ def test_a_word_is_found_whole_whatever_its_case_and_accents(pattern, text, expe
     ("pattern", "text", "expected"),
     [
         ("bad", "badly abad", "•••ly a•••"),
-        ("aa", "aaa", "••a"),
+        ("aa", "aaa", "•••"),
         ("s", "ß", "•"),
         ("\ufb01n", "\ufb01nal", "••al"),
     ],
@@ -97,3 +115,60 @@ def test_a_pattern_may_become_so_large():
     assert expression.programsize <= MAX_PROGRAM
     with pytest.raises(InvalidInput, match="too much"):
         checked_pattern(r"[\s\S]{1,100}b", path=["pattern"])
+
+
+def steps(do):
+    """Return how many lines of `resolvers/matching.py` run while something is done."""
+    count = 0
+
+    def line(_frame, event, _arg):
+        nonlocal count
+        count += event == "line"
+        return line
+
+    def call(frame, _event, _arg):
+        return line if frame.f_code.co_filename == matching.__file__ else None
+
+    before = sys.gettrace()
+    sys.settrace(call)
+    try:
+        do()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("kind", ["word", "part"])
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        (lambda n: "a" * n, "a" * 2_000),
+        (lambda n: "a" * (n // 2) + "b" + "a" * (n // 2), "a" * 2_000),
+        (lambda n: "a " * n + "b", "a " * 1_000),
+        (lambda n: "!" * n, "a" + "!" * 2_000),
+        (lambda n: "!a" * n, "a!" * 1_000),
+        (lambda n: SENTENCE * n, SENTENCE * 2_000),
+    ],
+)
+@pytest.mark.parametrize("action", ["refuse", "mask"])
+def test_long_lists_take_no_more_steps_than_short_ones(kind, wanted, text, action):
+    """However alike the words are, and however often they are nearly found."""
+
+    def taken(length):
+        matcher = Matcher([WordFilter(wanted(n), kind, action) for n in range(1, length + 1)])
+        return steps(lambda: (matcher.refuses(text), matcher.masked(text)))
+
+    folded(text)  # what the letters stand for is looked up once
+    assert taken(100) <= 40 * len(text)
+
+
+def test_no_text_becomes_much_longer_by_being_folded():
+    longest = max(len(folded(chr(code))[0]) for code in range(sys.maxunicode + 1))
+    assert longest == MAX_EXPANDED
+
+
+def test_where_patterns_mask_more_than_a_text_has_left_all_of_it_is_masked():
+    text = "ax" * MAX_STRETCHES
+    assert masked(text, "a", kind="pattern") == f"{MASK}x" * MAX_STRETCHES
+    assert masked(text + "a!", "a", kind="pattern") == MASK * (len(text) + 2)
+    assert masked(text + "a!", "a", kind="part") == f"{MASK}x" * MAX_STRETCHES + f"{MASK}!"

@@ -1,7 +1,9 @@
 """Delivering to webhooks: workers that die, receivers that fail, and what is tried again when."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -154,8 +156,8 @@ async def test_a_worker_that_was_too_slow_leaves_a_webhook_to_whom_it_is_by_now(
     await out.feed()
     db, now = out.hubbub.program.services.db, utc_now()
     async with db.writing() as connection:
-        (slow,) = await webhooks.take(connection, now, until=now, limit=5)
-        (quick,) = await webhooks.take(connection, now, until=now, limit=5)
+        (slow,) = await webhooks.take(connection, now, until=now, limit=5, of_one=5)
+        (quick,) = await webhooks.take(connection, now, until=now, limit=5, of_one=5)
         assert await webhook_sending._held(connection, slow) is None
         assert await webhook_sending._held(connection, quick) is not None
 
@@ -184,6 +186,66 @@ async def test_a_receiver_that_hangs_holds_up_its_own_webhook_alone(out):
     assert out.other.asked == ["/slow", *["/quick"] * 3]
     go_on.set()
     await sending
+
+
+async def noise(out, person, paths, count=3):
+    """Have webhooks of a person be told of something."""
+    chat_id = await person.group("Noise")
+    for path in paths:
+        await out.webhook(person, chat_id, url=out.url(path))
+    for n in range(count):
+        await person.send(chat_id, str(n))
+    await out.feed()
+
+
+async def test_slow_receivers_hold_up_nobody_elses_webhook(out, monkeypatch):
+    monkeypatch.setattr(webhook_sending, "AT_ONCE", 2)
+    monkeypatch.setattr(webhook_sending, "OF_ONE_AT_ONCE", 1)
+    arrived = asyncio.Event()
+
+    async def slow(_, writer):
+        await arrived.wait()
+        writer.write(answer("204 No Content"))
+
+    async def quick(_, writer):
+        arrived.set()
+        writer.write(answer("204 No Content"))
+
+    out.other.answers |= {"/slow1": slow, "/slow2": slow, "/quick": quick}
+    bob, ana = await out.hubbub.registered("bob"), await out.hubbub.registered("ana")
+    await noise(out, bob, ["/slow1", "/slow2"])
+    await noise(out, ana, ["/quick"], count=1)
+    await out.send()
+    assert "/quick" in out.other.asked[:2]
+    assert sorted(out.other.asked) == ["/quick", *["/slow1"] * 3, *["/slow2"] * 3]
+
+
+async def test_after_a_while_it_is_the_turn_of_another_webhook(out, monkeypatch):
+    monkeypatch.setattr(webhook_sending, "AT_ONCE", 1)
+    monkeypatch.setattr(webhook_sending, "TURN", 0.0)
+    bob, ana = await out.hubbub.registered("bob"), await out.hubbub.registered("ana")
+    out.accept("/bob", "/ana")
+    await noise(out, bob, ["/bob"])
+    await noise(out, ana, ["/ana"], count=1)
+    await out.send()
+    assert out.other.asked == ["/bob", "/ana", "/bob", "/bob"]
+
+
+async def test_of_one_maker_few_webhooks_are_sent_to_at_once(out):
+    bob, ana = await out.hubbub.registered("bob"), await out.hubbub.registered("ana")
+    await noise(out, bob, ["/1", "/2", "/3", "/4"], count=1)
+    await noise(out, ana, ["/ana"], count=1)
+    db, now = out.hubbub.program.services.db, utc_now()
+    given: Any = {"until": now + webhook_sending.LEASE, "limit": 20, "of_one": 2}
+    async with db.writing() as connection:
+        first = await webhooks.take(connection, now, **given)
+        makers = Counter(each.created_by for each in first)
+        assert sorted(makers.values()) == [1, 2]
+        assert await webhooks.take(connection, now, **given, held=makers) == []
+        # Two of his are left, and there is a place for one more beside one that is sent to.
+        (his,) = [maker for maker, count in makers.items() if count == 2]
+        assert len(await webhooks.take(connection, now, **given, held={his: 1})) == 1
+        assert len(await webhooks.take(connection, now, **given)) == 1
 
 
 async def test_a_full_queue_takes_no_more_and_loses_nothing(out, monkeypatch):

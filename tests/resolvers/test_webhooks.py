@@ -93,6 +93,94 @@ async def test_a_webhook_stays_when_its_maker_goes(out):
     assert webhook["url"] == out.url()
 
 
+async def test_a_webhook_is_told_no_more_of_a_chat_from_which_its_maker_is_banned(out):
+    ana, ben = await out.hubbub.registered("ana"), await out.hubbub.registered("ben")
+    theirs, hers, own = await ana.group("T", ben), await ana.group("H", ben), await ben.group("O")
+    for chat_id in (theirs, hers):
+        await make_admin(out.hubbub, chat_id, ben)
+    await out.webhook(ben, theirs)
+    await out.webhook(ben, theirs, own, hers)
+    await out.webhook(ana, theirs, url=out.url("/hers"))
+    out.accept("/hers")
+    await ana.send(theirs, "waiting")
+    await out.feed()
+    await ana.done("banMember", "", chatId=theirs, userId=ben.user_id)
+    await ana.send(theirs, "not told")
+    await ben.send(own, "told")
+    await out.work()
+    asked = zip(out.other.asked, out.told, strict=True)
+    texts = [each["message"]["text"] for path, each in asked if path == "/hook"]
+    assert texts == ["told"]
+    assert out.other.asked.count("/hers") == 3, "what is said, and that somebody went"
+    assert [each["name"] for each in await webhooks_shown(ana, theirs)] == ["Hook"]
+
+
+@pytest.fixture
+async def after(out):
+    """Somebody who came late, and manages the chat; and the owner with what was said before."""
+    ana, cleo = await out.hubbub.registered("ana"), await out.hubbub.registered("cleo")
+    chat_id = await ana.group("Talk")  # nobody reads what was said before they came
+    old = await ana.send(chat_id, "secret of old, @ana")
+    await ana.done("addMembers", "chat { id }", chatId=chat_id, userIds=[cleo.user_id])
+    await make_admin(out.hubbub, chat_id, cleo)
+    seen = await cleo.ask("query($id: ID!) { node(id: $id) { id } }", id=old["id"])
+    assert seen == {"node": None}
+    return ana, cleo, chat_id, old
+
+
+CHANGES = ["MESSAGE_EDITED", "REACTIONS_CHANGED"]
+
+
+async def change(ana, old, emoji="👍"):
+    await ana.done("addReaction", "message { id }", messageId=old["id"], emoji=emoji)
+    await ana.done("editMessage", "message { id }", messageId=old["id"], text=f"secret {emoji}")
+
+
+async def test_a_webhook_tells_an_admin_nothing_of_what_was_said_before_they_came(out, after):
+    ana, cleo, chat_id, old = after
+    await out.webhook(cleo, chat_id, events=CHANGES)
+    await change(ana, old)
+    new = await ana.send(chat_id, "new")
+    await ana.done("editMessage", "message { id }", messageId=new["id"], text="new, mended")
+    await out.work()
+    assert b"secret" not in b"".join(out.other.bodies)
+    assert [each["type"] for each in out.told] == [
+        "ReactionsChanged",
+        "MessageEdited",
+        "MessageEdited",
+    ]
+    told = [each["message"] for each in out.told]
+    assert [each["text"] for each in told] == ["", "", "new, mended"]
+    assert (told[0]["id"], told[0]["reactions"], told[0]["mentions"]) == (old["id"], [], [])
+    assert told[0]["deletedAt"] == told[0]["createdAt"]
+
+
+async def test_a_chat_that_is_added_begins_for_a_webhook_where_it_does_for_who_adds_it(out, after):
+    ana, cleo, chat_id, old = after
+    made = await out.webhook(cleo, await cleo.group("Hers"), events=CHANGES)
+    chat_ids = [chat_id]
+    webhook_id = made["webhook"]["id"]
+    await cleo.done("updateWebhook", "webhook { id }", webhookId=webhook_id, chatIds=chat_ids)
+    await change(ana, old)
+    await out.work()
+    assert [each["message"]["text"] for each in out.told] == ["", ""]
+
+
+async def test_who_has_a_webhook_go_elsewhere_is_told_no_more_than_they_may_read(out, after):
+    ana, cleo, chat_id, old = after
+    made = await out.webhook(ana, chat_id, events=CHANGES)
+    await change(ana, old)
+    await out.work()
+    assert [each["message"]["text"] for each in out.told][1:] == ["secret 👍"]
+    out.accept("/hers")
+    url, webhook_id = out.url("/hers"), made["webhook"]["id"]
+    await cleo.done("updateWebhook", "webhook { id }", webhookId=webhook_id, url=url)
+    await ana.done("updateWebhook", "webhook { id }", webhookId=webhook_id, url=url)
+    await change(ana, old, "🍉")
+    await out.work()
+    assert [each["message"]["text"] for each in out.told][2:] == ["", ""]
+
+
 async def test_a_webhook_is_changed_and_deleted(out):
     ana = await out.hubbub.registered("ana")
     one, two = await ana.group("One"), await ana.group("Two")

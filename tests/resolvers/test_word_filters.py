@@ -7,6 +7,7 @@ import pytest
 
 from models import word_filters as stored
 from resolvers import filter_cache, word_filters
+from resolvers.matching import MAX_PROGRAMS, Matcher, checked_pattern
 from tests.parts.roles import administrator
 from tests.parts.running import running
 from tests.resolvers.test_bans import LOG, make_admin
@@ -186,6 +187,8 @@ async def test_who_writes_waits_for_no_look_up(group):
         ([word("a*", kind="PATTERN")], ["filters", "0", "pattern"]),
         ([word(r"\pL{1,1000}", kind="PATTERN")], ["filters", "0", "pattern"]),
         ([word(r"[\s\S]{1,200}b", kind="PATTERN")], ["filters", "0", "pattern"]),
+        ([word(f"a[ab]{{140}}z{n}?", kind="PATTERN") for n in range(4)], ["filters"]),
+        ([word(f"{n:0>200}") for n in range(51)], ["filters"]),
     ],
 )
 async def test_a_list_that_cannot_be_is_refused(sqlite_server, filters, path):
@@ -220,6 +223,8 @@ async def test_few_lists_are_kept_compiled(sqlite_server, monkeypatch):
 def test_limits_are_what_the_schema_says():
     assert (word_filters.MAX_FILTERS, word_filters.MAX_PATTERNS) == (200, 10)
     assert stored.MAX_PATTERN == 200
+    ordinary = word(r"(buy|sell)\s+(crypto|bitcoin|coins)", kind="PATTERN")
+    assert checked_pattern(ordinary["pattern"], path=[]) * 10 <= MAX_PROGRAMS
 
 
 async def test_what_is_forwarded_is_filtered_where_it_comes_to(group):
@@ -249,6 +254,40 @@ async def test_what_is_forwarded_is_filtered_where_it_comes_to(group):
     own = await eve.send(await eve.group("Own"), "fine")
     outside = {"messageIds": [own["id"]], "toChatId": chat_id, "clientMessageIds": [ids[1]]}
     assert await eve.refused("forwardMessages", "", **outside) == "NOT_FOUND"
+
+
+async def test_equal_texts_are_looked_through_once_and_others_run_between_different_ones(
+    sqlite_server, monkeypatch
+):
+    ana = await sqlite_server.registered("ana")
+    source, target = await ana.group("Source"), await ana.group("Target")
+    said = [await ana.send(source, text) for text in ("one", "two", "one", "three")]
+    await ana.done("setWordFilters", "", chatId=target, filters=[word("secret")])
+    looked, turns, refuses = [], 0, Matcher.refuses
+
+    def noted(self, text):
+        looked.append((text, turns))
+        return refuses(self, text)
+
+    async def run():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Matcher, "refuses", noted)
+    beside = asyncio.create_task(run())
+    sent = await ana.done(
+        "forwardMessages",
+        "messages { text }",
+        messageIds=[message["id"] for message in said],
+        toChatId=target,
+        clientMessageIds=[str(uuid4()) for _ in said],
+    )
+    beside.cancel()
+    assert [each["text"] for each in sent["messages"]] == ["one", "two", "one", "three"]
+    assert [text for text, _ in looked] == ["one", "two", "three"]
+    assert len({turn for _, turn in looked}) == 3
 
 
 async def test_polls_are_filtered_in_what_they_ask_and_in_their_answers(group):

@@ -16,7 +16,7 @@ from models import pairs
 from models.base import columns
 from models.database import Connection
 from models.members import members
-from models.messages import Message, MessageKey, messages
+from models.messages import HIDDEN_AT, SHOWN_COLUMNS, Message, MessageKey, messages, shown
 from models.threads import thread_follows, threads
 
 LOOKED_AT = 30  # replies, the newest, among whose authors participants are looked for
@@ -182,23 +182,33 @@ _PAGES = {
         ORDER BY messages.chat_id, messages.seq
     """,
 }
-_MESSAGE = columns(messages, Message)
 _BEYOND_ALL = 2**62  # above every sequence number
 
 
 @cache
-def _pages(dialect: str, wanted: Sequence[sa.Column[Any]], *, newest: bool) -> sa.TextualSelect:
-    text = _PAGES[dialect].format(
-        names=", ".join(f"messages.{column.name}" for column in wanted),
-        order="DESC" if newest else "ASC",
-        within=">=" if newest else "<=",
-        otherwise=0 if newest else _BEYOND_ALL,
+def _pages(
+    dialect: str, wanted: Sequence[sa.ColumnClause[Any]], *, newest: bool
+) -> sa.TextualSelect:
+    hiding = wanted is SHOWN_COLUMNS
+    names = [f"messages.{column.name}" for column in (wanted[:-1] if hiding else wanted)]
+    if hiding:
+        names.append(f"{HIDDEN_AT} AS hidden_at")
+    statement = sa.text(
+        _PAGES[dialect].format(
+            names=", ".join(names),
+            order="DESC" if newest else "ASC",
+            within=">=" if newest else "<=",
+            otherwise=0 if newest else _BEYOND_ALL,
+        )
     )
-    return sa.text(text).columns(*wanted)
+    if hiding:
+        statement = statement.bindparams(sa.bindparam("viewer_id", type_=sa.Uuid))
+    return statement.columns(*wanted)
 
 
 async def pages(
     connection: Connection,
+    viewer_id: UUID,
     keys: Iterable[MessageKey],
     *,
     limit: int,
@@ -206,16 +216,24 @@ async def pages(
     before: int | None,
     newest: bool,
 ) -> dict[MessageKey, list[Message]]:
-    """Return a page of each thread's replies, oldest first, whoever asks.
+    """Return a page of each thread's replies, oldest first, for whoever may read its root.
 
     It holds at most `limit` with `after < seq < before`, at the newest or the oldest end of that
-    range. Whoever may read a thread's root may read all that answers it.
+    range. Whoever may read a thread's root may read all that answers it; what they hid from
+    themselves looks deleted.
     """
     found: dict[MessageKey, list[Message]] = {key: [] for key in keys}
     rows = await _read(
-        connection, found, tuple(_MESSAGE), limit=limit, after=after, before=before, newest=newest
+        connection,
+        found,
+        SHOWN_COLUMNS,
+        limit=limit,
+        after=after,
+        before=before,
+        newest=newest,
+        viewer_id=viewer_id,
     )
-    for message in (Message(*row) for row in rows):
+    for message in map(shown, rows):
         if message.thread_root_seq is not None:
             found[message.chat_id, message.thread_root_seq].append(message)
     return found
@@ -242,12 +260,13 @@ async def participants(
 async def _read(
     connection: Connection,
     keys: Iterable[MessageKey],
-    wanted: tuple[sa.Column[Any], ...],
+    wanted: Sequence[sa.ColumnClause[Any]],
     *,
     limit: int,
     after: int | None,
     before: int | None,
     newest: bool,
+    **more: object,
 ) -> Sequence[Any]:
     asked = set(keys)
     if not asked:
@@ -255,6 +274,7 @@ async def _read(
     dialect = connection.dialect.name
     values = {
         **pairs.parameters(dialect, asked),
+        **more,
         "limit": limit,
         "after": 0 if after is None else after,
         "before": _BEYOND_ALL if before is None else before,

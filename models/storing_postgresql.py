@@ -196,21 +196,29 @@ _ON_POSTGRESQL = sa.text(
         FROM reply JOIN counted USING (chat_id, root_seq)
     ),
     followed AS (
-        -- Who writes has read what was there, and follows the thread, again if need be. So does
-        -- whose message it is, unless they said otherwise.
+        -- Who writes has read what was there, and follows the thread, again if need be.
         INSERT INTO thread_follows (user_id, chat_id, root_seq, following, read_count)
-        SELECT user_id, chat_id, root_seq, true, max(number) FROM (
-            SELECT sender_id AS user_id, chat_id, root_seq, number FROM threaded
-            UNION ALL
-            SELECT author_id, threaded.chat_id, root_seq, 0
-            FROM threaded JOIN root USING (n) CROSS JOIN LATERAL (
-                SELECT id FROM members
-                WHERE user_id = author_id AND chat_id = threaded.chat_id AND left_seq IS NULL
-                OFFSET 0
-            ) AS here
-        ) AS everybody GROUP BY user_id, chat_id, root_seq
+        SELECT sender_id, chat_id, root_seq, true, max(number)
+        FROM threaded GROUP BY sender_id, chat_id, root_seq
         ON CONFLICT (user_id, chat_id, root_seq) DO UPDATE
-        SET following = true, read_count = excluded.read_count WHERE excluded.read_count > 0
+        SET following = true, read_count = excluded.read_count
+    ),
+    followed_by_author AS (
+        -- So does whose message it is, unless they said otherwise; what they were away for is not
+        -- theirs to read.
+        INSERT INTO thread_follows (user_id, chat_id, root_seq, following, read_count)
+        SELECT author_id, threaded.chat_id, root_seq, true, min(number) - 1
+        FROM threaded JOIN root USING (n) CROSS JOIN LATERAL (
+            SELECT id FROM members
+            WHERE user_id = author_id AND chat_id = threaded.chat_id AND left_seq IS NULL
+            OFFSET 0
+        ) AS here
+        WHERE NOT EXISTS (
+            SELECT FROM threaded AS own WHERE own.sender_id = author_id
+              AND own.chat_id = threaded.chat_id AND own.root_seq = threaded.root_seq
+        )
+        GROUP BY author_id, threaded.chat_id, root_seq
+        ON CONFLICT (user_id, chat_id, root_seq) DO NOTHING
     ),
     stored AS (
         INSERT INTO messages (chat_id, seq, sender_id, text, reply_to_seq, client_message_id,

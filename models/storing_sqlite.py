@@ -72,14 +72,14 @@ ON CONFLICT (chat_id, root_seq) DO UPDATE SET reply_count = threads.reply_count 
 RETURNING reply_count
 """
 # Who writes has read what was there, and follows the thread, again if need be. So does whose
-# message it is, unless they said otherwise.
+# message it is, unless they said otherwise; what they were away for is not theirs to read.
 _FOLLOW = """
 INSERT INTO thread_follows (user_id, chat_id, root_seq, following, read_count)
 VALUES (?, ?, ?, 1, ?)
-ON CONFLICT (user_id, chat_id, root_seq) DO UPDATE SET
-    following = 1, read_count = excluded.read_count
-WHERE excluded.read_count > 0
+ON CONFLICT (user_id, chat_id, root_seq)
 """
+_WRITER_FOLLOWS = f"{_FOLLOW} DO UPDATE SET following = 1, read_count = excluded.read_count"
+_AUTHOR_FOLLOWS = f"{_FOLLOW} DO NOTHING"
 _NOTE = "INSERT INTO mentions (user_id, chat_id, message_seq, counted) VALUES (?, ?, ?, ?)"
 _NOTE_FOR_ALL = "INSERT INTO all_mentions (chat_id, message_seq, number) VALUES (?, ?, ?)"
 _MENTIONED = "UPDATE members SET unread_mentions = unread_mentions + 1 WHERE id = ?"
@@ -154,6 +154,7 @@ class _Storing:
         self._mentions: list[_Mention] = []
         self._all_mentions: list[tuple[str, int, int]] = []
         self._follows: list[tuple[str, str, int, int]] = []
+        self._authors: list[tuple[str, str, int, int]] = []
 
     def outcome(self, message: Outgoing) -> Outcome:
         """Return what becomes of a message, and number it if it is to be stored."""
@@ -188,7 +189,8 @@ class _Storing:
         )
         self._connection.executemany(_READ, [(seq, seq, id_) for id_, seq in self._read.items()])
         self._connection.executemany(_LAST_SENT, [(self._moment, stay.id) for stay in self._paced])
-        self._connection.executemany(_FOLLOW, self._follows)
+        self._connection.executemany(_WRITER_FOLLOWS, self._follows)
+        self._connection.executemany(_AUTHOR_FOLLOWS, self._authors)
         self._connection.executemany(_NOTE_FOR_ALL, self._all_mentions)
         self._connection.executemany(
             _NOTE, [(each.user_id, each.chat_id, each.seq, each.counted) for each in self._mentions]
@@ -278,7 +280,7 @@ class _Storing:
         root_seq = message.extras.thread_root_seq or 0
         self._follows.append((message.sender_id.hex, thread[0], root_seq, number))
         if self._stay(author_id, thread[0]) is not None:
-            self._follows.append((author_id, thread[0], root_seq, 0))
+            self._authors.append((author_id, thread[0], root_seq, number - 1))
         return number
 
     def _wait(self, stay: _Stay) -> int | None:

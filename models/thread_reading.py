@@ -153,6 +153,31 @@ async def mark_read(connection: Connection, user_id: UUID, key: MessageKey, numb
     return bool(moved.rowcount)
 
 
+# Who enters has read what is there, whatever they had read when they left. By the primary key.
+_REPLY_COUNT = (
+    sa.select(threads.c.reply_count)
+    .where(
+        threads.c.chat_id == thread_follows.c.chat_id,
+        threads.c.root_seq == thread_follows.c.root_seq,
+    )
+    .scalar_subquery()
+)
+_MARK_ALL_READ = (
+    thread_follows.update()
+    .where(
+        thread_follows.c.user_id.in_(sa.bindparam("user_ids", expanding=True)),
+        thread_follows.c.chat_id == sa.bindparam("of_chat"),
+        thread_follows.c.read_count < _REPLY_COUNT,
+    )
+    .values(read_count=_REPLY_COUNT)
+)
+
+
+async def mark_all_read(connection: Connection, chat_id: UUID, user_ids: Sequence[UUID]) -> None:
+    """Let people who enter a locked chat have read all threads that they followed there before."""
+    await connection.execute(_MARK_ALL_READ, {"of_chat": chat_id, "user_ids": list(user_ids)})
+
+
 # A page of each thread, at the newest or the oldest end of a range: a look-up by the index that
 # holds a thread's replies, so that the cost is that of the rows returned at any depth.
 _PAGES = {

@@ -1,14 +1,14 @@
 """Walking through chats' histories by their numbers: pages that cost the same at any depth.
 
 Without a filter numbers have no gaps, since a message that is deleted keeps its place. A filter
-leaves out what does not match, and what is deleted or hidden with it; each has an index that leads
-from one match to the next, so that nothing in between is read.
+leaves out what does not match, and with it what is deleted, has expired or is hidden; each has an
+index that leads from one match to the next, so that nothing in between is read.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from uuid import UUID
 
@@ -68,6 +68,8 @@ async def pages(
     dialect: DialectName = connection.dialect.name  # type: ignore[assignment]
     statement = _page_statement(dialect, _conditions(only), newest)
     given = {"viewer_id": viewer_id, "rows": limit, **_given(dialect, ranges)}
+    if only != EVERYTHING:
+        given["now"] = datetime.now(UTC)
     if only.sender_id is not None:
         given["sender_id"] = only.sender_id
     if only.kind is not None:
@@ -108,6 +110,7 @@ def _conditions(only: Filter) -> tuple[str, ...]:
         conditions.append("{m}.has_link" if only.has_link else "NOT {m}.has_link")
     if conditions:
         conditions.append("{m}.deleted_at IS NULL")
+        conditions.append("({m}.expires_at IS NULL OR {m}.expires_at > :now)")
         conditions.append(
             "NOT EXISTS (SELECT 1 FROM hidden_messages AS h WHERE h.user_id = :viewer_id"
             " AND h.chat_id = {m}.chat_id AND h.message_seq = {m}.seq)"
@@ -183,6 +186,8 @@ def _page_statement(
             high=_HIGH if newest else f"min({_HIGH}, coalesce({far_end}, {_BEYOND_ALL}))",
         )
     parameters = [sa.bindparam("viewer_id", type_=sa.Uuid)]
+    if conditions:
+        parameters.append(sa.bindparam("now", type_=UtcDateTime))
     if "{m}.sender_id = :sender_id" in conditions:
         parameters.append(sa.bindparam("sender_id", type_=sa.Uuid))
     return sa.text(text).bindparams(*parameters).columns(*SHOWN_COLUMNS)

@@ -177,9 +177,10 @@ def _left_at(expires_at: datetime, now: datetime) -> dict[str, Any]:
 
 
 # The columns of a message as it is now, for statements that make no `Message` of it.
-_HAS_EXPIRED = messages.c.expires_at <= sa.bindparam(
-    "this_moment", callable_=lambda: datetime.now(UTC), type_=UtcDateTime
-)
+_THIS_MOMENT = sa.bindparam("this_moment", callable_=lambda: datetime.now(UTC), type_=UtcDateTime)
+_HAS_EXPIRED = messages.c.expires_at <= _THIS_MOMENT
+# For statements that are about messages, and make nothing of them at all.
+HAS_NOT_EXPIRED = messages.c.expires_at.is_(None) | (messages.c.expires_at > _THIS_MOMENT)
 _WITHOUT = {
     name: sa.case(
         (_HAS_EXPIRED, sa.null() if value is None else sa.literal(value)),

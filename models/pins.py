@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from models.base import UtcDateTime, columns, metadata
 from models.database import Connection
 from models.members import members
-from models.messages import MessageKey
+from models.messages import HAS_NOT_EXPIRED, MessageKey, messages
 
 MAX_PINS = 100  # in a chat
 
@@ -44,12 +44,24 @@ _OF = (
     pinned_messages.c.message_seq == sa.bindparam("of_seq"),
 )
 _ONE = sa.select(*_COLUMNS).where(*_OF)
-_HOW_MANY = sa.select(sa.func.count()).where(pinned_messages.c.chat_id == sa.bindparam("of_chat"))
+# A pin goes with its message, which has gone as soon as it has expired.
+_MESSAGE = (
+    (messages.c.chat_id == pinned_messages.c.chat_id)
+    & (messages.c.seq == pinned_messages.c.message_seq)
+    & HAS_NOT_EXPIRED
+)
+_HOW_MANY = (
+    sa.select(sa.func.count())
+    .select_from(pinned_messages)
+    .join(messages, _MESSAGE)
+    .where(pinned_messages.c.chat_id == sa.bindparam("of_chat"))
+)
 _UNPIN = pinned_messages.delete().where(*_OF)
 # A chat has few, so they are all read, and put into order afterwards.
 _READABLE = (
     sa.select(*_COLUMNS)
     .join(members, members.c.chat_id == pinned_messages.c.chat_id)
+    .join(messages, _MESSAGE)
     .where(
         members.c.user_id == sa.bindparam("viewer_id"),
         members.c.left_seq.is_(None),

@@ -87,9 +87,13 @@ _OF_USER = (
     .where(scheduled_messages.c.user_id == sa.bindparam("user_id"))
     .order_by(scheduled_messages.c.send_at, scheduled_messages.c.id)
 )
-_BY_ID = sa.select(*_COLUMNS).where(
-    scheduled_messages.c.id == sa.bindparam("id"),
-    scheduled_messages.c.user_id == sa.bindparam("user_id"),
+_LOCK = (
+    sa.select(*_COLUMNS)
+    .where(
+        scheduled_messages.c.id == sa.bindparam("id"),
+        scheduled_messages.c.user_id == sa.bindparam("user_id"),
+    )
+    .with_for_update()
 )
 _WAITS = scheduled_messages.c.state == ScheduledState.WAITING.value
 _earlier = scheduled_messages.alias("earlier")
@@ -142,19 +146,20 @@ async def of_user(connection: Connection, user_id: UUID) -> list[Scheduled]:
     return [Scheduled(*row) for row in await connection.execute(_OF_USER, {"user_id": user_id})]
 
 
-async def by_id(connection: Connection, user_id: UUID, id_: UUID) -> Scheduled | None:
-    """Return one of somebody's."""
-    row = (await connection.execute(_BY_ID, {"id": id_, "user_id": user_id})).one_or_none()
+async def lock(connection: Connection, user_id: UUID, id_: UUID) -> Scheduled | None:
+    """Return one of somebody's, which nobody else changes until the commit."""
+    row = (await connection.execute(_LOCK, {"id": id_, "user_id": user_id})).one_or_none()
     return Scheduled(*row) if row else None
 
 
 async def change(connection: Connection, row: Scheduled, now: datetime) -> bool:
-    """Store another text, time or state of a message that nobody is sending; returns whether."""
+    """Store what has changed of a locked message unless somebody is sending it; says whether."""
     changed = await connection.execute(
         scheduled_messages.update()
         .where(scheduled_messages.c.id == row.id, _is_free(sa.literal(now, UtcDateTime)))
         .values(
             text=row.text,
+            extras=row.extras,
             send_at=row.send_at,
             due_at=row.due_at,
             state=row.state,

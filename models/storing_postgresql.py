@@ -139,24 +139,22 @@ _ON_POSTGRESQL = sa.text(
         WHERE wait IS NOT NULL
     ),
     accepted AS MATERIALIZED (
-        SELECT batch.*, stay.id AS stay_id, pause,
+        SELECT batch.*, stay.id AS stay_id, pause, message_ttl,
                row_number() OVER (PARTITION BY batch.chat_id ORDER BY batch.n) AS place,
-               least(
-                   CAST(extras ->> 'expires_at' AS timestamptz),
-                   moment + make_interval(secs => message_ttl)
-               ) AS until,
                coalesce(CAST(extras ->> 'mentions_all' AS boolean), false)
                AND standing = ANY (CAST(:may_mention_all AS text[])) AS everybody
-        FROM batch JOIN judged USING (n) JOIN stay USING (n) CROSS JOIN now
+        FROM batch JOIN judged USING (n) JOIN stay USING (n)
         WHERE verdict = '{Verdict.STORED}'
           AND NOT EXISTS (SELECT FROM hasty WHERE hasty.n = batch.n)
     ),
     advanced AS (
+        -- Within a chat a later number never has an earlier time, although a node whose clock goes
+        -- before ours told something there just now.
         UPDATE chats
         SET last_message_seq = last_message_seq + share.size,
             last_event_seq = last_event_seq + share.size,
             all_mentions = all_mentions + share.to_everybody,
-            last_activity_at = now.moment
+            last_activity_at = greatest(now.moment, last_activity_at)
         FROM (
             SELECT chat_id, count(*) AS size, count(*) FILTER (WHERE everybody) AS to_everybody
             FROM accepted GROUP BY chat_id
@@ -166,22 +164,27 @@ _ON_POSTGRESQL = sa.text(
         RETURNING chats.id AS chat_id,
                   last_message_seq - share.size AS messages_before,
                   last_event_seq - share.size AS events_before,
-                  all_mentions - share.to_everybody AS mentions_before
+                  all_mentions - share.to_everybody AS mentions_before,
+                  last_activity_at AS sent_at
     ),
     numbered AS MATERIALIZED (
         SELECT accepted.*, messages_before + place AS seq, events_before + place AS event_seq,
-               mentions_before
+               mentions_before, sent_at,
+               least(
+                   CAST(extras ->> 'expires_at' AS timestamptz),
+                   sent_at + make_interval(secs => message_ttl)
+               ) AS until
         FROM accepted JOIN advanced USING (chat_id)
     ),
     reply AS MATERIALIZED (
-        SELECT n, chat_id, root_seq, seq, sender_id,
+        SELECT n, chat_id, root_seq, seq, sender_id, sent_at,
                row_number() OVER (PARTITION BY chat_id, root_seq ORDER BY n) AS place
         FROM numbered WHERE root_seq IS NOT NULL
     ),
     counted AS (
         INSERT INTO threads (chat_id, root_seq, reply_count, last_reply_seq, last_reply_at)
-        SELECT chat_id, root_seq, max(place), max(seq), max(moment)
-        FROM reply, now GROUP BY chat_id, root_seq
+        SELECT chat_id, root_seq, max(place), max(seq), max(sent_at)
+        FROM reply GROUP BY chat_id, root_seq
         ON CONFLICT (chat_id, root_seq) DO UPDATE
         SET reply_count = threads.reply_count + excluded.reply_count,
             last_reply_seq = excluded.last_reply_seq, last_reply_at = excluded.last_reply_at
@@ -193,28 +196,36 @@ _ON_POSTGRESQL = sa.text(
         FROM reply JOIN counted USING (chat_id, root_seq)
     ),
     followed AS (
-        -- Who writes has read what was there, and follows the thread, again if need be. So does
-        -- whose message it is, unless they said otherwise.
+        -- Who writes has read what was there, and follows the thread, again if need be.
         INSERT INTO thread_follows (user_id, chat_id, root_seq, following, read_count)
-        SELECT user_id, chat_id, root_seq, true, max(number) FROM (
-            SELECT sender_id AS user_id, chat_id, root_seq, number FROM threaded
-            UNION ALL
-            SELECT author_id, threaded.chat_id, root_seq, 0
-            FROM threaded JOIN root USING (n) CROSS JOIN LATERAL (
-                SELECT id FROM members
-                WHERE user_id = author_id AND chat_id = threaded.chat_id AND left_seq IS NULL
-                OFFSET 0
-            ) AS here
-        ) AS everybody GROUP BY user_id, chat_id, root_seq
+        SELECT sender_id, chat_id, root_seq, true, max(number)
+        FROM threaded GROUP BY sender_id, chat_id, root_seq
         ON CONFLICT (user_id, chat_id, root_seq) DO UPDATE
-        SET following = true, read_count = excluded.read_count WHERE excluded.read_count > 0
+        SET following = true, read_count = excluded.read_count
+    ),
+    followed_by_author AS (
+        -- So does whose message it is, unless they said otherwise; what they were away for is not
+        -- theirs to read.
+        INSERT INTO thread_follows (user_id, chat_id, root_seq, following, read_count)
+        SELECT author_id, threaded.chat_id, root_seq, true, min(number) - 1
+        FROM threaded JOIN root USING (n) CROSS JOIN LATERAL (
+            SELECT id FROM members
+            WHERE user_id = author_id AND chat_id = threaded.chat_id AND left_seq IS NULL
+            OFFSET 0
+        ) AS here
+        WHERE NOT EXISTS (
+            SELECT FROM threaded AS own WHERE own.sender_id = author_id
+              AND own.chat_id = threaded.chat_id AND own.root_seq = threaded.root_seq
+        )
+        GROUP BY author_id, threaded.chat_id, root_seq
+        ON CONFLICT (user_id, chat_id, root_seq) DO NOTHING
     ),
     stored AS (
         INSERT INTO messages (chat_id, seq, sender_id, text, reply_to_seq, client_message_id,
                               content_hash, created_at, thread_number, {", ".join(EXTRAS)})
-        SELECT chat_id, seq, sender_id, text, reply_to_seq, client_message_id, content_hash, moment,
-               number, {_EXTRAS}
-        FROM numbered LEFT JOIN (SELECT n, number FROM threaded) AS in_thread USING (n), now
+        SELECT chat_id, seq, sender_id, text, reply_to_seq, client_message_id, content_hash,
+               sent_at, number, {_EXTRAS}
+        FROM numbered LEFT JOIN (SELECT n, number FROM threaded) AS in_thread USING (n)
         ORDER BY n
     ),
     indexed AS ({_INDEX}),
@@ -264,18 +275,18 @@ _ON_POSTGRESQL = sa.text(
           AND members.id = ANY (ARRAY(SELECT id FROM own UNION ALL SELECT id FROM named))
     )
     SELECT CASE WHEN hasty.n IS NULL THEN verdict ELSE '{Verdict.TOO_SOON}' END AS verdict,
-           numbered.seq AS new_seq, now.moment, numbered.until, numbered.everybody,
+           numbered.seq AS new_seq, numbered.sent_at, numbered.until, numbered.everybody,
            threaded.number AS thread_number_,
            CAST(ceil(extract(epoch FROM hasty.wait)) AS integer) AS retry_after,
            {_EARLIER}
-    FROM judged CROSS JOIN now LEFT JOIN earlier USING (n) LEFT JOIN hasty USING (n)
+    FROM judged LEFT JOIN earlier USING (n) LEFT JOIN hasty USING (n)
     LEFT JOIN numbered USING (n) LEFT JOIN threaded USING (n)
     ORDER BY n
     """  # noqa: S608 - what is put in are constants
 ).columns(
     sa.column("verdict", sa.String),
     sa.column("new_seq", sa.BigInteger),
-    sa.column("moment", UtcDateTime),
+    sa.column("sent_at", UtcDateTime),
     sa.column("until", UtcDateTime),
     sa.column("everybody", sa.Boolean),
     sa.column("thread_number_", sa.Integer),
@@ -326,7 +337,7 @@ def _outcome(
     message: Outgoing,
     verdict: str,
     seq: int | None,
-    moment: datetime,
+    sent_at: datetime | None,
     expires_at: datetime | None,
     mentions_all: bool | None,
     thread_number: int | None,
@@ -335,11 +346,11 @@ def _outcome(
 ) -> Outcome:
     match Verdict(verdict):
         case Verdict.STORED:
-            if seq is None:
+            if seq is None or sent_at is None:
                 raise RuntimeError("the chat of a message that was let through was not there")
             stored = message.stored(
                 seq,
-                moment,
+                sent_at,
                 expires_at=expires_at,
                 mentions_all=bool(mentions_all),
                 thread_number=thread_number,

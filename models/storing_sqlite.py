@@ -29,8 +29,8 @@ from models.sending import (
 
 _STAY = """
 SELECT members.id, members.role, members.first_message_seq, members.silenced_until,
-       members.last_sent_at, chats.kind, chats.slow_mode, chats.message_ttl, chats.last_message_seq,
-       chats.last_event_seq, chats.all_mentions
+       members.last_sent_at, chats.kind, chats.last_activity_at, chats.slow_mode, chats.message_ttl,
+       chats.last_message_seq, chats.last_event_seq, chats.all_mentions
 FROM members JOIN chats ON chats.id = members.chat_id
 WHERE members.user_id = ? AND members.chat_id = ? AND members.left_seq IS NULL
 """
@@ -72,14 +72,14 @@ ON CONFLICT (chat_id, root_seq) DO UPDATE SET reply_count = threads.reply_count 
 RETURNING reply_count
 """
 # Who writes has read what was there, and follows the thread, again if need be. So does whose
-# message it is, unless they said otherwise.
+# message it is, unless they said otherwise; what they were away for is not theirs to read.
 _FOLLOW = """
 INSERT INTO thread_follows (user_id, chat_id, root_seq, following, read_count)
 VALUES (?, ?, ?, 1, ?)
-ON CONFLICT (user_id, chat_id, root_seq) DO UPDATE SET
-    following = 1, read_count = excluded.read_count
-WHERE excluded.read_count > 0
+ON CONFLICT (user_id, chat_id, root_seq)
 """
+_WRITER_FOLLOWS = f"{_FOLLOW} DO UPDATE SET following = 1, read_count = excluded.read_count"
+_AUTHOR_FOLLOWS = f"{_FOLLOW} DO NOTHING"
 _NOTE = "INSERT INTO mentions (user_id, chat_id, message_seq, counted) VALUES (?, ?, ?, ?)"
 _NOTE_FOR_ALL = "INSERT INTO all_mentions (chat_id, message_seq, number) VALUES (?, ?, ?)"
 _MENTIONED = "UPDATE members SET unread_mentions = unread_mentions + 1 WHERE id = ?"
@@ -101,6 +101,8 @@ class _Chat:
 
     id: str
     kind: str
+    sent_at: datetime  # all of the batch that goes there
+    moment: str  # the same, as it is stored
     slow_mode: int | None
     message_ttl: int | None
     message_seq: int
@@ -138,7 +140,7 @@ class _Storing:
         self._connection = connection
         self._rights = rules.rights
         self._terms = rules.terms
-        # Taken under the lock: within a chat, a later number never has an earlier time.
+        # Taken under the lock, so that it is no earlier than what this process stored before.
         self._now = datetime.now(UTC)
         self._moment = moment_to_sqlite(self._now)
         self._chats: dict[str, _Chat] = {}
@@ -152,6 +154,7 @@ class _Storing:
         self._mentions: list[_Mention] = []
         self._all_mentions: list[tuple[str, int, int]] = []
         self._follows: list[tuple[str, str, int, int]] = []
+        self._authors: list[tuple[str, str, int, int]] = []
 
     def outcome(self, message: Outgoing) -> Outcome:
         """Return what becomes of a message, and number it if it is to be stored."""
@@ -180,13 +183,14 @@ class _Storing:
         self._connection.executemany(
             _ADVANCE,
             [
-                (chat.message_seq, chat.event_seq, chat.all_mentions, self._moment, chat.id)
+                (chat.message_seq, chat.event_seq, chat.all_mentions, chat.moment, chat.id)
                 for chat in self._advanced.values()
             ],
         )
         self._connection.executemany(_READ, [(seq, seq, id_) for id_, seq in self._read.items()])
         self._connection.executemany(_LAST_SENT, [(self._moment, stay.id) for stay in self._paced])
-        self._connection.executemany(_FOLLOW, self._follows)
+        self._connection.executemany(_WRITER_FOLLOWS, self._follows)
+        self._connection.executemany(_AUTHOR_FOLLOWS, self._authors)
         self._connection.executemany(_NOTE_FOR_ALL, self._all_mentions)
         self._connection.executemany(
             _NOTE, [(each.user_id, each.chat_id, each.seq, each.counted) for each in self._mentions]
@@ -239,10 +243,10 @@ class _Storing:
             self._all_mentions.append((chat.id, seq, chat.all_mentions))
         stored = message.stored(
             seq,
-            self._now,
+            chat.sent_at,
             expires_at=self._expiry(chat, message.extras.expires_at),
             mentions_all=mentions_all,
-            thread_number=None if author_id is None else self._reply(message, seq, author_id),
+            thread_number=None if author_id is None else self._reply(message, chat, author_id),
         )
         for user_id in message.mentioned:
             there = self._stay(user_id.hex, chat.id)
@@ -258,7 +262,7 @@ class _Storing:
                 stored.reply_to_seq,
                 message.client_message_id.hex,
                 message.content_hash,
-                self._moment,
+                chat.moment,
                 stored.thread_number,
                 *_extras(message, stored),
             )
@@ -267,15 +271,16 @@ class _Storing:
         self._found_by.append((chat.id, seq, document("sqlite", self._terms, text)))
         return stored
 
-    def _reply(self, message: Outgoing, seq: int, author_id: str) -> int:
-        """Count a reply in its thread, and return its number there."""
-        thread = (message.chat_id.hex, message.extras.thread_root_seq)
-        counted = self._connection.execute(_COUNT, (*thread, seq, self._moment)).fetchone()
+    def _reply(self, message: Outgoing, chat: _Chat, author_id: str) -> int:
+        """Count a chat's last message in its thread, and return its number there."""
+        thread = (chat.id, message.extras.thread_root_seq)
+        last = (chat.message_seq, chat.moment)
+        counted = self._connection.execute(_COUNT, (*thread, *last)).fetchone()
         number = int(counted[0])
         root_seq = message.extras.thread_root_seq or 0
         self._follows.append((message.sender_id.hex, thread[0], root_seq, number))
         if self._stay(author_id, thread[0]) is not None:
-            self._follows.append((author_id, thread[0], root_seq, 0))
+            self._authors.append((author_id, thread[0], root_seq, number - 1))
         return number
 
     def _wait(self, stay: _Stay) -> int | None:
@@ -293,7 +298,7 @@ class _Storing:
     def _expiry(self, chat: _Chat, own: datetime | None) -> datetime | None:
         if chat.message_ttl is None:
             return own
-        latest = self._now + timedelta(seconds=chat.message_ttl)
+        latest = chat.sent_at + timedelta(seconds=chat.message_ttl)
         return latest if own is None else min(own, latest)
 
     def _look_up(self, statement: str, chat_id: str, seq: int) -> tuple[str] | None:
@@ -310,8 +315,14 @@ class _Storing:
         row = self._connection.execute(_STAY, (user_id, chat_id)).fetchone()
         stay = None
         if row is not None:
-            id_, role, first_message_seq, silenced, last_sent, kind, *of_chat = row
-            chat = self._chats.setdefault(chat_id, _Chat(chat_id, kind, *of_chat))
+            id_, role, first_message_seq, silenced, last_sent, kind, last, *of_chat = row
+            # Within a chat a later number never has an earlier time, although another process
+            # with another clock told something there just now.
+            sent_at = max(self._now, moment_from_sqlite(last))
+            chat = self._chats.setdefault(
+                chat_id,
+                _Chat(chat_id, kind, sent_at, moment_to_sqlite(sent_at), *of_chat),
+            )
             stay = _Stay(
                 id_,
                 (kind, role),

@@ -16,7 +16,7 @@ from models import pairs
 from models.base import columns
 from models.database import Connection
 from models.members import members
-from models.messages import Message, MessageKey, messages
+from models.messages import HIDDEN_AT, SHOWN_COLUMNS, Message, MessageKey, messages, shown
 from models.threads import thread_follows, threads
 
 LOOKED_AT = 30  # replies, the newest, among whose authors participants are looked for
@@ -153,6 +153,31 @@ async def mark_read(connection: Connection, user_id: UUID, key: MessageKey, numb
     return bool(moved.rowcount)
 
 
+# Who enters has read what is there, whatever they had read when they left. By the primary key.
+_REPLY_COUNT = (
+    sa.select(threads.c.reply_count)
+    .where(
+        threads.c.chat_id == thread_follows.c.chat_id,
+        threads.c.root_seq == thread_follows.c.root_seq,
+    )
+    .scalar_subquery()
+)
+_MARK_ALL_READ = (
+    thread_follows.update()
+    .where(
+        thread_follows.c.user_id.in_(sa.bindparam("user_ids", expanding=True)),
+        thread_follows.c.chat_id == sa.bindparam("of_chat"),
+        thread_follows.c.read_count < _REPLY_COUNT,
+    )
+    .values(read_count=_REPLY_COUNT)
+)
+
+
+async def mark_all_read(connection: Connection, chat_id: UUID, user_ids: Sequence[UUID]) -> None:
+    """Let people who enter a locked chat have read all threads that they followed there before."""
+    await connection.execute(_MARK_ALL_READ, {"of_chat": chat_id, "user_ids": list(user_ids)})
+
+
 # A page of each thread, at the newest or the oldest end of a range: a look-up by the index that
 # holds a thread's replies, so that the cost is that of the rows returned at any depth.
 _PAGES = {
@@ -182,23 +207,33 @@ _PAGES = {
         ORDER BY messages.chat_id, messages.seq
     """,
 }
-_MESSAGE = columns(messages, Message)
 _BEYOND_ALL = 2**62  # above every sequence number
 
 
 @cache
-def _pages(dialect: str, wanted: Sequence[sa.Column[Any]], *, newest: bool) -> sa.TextualSelect:
-    text = _PAGES[dialect].format(
-        names=", ".join(f"messages.{column.name}" for column in wanted),
-        order="DESC" if newest else "ASC",
-        within=">=" if newest else "<=",
-        otherwise=0 if newest else _BEYOND_ALL,
+def _pages(
+    dialect: str, wanted: Sequence[sa.ColumnClause[Any]], *, newest: bool
+) -> sa.TextualSelect:
+    hiding = wanted is SHOWN_COLUMNS
+    names = [f"messages.{column.name}" for column in (wanted[:-1] if hiding else wanted)]
+    if hiding:
+        names.append(f"{HIDDEN_AT} AS hidden_at")
+    statement = sa.text(
+        _PAGES[dialect].format(
+            names=", ".join(names),
+            order="DESC" if newest else "ASC",
+            within=">=" if newest else "<=",
+            otherwise=0 if newest else _BEYOND_ALL,
+        )
     )
-    return sa.text(text).columns(*wanted)
+    if hiding:
+        statement = statement.bindparams(sa.bindparam("viewer_id", type_=sa.Uuid))
+    return statement.columns(*wanted)
 
 
 async def pages(
     connection: Connection,
+    viewer_id: UUID,
     keys: Iterable[MessageKey],
     *,
     limit: int,
@@ -206,16 +241,24 @@ async def pages(
     before: int | None,
     newest: bool,
 ) -> dict[MessageKey, list[Message]]:
-    """Return a page of each thread's replies, oldest first, whoever asks.
+    """Return a page of each thread's replies, oldest first, for whoever may read its root.
 
     It holds at most `limit` with `after < seq < before`, at the newest or the oldest end of that
-    range. Whoever may read a thread's root may read all that answers it.
+    range. Whoever may read a thread's root may read all that answers it; what they hid from
+    themselves looks deleted.
     """
     found: dict[MessageKey, list[Message]] = {key: [] for key in keys}
     rows = await _read(
-        connection, found, tuple(_MESSAGE), limit=limit, after=after, before=before, newest=newest
+        connection,
+        found,
+        SHOWN_COLUMNS,
+        limit=limit,
+        after=after,
+        before=before,
+        newest=newest,
+        viewer_id=viewer_id,
     )
-    for message in (Message(*row) for row in rows):
+    for message in map(shown, rows):
         if message.thread_root_seq is not None:
             found[message.chat_id, message.thread_root_seq].append(message)
     return found
@@ -242,12 +285,13 @@ async def participants(
 async def _read(
     connection: Connection,
     keys: Iterable[MessageKey],
-    wanted: tuple[sa.Column[Any], ...],
+    wanted: Sequence[sa.ColumnClause[Any]],
     *,
     limit: int,
     after: int | None,
     before: int | None,
     newest: bool,
+    **more: object,
 ) -> Sequence[Any]:
     asked = set(keys)
     if not asked:
@@ -255,6 +299,7 @@ async def _read(
     dialect = connection.dialect.name
     values = {
         **pairs.parameters(dialect, asked),
+        **more,
         "limit": limit,
         "after": 0 if after is None else after,
         "before": _BEYOND_ALL if before is None else before,

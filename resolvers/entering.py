@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from models import chats, events, join_requests, members
+from models import chats, events, join_requests, members, thread_reading
 from models.base import new_key
 from models.chats import Chat, ChatKind, HistoryVisibility
 from models.database import Connection
@@ -41,6 +41,7 @@ async def enter(
     """
     require_room(rules, chat.kind, present=chat.member_count, coming=len(user_ids))
     stays = []
+    await thread_reading.mark_all_read(connection, chat.id, user_ids)
     for user_id in user_ids:
         seq = await chats.next_event_seq(connection, chat.id)
         await events.record(

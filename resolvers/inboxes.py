@@ -54,6 +54,8 @@ class Inbox:
         self.user_id = user_id
         self.lock = asyncio.Lock()
         self.changed: set[UUID] = set()
+        # Chats that are told of while it is read, of which nobody knows yet whether they are in it.
+        self.told_meanwhile: set[UUID] | None = None
         self.whole = True  # all of it is to be read again
         self.entries: dict[UUID, Entry] = {}
         self.unread = 0
@@ -158,11 +160,18 @@ class Inboxes:
                 return ids, await inbox.entries(connection, kept.user_id, ids)
             return ids, []
 
-        ids, found = await self._db.read_whole(read)
+        told: set[UUID] = set()
+        kept.told_meanwhile = told
+        try:
+            ids, found = await self._db.read_whole(read)
+        finally:
+            kept.told_meanwhile = None
         if ids is None:
             kept.replace(found)
         else:
             kept.update(ids, found)
+        # What was read may be from before that, and the log is not asked for it again.
+        kept.changed |= told & kept.entries.keys()
 
     async def _has_few(self, user_id: UUID) -> bool:
         now = asyncio.get_running_loop().time()
@@ -201,6 +210,8 @@ def _note(kept: Inbox, delivery: Delivery) -> None:
             kept.changed.add(event.chat.id)
         case ChatEvent() as event if event.chat.id in kept.entries:
             kept.changed.add(event.chat.id)
+        case ChatEvent() as event if kept.told_meanwhile is not None:
+            kept.told_meanwhile.add(event.chat.id)
         case ReceiptsAdvanced() as receipt if receipt.user.id == kept.user_id:
             kept.changed.add(receipt.chat.id)
         case PersonalEvent(user_id=user_id) if user_id == kept.user_id:

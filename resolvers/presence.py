@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from models import presence, sights
+from models import members, presence, sights
 from models.chats import Chat, ChatKind
 from models.sights import Sight
 from models.users import User, UserKind
@@ -69,10 +69,12 @@ async def online_counts(
     counts: dict[UUID, int] = {}
     for start in range(0, len(small), AT_ONCE):
         counts |= await _exact(services, viewer, small[start : start + AT_ONCE])
-    for key, chat in counted.items():
-        if chat.member_count > COUNTED_UP_TO:
+    if large := counted.keys() - small:
+        async with services.db.reading() as connection:
+            mine = await members.of_chats(connection, viewer.user_id, large)
+        for key in mine:
             try:
-                counts[key] = await services.node.online_counts.of(key, chat.member_count)
+                counts[key] = await services.node.online_counts.of(key, counted[key].member_count)
             except RegistryUnavailable:
                 continue
     return counts
@@ -80,8 +82,9 @@ async def online_counts(
 
 async def _exact(services: Services, viewer: Viewer, chat_ids: Collection[UUID]) -> dict[UUID, int]:
     async with services.db.reading() as connection:
-        members = await presence.members_of(connection, chat_ids)
-        everybody = {user_id for group in members.values() for user_id in group}
+        groups = await presence.members_of(connection, chat_ids)
+        groups = {key: group for key, group in groups.items() if viewer.user_id in group}
+        everybody = {user_id for group in groups.values() for user_id in group}
         found, _ = await sights.of_many(connection, viewer, everybody)
     shown = [user_id for user_id, sight in found.items() if sight is Sight.SHOWN]
     known = await _known(services, shown)
@@ -94,7 +97,7 @@ async def _exact(services: Services, viewer: Viewer, chat_ids: Collection[UUID])
         if (each.truth(now) if user_id == viewer.user_id else each.shown(now)).state
         is not PresenceState.OFFLINE
     }
-    return {chat_id: len(there.intersection(group)) for chat_id, group in members.items()}
+    return {chat_id: len(there.intersection(group)) for chat_id, group in groups.items()}
 
 
 async def _known(services: Services, ids: Collection[UUID]) -> dict[UUID, Known] | None:

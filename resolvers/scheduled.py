@@ -98,8 +98,8 @@ async def update(
 ) -> Scheduled:
     """Give a message that waits another text, or another time; None leaves it as it is.
 
-    One that could not be sent waits again with another time. Raises `NotFound`, `InvalidInput`,
-    and `Conflict` when it is being sent.
+    One that could not be sent waits again with another time; one that expires lasts as long as
+    before. Raises `NotFound`, `InvalidInput`, and `Conflict` when it is being sent.
     """
     now = utc_now()
     if text is not None:
@@ -116,6 +116,7 @@ async def update(
         if send_at is not None:
             changed = replace(
                 changed,
+                extras=_put_off(row, send_at),
                 send_at=send_at,
                 due_at=send_at,
                 state=ScheduledState.WAITING.value,
@@ -221,6 +222,8 @@ async def _send(services: Services, viewer: Viewer, held: Scheduled, now: dateti
     if extras.expires_at is not None:
         # It lasts as long as it was to, whenever it is sent.
         extras = replace(extras, expires_at=extras.expires_at + (now - held.send_at))
+    if extras.closes_at is not None and extras.closes_at <= now:
+        await _require_sent(services, held)
     return await send(
         services,
         viewer,
@@ -230,6 +233,13 @@ async def _send(services: Services, viewer: Viewer, held: Scheduled, now: dateti
         reply_to=(held.chat_id, held.reply_to_seq) if held.reply_to_seq is not None else None,
         extras=extras,
     )
+
+
+async def _require_sent(services: Services, held: Scheduled) -> None:
+    """Raise `InvalidInput` for a poll that is closed by now, unless it was sent before that."""
+    async with services.db.reading() as connection:
+        if not await messages.is_sent(connection, held.user_id, held.client_message_id):
+            raise InvalidInput("The poll is closed before it is sent.", path=["scheduledMessageId"])
 
 
 async def _done(services: Services, held: Scheduled) -> None:
@@ -254,7 +264,7 @@ async def _wait(services: Services, held: Scheduled, now: datetime, wait: timede
 
 
 async def _own(connection: Connection, viewer: Viewer, id_: UUID) -> Scheduled:
-    row = await scheduled.by_id(connection, viewer.user_id, id_)
+    row = await scheduled.lock(connection, viewer.user_id, id_)
     if row is None:
         raise NotFound("The scheduled message", path=["scheduledMessageId"])
     return row
@@ -301,6 +311,21 @@ async def _tell(connection: Connection, row: Scheduled, now: datetime) -> None:
         user_id=row.user_id,
         subject_id=row.chat_id,
     )
+
+
+def _put_off(row: Scheduled, send_at: datetime) -> dict[str, Any] | None:
+    """Return what few messages have of one that is sent at another moment.
+
+    Raises `InvalidInput` for a poll that would be closed by then.
+    """
+    if row.extras is None:
+        return None
+    extras = _loaded(row.extras)
+    if extras.closes_at is not None and extras.closes_at <= send_at:
+        raise InvalidInput("The poll would be closed by then.", path=["sendAt"])
+    if extras.expires_at is not None:
+        extras = replace(extras, expires_at=extras.expires_at + (send_at - row.send_at))
+    return _stored(extras)
 
 
 def _check_moment(send_at: datetime, now: datetime) -> None:

@@ -22,13 +22,17 @@ async def require_readable(connection: Connection, viewer: Viewer, root: Message
 
 
 async def follow(services: Services, viewer: Viewer, *, root: MessageKey, following: bool) -> None:
-    """Let the viewer follow a thread from now on, or not any more; raises `NotFound`."""
+    """Let the viewer follow a thread from now on, or not any more; raises `NotFound`.
+
+    That they do not is stored also of who does not follow it yet: it may be their message.
+    """
     async with services.db.writing() as connection:
         await require_readable(connection, viewer, root)
         before = (await thread_reading.follows(connection, viewer.user_id, [root])).get(root)
-        changed = before.following != following if before else following
-        if changed:
+        followed = before is not None and before.following
+        if before is None or followed != following:
             await thread_reading.follow(connection, viewer.user_id, root, following=following)
+        if followed != following:
             await _tell(connection, viewer, root)
     services.node.announce_log()
 

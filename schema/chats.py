@@ -270,7 +270,8 @@ class Chat(Node):
     online_count: int | None = batched(
         _online_counts,
         description="How many of its people are there, as far as the viewer may know; of more than "
-        f"{presence_types.COUNTED_UP_TO} about how many. Null for direct chats.",
+        f"{presence_types.COUNTED_UP_TO} about how many. Null for direct chats and for who has "
+        "left it.",
     )
     webhooks: list[LazyWebhook] | None = batched(
         _webhooks,

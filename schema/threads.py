@@ -72,6 +72,7 @@ async def _messages(
     async with info.context.db.reading() as db:
         rows = await thread_reading.pages(
             db,
+            info.context.signed_in.user_id,
             [thread.key for thread in objects],
             limit=asked.fetch,
             after=seq_of(after, "after"),

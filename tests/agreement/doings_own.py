@@ -145,8 +145,9 @@ def follow_thread(world: World, who: Person, dice: Dice) -> Try | None:
         stay = world.inside(who, chat)
         if root.seq < stay.first or root.root is not None or root.kind == "SYSTEM":
             raise Refused(NOT_FOUND)
-        if chat.follows.get((who, root), False) != wanted:
-            chat.follows[who, root] = wanted
+        before = chat.follows.get((who, root), False)
+        chat.follows[who, root] = wanted
+        if before != wanted:
             who.told.append("ThreadChanged")
 
     return Try(who, "followThread" if wanted else "unfollowThread", {"threadId": root}, effect)

@@ -45,6 +45,21 @@ async def edit(person, message, text):
     await person.done("editMessage", "message { id }", messageId=message["id"], text=text)
 
 
+async def test_who_has_left_is_not_told_how_many_are_there(people):
+    ana, ben, *_ = people
+    chat_id = await ana.group("Team", ben)
+    after = await cursor_of(ben)
+    await ana.send(chat_id, "while Ben was there")
+    await ana.done("removeMember", "chat { id }", chatId=chat_id, userId=ben.user_id)
+    async with ana.socket(), ben.socket() as socket:
+        await socket.subscribe(
+            "events",
+            "subscription($after: Cursor) { events(after: $after) { chat { onlineCount } } }",
+            after=after,
+        )
+        assert await socket.next() == {"chat": {"onlineCount": None}}
+
+
 async def test_what_happened_after_somebody_left_does_not_show_in_what_they_missed(people):
     ana, ben, cyd, dan = people
     chat_id = await ana.group("Team", ben, cyd)

@@ -143,7 +143,7 @@ async def test_a_page_reads_its_own_rows_on_postgresql(migrated_postgresql_url, 
     types = {
         "chat_ids": "uuid[]", "afters": "bigint[]", "befores": "bigint[]", "rows": "bigint",
         "viewer_id": "uuid", "sender_id": "uuid", "kind": "text", "ids": "uuid[]",
-        "moment": "timestamptz",
+        "moment": "timestamptz", "now": "timestamptz",
     }  # fmt: skip
     monkeypatch.setattr(plans, "TYPES", plans.TYPES | types)
     async with filled(migrated_postgresql_url) as db, contextlib.AsyncExitStack() as stack:
@@ -162,6 +162,7 @@ async def test_a_page_reads_its_own_rows_on_postgresql(migrated_postgresql_url, 
                 "viewer_id": VIEWER, "rows": PAGE, "chat_ids": [CHAT], "ids": [CHAT],
                 "sender_id": RARELY, "kind": "system",
                 "afters": [0], "befores": [2**62], "moment": START + timedelta(seconds=70_000),
+                "now": START,
             }  # fmt: skip
             names = {}
             for newest in (True, False):

@@ -11,7 +11,7 @@ from models import log_state
 from models.database import Database
 from tests.parts.people import PATIENCE
 
-_WAITING = sa.text(
+WAITING = sa.text(
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
@@ -39,6 +39,6 @@ async def test_nodes_that_settle_in_the_same_moment_wait_for_each_other(nodes):
         await log_state.touch(connection)
         settling = asyncio.create_task(other.read_whole(settle))
         async with watching.reading() as watcher, asyncio.timeout(PATIENCE):
-            while not (await watcher.execute(_WAITING)).scalar_one():
+            while not (await watcher.execute(WAITING)).scalar_one():
                 await watcher.commit()
     assert await settling == "settled"

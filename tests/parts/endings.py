@@ -1,13 +1,17 @@
 """Accounts with something everywhere: what is asked of them, and the time that passes."""
 
+from datetime import timedelta
+
 import sqlalchemy as sa
 
 from models import verified_emails
 from models.audit import audit_log
 from models.deletions import account_deletions
+from models.messages import messages
 from models.users import users
 from resolvers import exporting
 from resolvers.services import utc_now
+from schema.ids import decode_message
 from server import worker
 
 REQUEST = (
@@ -37,6 +41,18 @@ async def erased(server, person):
     await time_passes(server)
     await worker.erase_accounts(server.program.services, server.settings)
     assert await count(server, account_deletions) == 0
+
+
+async def expired(server, *sent):
+    """Have messages be expired since a minute; no worker has come by."""
+    async with server.program.services.db.writing() as connection:
+        for each in sent:
+            chat_id, seq = decode_message(each["id"], path="id")
+            await connection.execute(
+                messages.update()
+                .where(messages.c.chat_id == chat_id, messages.c.seq == seq)
+                .values(expires_at=utc_now() - timedelta(minutes=1))
+            )
 
 
 async def time_passes(server):

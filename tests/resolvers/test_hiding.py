@@ -51,6 +51,29 @@ async def test_a_hidden_message_is_deleted_for_one_and_there_for_the_others(serv
     assert mine["chat"]["messages"]["nodes"] == []
 
 
+async def test_a_hidden_reply_is_hidden_in_its_thread_as_well(server):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    chat_id = await ana.group("Team", ben)
+    root = await ana.send(chat_id, "Root")
+    reply = await ana.send(chat_id, "Hide me", threadId=root["id"])
+    await ana.send(chat_id, "Let me be seen", threadId=root["id"])
+    await ben.done("hideMessage", "", messageId=reply["id"])
+    thread = """query($id: ID!) { thread(id: $id) {
+      replyCount participants { handle }
+      messages { nodes { seq text threadNumber deletedAt } }
+    } }"""
+    seen = {}
+    for person in (ana, ben):
+        shown = (await person.ask(thread, id=root["id"]))["thread"]
+        assert (shown["replyCount"], shown["participants"]) == (2, [{"handle": "ana"}])
+        assert [each["threadNumber"] for each in shown["messages"]["nodes"]] == [1, 2]
+        seen[person] = [
+            (each["text"], each["deletedAt"] is None) for each in shown["messages"]["nodes"]
+        ]
+    assert seen[ana] == [("Hide me", True), ("Let me be seen", True)]
+    assert seen[ben] == [("", False), ("Let me be seen", True)]
+
+
 async def test_the_last_message_hidden_looks_deleted(server):
     ana = await server.registered("ana")
     chat_id = await ana.group("Team")

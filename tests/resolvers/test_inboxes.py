@@ -133,6 +133,29 @@ async def _something(chance, world, who, people, group, groups):
             groups.append(await direct.with_user(services, who, other.user_id, path=path))
 
 
+async def test_an_inbox_misses_nothing_that_is_told_while_it_is_read(world, monkeypatch):
+    monkeypatch.setattr(inboxes, "MANY", 0)
+    ana, ben = await world.person("ana"), await world.person("ben")
+    groups = [await world.group(ana, ben)]
+    services = world.services
+    read_whole = services.db.read_whole
+
+    async def slowly(reading):
+        found = await read_whole(reading)
+        # Between the database's answer and its arrival somebody writes, and the tailer tells of it.
+        monkeypatch.setattr(services.db, "read_whole", read_whole)
+        await world.send(ana, groups[-1])
+        await services.node.tailer.read()
+        return found
+
+    async with services.node.running():
+        for _ in ("when it is read at first", "when a chat is new in it"):
+            monkeypatch.setattr(services.db, "read_whole", slowly)
+            await services.inboxes.unread_total(ben.user_id)
+            assert await services.inboxes.unread_total(ben.user_id) == len(groups)
+            groups.append(await world.group(ana, ben))
+
+
 async def test_a_page_goes_on_after_the_place_of_the_last_one(world, monkeypatch):
     monkeypatch.setattr(inboxes, "MANY", 0)
     ana = await world.person("ana")

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from resolvers import pins
+from resolvers.expiry import expire_due
 from tests.journeys.test_resume import cursor_of
+from tests.parts.endings import expired
 
 PINNED = """query($id: ID!, $first: Int, $after: String) { chat(id: $id) {
   pinnedMessages(first: $first, after: $after) {
@@ -81,6 +83,22 @@ async def test_a_deleted_message_is_not_pinned_any_more(server):
     await ana.done("deleteMessage", "", messageId=message["id"])
     assert await pinned(ana, chat_id) == []
     assert await ana.refused("pinMessage", "", messageId=message["id"]) == "NOT_FOUND"
+
+
+async def test_what_has_expired_is_not_pinned_and_takes_nobodys_place(server, monkeypatch):
+    monkeypatch.setattr(pins, "MAX_PINS", 2)
+    ana = await server.registered("ana")
+    chat_id = await ana.group("Team")
+    said = [await ana.send(chat_id, str(n)) for n in range(4)]
+    for message in said[:2]:
+        await ana.done("pinMessage", "", messageId=message["id"])
+    await expired(server, said[0])
+    assert await pinned(ana, chat_id) == ["1"]
+    assert await ana.refused("pinMessage", "", messageId=said[0]["id"]) == "NOT_FOUND"
+    await ana.done("pinMessage", "", messageId=said[2]["id"])
+    assert await ana.refused("pinMessage", "", messageId=said[3]["id"]) == "INVALID_INPUT"
+    await expire_due(server.program.services)
+    assert await pinned(ana, chat_id) == ["2", "1"]
 
 
 async def test_a_pin_and_a_deletion_at_once_leave_no_pin(server):

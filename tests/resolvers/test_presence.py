@@ -3,11 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from models import presence
+from models import chats, presence
+from models.viewer import Viewer
 from realtime import online_counts
 from realtime.people_seen import RESOLUTION
 from realtime.presence import MAX_IDS
@@ -154,6 +155,23 @@ async def test_a_large_group_is_estimated_once_for_all(server, monkeypatch):
         assert await counted(people[0], chat_id) == 2  # for a while
         monkeypatch.setattr(online_counts, "COUNT_LASTS", timedelta())
         assert await counted(people[0], chat_id) == 1
+
+
+@pytest.mark.parametrize("most", [1, 100])
+async def test_nobody_counts_who_is_there_in_chats_of_others(server, monkeypatch, most):
+    monkeypatch.setattr(use_cases, "COUNTED_UP_TO", most)
+    ana, ben, cyd = [await server.registered(name) for name in ("ana", "ben", "cyd")]
+    chat_id = await ana.group("Team", ben)
+    services = server.program.services
+    async with services.db.reading() as connection:
+        found = await chats.by_ids(connection, [decode(Kind.CHAT, chat_id)])
+    for person, expected in ((ben, 1), (cyd, None)):
+        key = decode(Kind.USER, person.user_id)
+        viewer = Viewer(key, session_id=UUID(int=0), expires_at=datetime.now(UTC))
+        async with ana.socket():
+            await until_seen(ana, ana, "ONLINE")
+            counts = await use_cases.online_counts(services, viewer, list(found.values()))
+        assert counts == dict.fromkeys(found if expected else [], expected)
 
 
 async def test_any_number_of_people_takes_as_many_statements(server):

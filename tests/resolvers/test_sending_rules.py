@@ -15,6 +15,7 @@ from models.sending import Extras, Outgoing, Reaction, Verdict
 from models.threads import thread_follows, threads
 from resolvers import members as member_cases
 from resolvers import messages as message_cases
+from resolvers import pins
 from resolvers import reactions as reaction_cases
 
 new_key = uuid_utils.compat.uuid4
@@ -161,6 +162,33 @@ async def test_slow_mode_counts_what_one_person_sends_in_one_batch(world, people
     ]
     assert [outcome.retry_after for outcome in outcomes[3:6]] == [30, 30, 30]
     assert len(await world.stored(chat)) == 2
+
+
+async def test_messages_are_in_the_order_of_their_times_also_when_clocks_differ(
+    world, people, monkeypatch
+):
+    ana = people[0]
+    ahead, behind = await world.group(ana), await world.group(ana)
+    for chat in (ahead, behind):
+        await world.send(ana, chat)
+        await set_chat(world, chat, message_ttl=3600)
+    # The clock of this node goes an hour before that of the database, and later an hour after it.
+    for chat, by in ((ahead, timedelta(hours=1)), (behind, -timedelta(hours=1))):
+        monkeypatch.setattr(pins, "utc_now", lambda by=by: datetime.now(UTC) + by)
+        await pins.pin(world.services, ana, key=(chat.id, 1))
+    items = [
+        outgoing(ana, chat, extras=Extras(thread_root_seq=1)) for chat in (ahead, behind, ahead)
+    ]
+    late, right, last = [outcome.message for outcome in await together(world, *items)]
+    for chat in (ahead, behind):
+        await world.stored(chat)  # looks after the order
+    # One chat's time is none of another's, and all that is stored of a message has the same.
+    assert right.created_at < datetime.now(UTC) < late.created_at <= last.created_at
+    for message in (late, right, last):
+        assert await stored(world, message) == message
+        assert message.expires_at - message.created_at == timedelta(hours=1)
+    counted = {row["chat_id"]: row["last_reply_at"] for row in await rows(world, threads)}
+    assert counted == {ahead.id: last.created_at, behind.id: right.created_at}
 
 
 async def test_a_message_expires_when_it_says_or_when_the_chat_says_whichever_is_first(

@@ -107,6 +107,50 @@ async def test_who_writes_follows_and_so_does_whose_message_it_is(server, talk):
     assert people == ["ben", "ana"]
 
 
+async def test_whose_message_it_is_follows_nothing_who_said_so_before_it_began(talk):
+    ana, ben, chat_id, root = talk
+    after = await cursor_of(ana)
+    for _ in range(2):
+        await ana.done("unfollowThread", THREAD, threadId=root["id"])
+    await ben.send(chat_id, "Yes", threadId=root["id"])
+    assert await counts(ana, root) == (1, False, None, None)
+    await ana.done("followThread", THREAD, threadId=root["id"])
+    assert await counts(ana, root) == (1, True, 1, 0)
+    await ben.send(chat_id, "Well?", threadId=root["id"])
+    assert await counts(ana, root) == (2, True, 1, 1)
+    async with ana.socket() as socket:
+        await socket.subscribe("events", CHANGED, after=after)
+        told = [(await socket.next())["__typename"] for _ in range(3)]
+    # Nothing has changed for her before.
+    assert told == ["MessageSent", "ThreadChanged", "MessageSent"]
+
+
+async def test_nobody_has_replies_to_read_from_while_they_were_away(server):
+    ana, ben, cyd = [await server.registered(name) for name in ("ana", "ben", "cyd")]
+    chat_id = await ana.group("Talk", ben, cyd)
+    await ana.done("updateChat", "", chatId=chat_id, historyVisibility="FROM_START")
+    root, silent = await ana.send(chat_id, "Root"), await ben.send(chat_id, "Ben's own")
+    await ben.send(chat_id, "Reply", threadId=root["id"])
+    await cyd.send(chat_id, "Another", threadId=root["id"])
+    for person in (ben, cyd):
+        await person.done("leaveChat", "", chatId=chat_id)
+    for n in range(3):
+        await ana.send(chat_id, f"While they are away {n}", threadId=root["id"])
+        await ana.send(chat_id, f"In the other as well {n}", threadId=silent["id"])
+    await ana.done(
+        "addMembers", "", chatId=chat_id, userIds=[person.user_id for person in (ben, cyd)]
+    )
+    for person in (ben, cyd):
+        assert (await person.ask(FOLLOWED, unread=True))["viewer"]["threads"]["nodes"] == []
+        assert await counts(person, root) == (5, True, 5, 0)
+    await ana.send(chat_id, "Welcome", threadId=root["id"])
+    # It is his message, so he follows it as soon as somebody replies again.
+    await ana.send(chat_id, "Welcome, too", threadId=silent["id"])
+    assert await counts(ben, root) == await counts(cyd, root) == (6, True, 5, 1)
+    assert await counts(ben, silent) == (4, True, 3, 1)
+    assert await counts(cyd, silent) == (4, False, None, None)
+
+
 async def test_reading_moves_a_pointer_forward_and_never_back(talk):
     ana, ben, chat_id, root = talk
     for n in range(3):

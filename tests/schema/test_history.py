@@ -7,7 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from models.messages import messages
+from resolvers.expiry import expire_due
 from schema.ids import Kind, decode, encode, encode_message
+from tests.parts.endings import expired
 
 ASKED = """query($id: ID!, $first: Int, $after: String, $last: Int, $before: String,
   $aroundId: ID, $aroundDate: DateTime, $filter: MessageFilter) {
@@ -173,6 +175,27 @@ async def test_filters_leave_out_what_does_not_match_and_pages_go_both_ways(stag
     assert seqs == [6, 8, 10, 12]
     await ben.done("deleteMessage", "", messageId=ids[3])
     assert 4 not in (await page(ana, chat_id, filter={"senderId": ben.user_id}, first=200))[0]
+
+
+async def test_what_has_expired_matches_no_filter_whether_the_worker_was_there_or_not(server):
+    ana = await server.registered("ana")
+    chat_id = await ana.group("Team")
+    sent = [await ana.send(chat_id, f"{n} https://e.org") for n in range(4)]
+    await expired(server, sent[1], sent[3])
+    for _ in ("before the worker comes", "afterwards"):
+        for filter_ in (
+            {"hasLink": True},
+            {"kind": "TEXT"},
+            {"senderId": ana.user_id},
+            {"senderId": ana.user_id, "kind": "TEXT", "hasLink": True},
+        ):
+            # One page shorter than what there was, at both ends.
+            for end, seqs in (("first", [1, 3]), ("last", [1, 3])):
+                got = await page(ana, chat_id, filter=filter_, **{end: 3})
+                assert got[:3] == (seqs, False, False), (filter_, end)
+        assert (await page(ana, chat_id, filter={"hasLink": False}, first=9))[0] == []
+        assert (await page(ana, chat_id, first=9))[0] == [1, 2, 3, 4]
+        await expire_due(server.program.services)
 
 
 async def test_filters_of_a_newcomer_end_where_their_history_does(stage, server):

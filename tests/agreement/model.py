@@ -272,6 +272,13 @@ class World:
         """Whether one of two blocks the other."""
         return one in other.blocks or other in one.blocks
 
+    def silent(self, chat: Chat, stay: Stay) -> bool:
+        """Whether somebody may not write at present."""
+        other = next((each.person for each in chat.stays if each is not stay), None)
+        if chat.kind == "DIRECT" and other is not None:
+            return self.blocked(stay.person, other)
+        return stay.silenced
+
     def between(self, one: Person, other: Person) -> Chat | None:
         """Return the direct chat of two people, or somebody's own."""
         kind = "SELF" if one is other else "DIRECT"

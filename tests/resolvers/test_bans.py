@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -317,3 +318,18 @@ async def test_of_a_ban_and_a_joining_in_the_same_moment_the_log_tells_one_story
 
 def _added(given):
     return {"chatId": given["chatId"], "userIds": [given["userId"]]}
+
+
+async def test_who_is_silenced_neither_votes_nor_pins(server):
+    ana, bob = [await server.registered(name) for name in ("ana", "bob")]
+    chat_id = await ana.group("Talk", bob)
+    await ana.done("changeMemberRole", "", chatId=chat_id, userId=bob.user_id, role="ADMIN")
+    given = {"chatId": chat_id, "clientMessageId": str(uuid4())}
+    poll = {"question": "Tea?", "options": ["Yes", "No"]}
+    payload = await ana.done("sendMessage", "message { id }", **given, poll=poll)
+    message_id = payload["message"]["id"]
+    await ana.done("silenceMember", SILENCED, chatId=chat_id, userId=bob.user_id)
+    assert await bob.refused("votePoll", "", messageId=message_id, options=[0]) == "FORBIDDEN"
+    assert await bob.refused("pinMessage", "", messageId=message_id) == "FORBIDDEN"
+    await ana.done("unsilenceMember", SILENCED, chatId=chat_id, userId=bob.user_id)
+    await bob.done("votePoll", "", messageId=message_id, options=[0])

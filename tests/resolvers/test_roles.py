@@ -207,3 +207,16 @@ async def test_who_got_which_role_and_who_got_the_chat_is_noted(group):
         ("OWNERSHIP_TRANSFERRED", "ana", "ben", []),
         ("ROLE_CHANGED", "ana", "ben", [{"name": "role", "value": "admin"}]),
     ]
+
+
+async def test_a_demoted_admin_of_a_channel_writes_nothing_by_editing(sqlite_server):
+    ana, bob = [await sqlite_server.registered(name) for name in ("ana", "bob")]
+    payload = await ana.done(
+        "createChat", "chat { id }", kind="CHANNEL", title="News", memberIds=[bob.user_id]
+    )
+    chat_id = payload["chat"]["id"]
+    assert await change(ana, chat_id, bob, "ADMIN") == "ADMIN"
+    message = await bob.send(chat_id, "News of the day")
+    assert await change(ana, chat_id, bob, "MEMBER") == "MEMBER"
+    code = await bob.refused("editMessage", "", messageId=message["id"], text="Buy my coins")
+    assert code == "FORBIDDEN"

@@ -4,6 +4,7 @@ Who may come in is decided before, by whoever lets them.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -36,9 +37,11 @@ async def enter(
 ) -> list[Member]:
     """Make people who are not in a locked chat members of it, and return their stays.
 
-    `chat` is as it was read under the lock. Raises `ChatFull`.
+    `chat` is as it was read under the lock. What binds somebody there binds them who comes back.
+    Raises `ChatFull`.
     """
     require_room(rules, chat.kind, present=chat.member_count, coming=len(user_ids))
+    earlier = await members.past(connection, chat.id, user_ids)
     stays = []
     for user_id in user_ids:
         seq = await chats.next_event_seq(connection, chat.id)
@@ -51,12 +54,21 @@ async def enter(
             actor_id=actor_id,
             subject_id=user_id,
         )
-        stays.append(_stay(chat, user_id, role, joined_seq=seq, now=now))
-    if stays:
-        await members.add(connection, stays)
-        await chats.change_member_count(connection, chat.id, len(stays))
-        await join_requests.drop_of_many(connection, chat.id, user_ids)
+        stay = _stay(chat, user_id, role, joined_seq=seq, now=now)
+        if user_id in earlier:
+            stay = _bound_as(stay, earlier[user_id])
+        stays.append(stay)
+    if not stays:
+        return []
+    await members.add(connection, stays)
+    await chats.change_member_count(connection, chat.id, len(stays))
+    await join_requests.drop_of_many(connection, chat.id, user_ids)
     return stays
+
+
+def _bound_as(stay: Member, earlier: Member) -> Member:
+    """Return a stay of who is silenced and waits, in slow mode, as in an earlier one."""
+    return replace(stay, silenced_until=earlier.silenced_until, last_sent_at=earlier.last_sent_at)
 
 
 def founders(chat: Chat, roles: Mapping[UUID, Role]) -> list[Member]:

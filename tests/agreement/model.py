@@ -335,7 +335,11 @@ class World:
         joined = chat.tell("MemberJoined", by, person)
         last = len(chat.messages)
         first = 1 if chat.history == "FROM_START" else last + 1
-        chat.stays.append(Stay(person, "MEMBER", joined, first, delivered=last, read=last))
+        earlier = next((each for each in reversed(chat.stays) if each.person is person), None)
+        stay = Stay(person, "MEMBER", joined, first, delivered=last, read=last)
+        if earlier:  # what binds somebody there is not left behind
+            stay.silenced, stay.waits = earlier.silenced, earlier.waits
+        chat.stays.append(stay)
         for request in self.requests:
             if request.chat is chat and request.person is person:
                 request.pending = request.declined = False

@@ -124,8 +124,7 @@ class Since:
 
 
 _COLUMNS = columns(members, Member)
-# These modules import this one, so their tables are named here instead of imported.
-_USERS = sa.table("users", sa.column("id", sa.Uuid), sa.column("kind", sa.String))
+# That module imports this one, so its table is named here instead of imported.
 _CHATS = sa.table(
     "chats",
     sa.column("id", sa.Uuid),
@@ -275,27 +274,6 @@ async def past(
             if earlier is None or earlier.joined_seq < stay.joined_seq:
                 latest[stay.user_id] = stay
     return latest
-
-
-async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Member | None:
-    """Return who owns a chat after its owner left: the longest-standing admin, else member.
-
-    None when there are only guests and bots: a person answers for a chat.
-    """
-    row = (
-        await connection.execute(
-            _PRESENT.join(_USERS, _USERS.c.id == members.c.user_id)
-            .where(
-                members.c.chat_id == chat_id,
-                members.c.user_id != owner_id,
-                _USERS.c.kind == "person",  # `UserKind.PERSON`
-            )
-            # "admin" sorts before "member".
-            .order_by(members.c.role, members.c.id)
-            .limit(1)
-        )
-    ).one_or_none()
-    return Member(*row) if row else None
 
 
 async def staff(connection: Connection, chat_id: UUID, *, limit: int) -> list[Member]:

@@ -340,6 +340,9 @@ class World:
         if earlier:  # what binds somebody there is not left behind
             stay.silenced, stay.waits = earlier.silenced, earlier.waits
         chat.stays.append(stay)
+        if all(each.role != "OWNER" for each in chat.present()):
+            stay.role = "OWNER"
+            chat.tell("MemberRoleChanged", by, person)
         for request in self.requests:
             if request.chat is chat and request.person is person:
                 request.pending = request.declined = False

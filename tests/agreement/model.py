@@ -259,7 +259,12 @@ class World:
         if not all(self.sees(person, other) for other in others):
             raise Refused(NOT_FOUND)
         for other in others:
-            contact = any(chat.stay(person) and chat.stay(other) for chat in self.chats)
+            contact = any(
+                chat.stay(person)
+                and chat.stay(other)
+                and (chat.open or any(message.sender is other for message in chat.messages))
+                for chat in self.chats
+            )
             audience = other.settings[setting]
             if (
                 self.blocked(person, other)

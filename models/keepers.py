@@ -4,9 +4,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from models.base import columns
 from models.database import Connection
 from models.join_requests import join_requests
-from models.members import Role, members
+from models.members import Member, Role, members
+from models.users import UserKind, users
 
 
 async def of_chat(connection: Connection, chat_id: UUID, *, limit: int) -> list[UUID]:
@@ -54,3 +56,33 @@ async def is_asked_by(connection: Connection, keeper_id: UUID, user_id: UUID) ->
         .limit(1)
     )
     return (await connection.execute(found)).first() is not None
+
+
+_HEIRS = (
+    sa.select(*columns(members, Member))
+    .join(users, users.c.id == members.c.user_id)
+    .where(
+        members.c.chat_id == sa.bindparam("chat_id"),
+        members.c.left_seq.is_(None),
+        members.c.user_id.is_distinct_from(sa.bindparam("leaving_id")),
+        users.c.kind == UserKind.PERSON.value,
+        users.c.suspended_at.is_(None),
+        users.c.deleted_at.is_(None),
+    )
+    # "admin" sorts before "member".
+    .order_by(members.c.role, members.c.id)
+    .limit(1)
+)
+
+
+async def heir(
+    connection: Connection, chat_id: UUID, *, leaving_id: UUID | None = None
+) -> Member | None:
+    """Return who is to own a chat that has no owner: the longest-standing admin, else member.
+
+    Not who is leaving just now, nor who is suspended. None when there are only guests and bots
+    besides: a person answers for a chat.
+    """
+    given = {"chat_id": chat_id, "leaving_id": leaving_id}
+    row = (await connection.execute(_HEIRS, given)).one_or_none()
+    return Member(*row) if row else None

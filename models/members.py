@@ -5,7 +5,7 @@ A stay covers the events `joined_seq … left_seq` of the chat, and its history 
 unseen.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -128,8 +128,7 @@ class Since:
 
 
 _COLUMNS = columns(members, Member)
-# These modules import this one, so their tables are named here instead of imported.
-_USERS = sa.table("users", sa.column("id", sa.Uuid), sa.column("kind", sa.String))
+# That module imports this one, so its table is named here instead of imported.
 _CHATS = sa.table(
     "chats",
     sa.column("id", sa.Uuid),
@@ -158,22 +157,24 @@ def _stays(dialect: str) -> sa.TextualSelect:
     # Present and past ones apart: each have an index of their own.
     halves = (
         pairs.by_pairs(dialect, _COLUMNS, members.c.chat_id, members.c.user_id, where=where)
-        for where in ("left_seq IS NULL", "left_seq IS NOT NULL")
+        for where in (_IS_PRESENT, _IS_PAST)
     )
     return sa.text("UNION ALL".join(halves)).columns(*_COLUMNS)
 
 
-_STAYS = {dialect: _stays(dialect) for dialect in ("sqlite", "postgresql")}
+def _half(dialect: str, where: str) -> sa.TextualSelect:
+    return sa.text(
+        pairs.by_pairs(dialect, _COLUMNS, members.c.chat_id, members.c.user_id, where=where)
+    ).columns(*_COLUMNS)
+
+
+_IS_PRESENT, _IS_PAST = "left_seq IS NULL", "left_seq IS NOT NULL"
+_DIALECTS = ("sqlite", "postgresql")
+_STAYS = {dialect: _stays(dialect) for dialect in _DIALECTS}
 # Not `chat_id IN (…)`: with a plan made for whoever asks, PostgreSQL may read all the chats of
 # somebody who is in thousands.
-_OF_CHATS = {
-    dialect: sa.text(
-        pairs.by_pairs(
-            dialect, _COLUMNS, members.c.chat_id, members.c.user_id, where="left_seq IS NULL"
-        )
-    ).columns(*_COLUMNS)
-    for dialect in ("sqlite", "postgresql")
-}
+_OF_CHATS = {dialect: _half(dialect, _IS_PRESENT) for dialect in _DIALECTS}
+_PAST = {dialect: _half(dialect, _IS_PAST) for dialect in _DIALECTS}
 
 
 # For statements that begin with chats of which one has the ids, `:chat_ids` by `pairs.listed`, and
@@ -263,25 +264,20 @@ async def stays(connection: Connection, people: Iterable[tuple[UUID, UUID]]) -> 
     return [Member(*row) for row in rows]
 
 
-async def successor(connection: Connection, chat_id: UUID, owner_id: UUID) -> Member | None:
-    """Return who owns a chat after its owner left: the longest-standing admin, else member.
-
-    None when there are only guests and bots: a person answers for a chat.
-    """
-    row = (
-        await connection.execute(
-            _PRESENT.join(_USERS, _USERS.c.id == members.c.user_id)
-            .where(
-                members.c.chat_id == chat_id,
-                members.c.user_id != owner_id,
-                _USERS.c.kind == "person",  # `UserKind.PERSON`
-            )
-            # "admin" sorts before "member".
-            .order_by(members.c.role, members.c.id)
-            .limit(1)
-        )
-    ).one_or_none()
-    return Member(*row) if row else None
+async def past(
+    connection: Connection, chat_id: UUID, user_ids: Collection[UUID]
+) -> dict[UUID, Member]:
+    """Return the last stay of each of these people who were in a chat and are not, by user id."""
+    latest: dict[UUID, Member] = {}
+    if user_ids:
+        dialect = connection.dialect.name
+        wanted = pairs.parameters(dialect, [(chat_id, user_id) for user_id in user_ids])
+        for row in await connection.execute(_PAST[dialect], wanted):
+            stay = Member(*row)
+            earlier = latest.get(stay.user_id)
+            if earlier is None or earlier.joined_seq < stay.joined_seq:
+                latest[stay.user_id] = stay
+    return latest
 
 
 async def staff(connection: Connection, chat_id: UUID, *, limit: int) -> list[Member]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -61,6 +61,18 @@ class Definition:
     anonymous: bool
     closes_at: datetime | None
 
+    @classmethod
+    def of(cls, details: Mapping[str, Any]) -> Self:
+        """Return the poll that a message's details hold."""
+        poll = details["poll"]
+        closes_at = poll["closes_at"]
+        return cls(
+            poll["options"],
+            poll["multiple"],
+            poll["anonymous"],
+            datetime.fromisoformat(closes_at) if closes_at else None,
+        )
+
     def closed(self, tally: "Tally", now: datetime) -> bool:
         """Whether nobody can vote any more, also before the worker has come by."""
         return tally.closed_at is not None or (self.closes_at is not None and self.closes_at <= now)
@@ -98,14 +110,7 @@ def definition(message: Message) -> Definition | None:
     """Return what a message asks; None if it is no poll, or deleted."""
     if message.kind != MessageKind.POLL or message.deleted_at is not None or not message.details:
         return None
-    poll = message.details["poll"]
-    closes_at = poll["closes_at"]
-    return Definition(
-        poll["options"],
-        poll["multiple"],
-        poll["anonymous"],
-        datetime.fromisoformat(closes_at) if closes_at else None,
-    )
+    return Definition.of(message.details)
 
 
 def with_options(details: Mapping[str, Any], options: Sequence[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ class Audience(StrEnum):
     """Who may do something with regard to somebody."""
 
     EVERYBODY = "everybody"
-    CONTACTS = "contacts"  # who is in a chat with them now
+    CONTACTS = "contacts"  # see `users.contacts`
     NOBODY = "nobody"
 
 

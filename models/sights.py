@@ -89,8 +89,10 @@ async def exchanged(connection: Connection, user_id: UUID, others: Iterable[UUID
     if own == Audience.NOBODY:
         return set()
     willing = {each for each, audience in audiences.items() if audience != Audience.NOBODY}
-    # Only those of them with whom they are in a chat now.
-    strict = {each for each in willing if Audience.CONTACTS in (own, audiences[each])}
+    # Of two of whom one shows it to their contacts alone, the other has to be one.
+    if willing and own == Audience.CONTACTS:
+        willing = await users.contacts(connection, user_id, willing)
+    strict = {each for each in willing if audiences[each] == Audience.CONTACTS}
     if strict:
-        willing -= strict - await users.contacts(connection, user_id, strict)
+        willing -= strict - await users.having_contact(connection, user_id, strict)
     return willing - await blocks.between(connection, user_id, willing)

@@ -13,9 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from models import handles, user_words
 from models.base import UtcDateTime, columns, metadata
 from models.blocks import blocks
+from models.chats import ChatKind, chats
 from models.database import Connection
 from models.errors import HandleTaken
 from models.members import members
+from models.messages import messages
 from models.settings import settings
 from models.user_words import Entry
 
@@ -92,6 +94,7 @@ class User:
 
 
 _COLUMNS = columns(users, User)
+_BY_IDS = sa.select(users.c.id).where(users.c.id.in_(sa.bindparam("ids", expanding=True)))
 _BY_ID = sa.select(*_COLUMNS).where(users.c.id.in_(sa.bindparam("ids", expanding=True)))
 _BY_HANDLE = sa.select(*_COLUMNS).where(
     users.c.handle == sa.bindparam("handle"), users.c.deleted_at.is_(None)
@@ -285,6 +288,26 @@ def _met(*, they_left: bool, viewer_left: bool) -> sa.ColumnElement[bool]:
     )
 
 
+def _in_touch(*, who_writes: str) -> sa.ColumnElement[bool]:
+    """Whether the viewer and somebody are in a chat now, in which a certain one has a contact.
+
+    That one, `theirs` or `mine`, has written in it if it is a direct chat.
+    """
+    theirs, mine = members.alias("theirs"), members.alias("mine")
+    writer = {"theirs": theirs.c.user_id, "mine": sa.bindparam("viewer_id")}[who_writes]
+    return _there_is(
+        theirs.c.user_id == users.c.id,
+        theirs.c.left_seq.is_(None),
+        _there_is(
+            mine.c.user_id == sa.bindparam("viewer_id"),
+            mine.c.chat_id == theirs.c.chat_id,
+            mine.c.left_seq.is_(None),
+        ),
+        _there_is(chats.c.id == theirs.c.chat_id, chats.c.kind != ChatKind.DIRECT.value)
+        | _there_is(messages.c.chat_id == theirs.c.chat_id, messages.c.sender_id == writer),
+    )
+
+
 # Present and past stays apart: each have an index of their own.
 # Of who is gone for good nothing is to be seen, not even that they were there.
 _ACQUAINTED = (users.c.id == sa.bindparam("viewer_id")) | users.c.deleted_at.is_(None) & sa.or_(
@@ -306,6 +329,8 @@ _TO = {
     UserKind.BOT: _OPEN & _UNBLOCKED | _ACQUAINTED,
 }
 _VISIBLE = {kind: _BY_ID.where(seen) for kind, seen in _TO.items()}
+_CONTACTS = _BY_IDS.where(_in_touch(who_writes="mine"))
+_HAVING = _BY_IDS.where(_in_touch(who_writes="theirs"))
 _SEEN_BY_ALL = _BY_ID.where(_OPEN)
 _VISIBLE_BY_HANDLE = {kind: _BY_HANDLE.where(seen) for kind, seen in _TO.items()}
 
@@ -348,14 +373,19 @@ async def visible_by_handle(connection: Connection, viewer: "Viewer", handle: st
     return User(*row) if row else None
 
 
-async def contacts(connection: Connection, viewer_id: UUID, ids: Iterable[UUID]) -> set[UUID]:
-    """Return those of the people who are in a chat with somebody now."""
-    rows = await connection.execute(
-        sa.select(users.c.id).where(
-            users.c.id.in_(set(ids)), _met(they_left=False, viewer_left=False)
-        ),
-        {"viewer_id": viewer_id},
-    )
+async def contacts(connection: Connection, user_id: UUID, ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the people who are contacts of somebody.
+
+    Those are whoever is in a chat with them now: in a direct chat, which anybody may begin, once
+    they have written there themselves.
+    """
+    rows = await connection.execute(_CONTACTS, {"viewer_id": user_id, "ids": list(set(ids))})
+    return {row.id for row in rows}
+
+
+async def having_contact(connection: Connection, user_id: UUID, ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the people of whom somebody is a contact: `contacts` the other way round."""
+    rows = await connection.execute(_HAVING, {"viewer_id": user_id, "ids": list(set(ids))})
     return {row.id for row in rows}
 
 

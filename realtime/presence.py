@@ -138,6 +138,16 @@ class Watch:
         person = self._people.get(user_id)
         return list(person.listeners) if person is not None else []
 
+    def hides(self, user_id: UUID) -> bool:
+        """Whether somebody is not told of this person, or this person of somebody they ask for.
+
+        Or it is not known yet, while that is read.
+        """
+        own, to = self.of_viewer(user_id), self.to(user_id)
+        return any(each.unusual or not each.live for each in own) or any(
+            not each.live or each.sight(user_id) is not Sight.SHOWN for each in to
+        )
+
     def add(self, listener: PresenceListener) -> None:
         """Enter a subscription, which is told nothing until `begin`; raises `Overloaded`."""
         own = sum(len(each.ids) for each in self._by_viewer.get(listener.viewer.user_id, ()))

@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 
 from models import sights, users
+from models.chats import ChatKind
 from models.database import Database
 from models.errors import InvalidInput, Overloaded
 from models.presence import AT_ONCE
@@ -26,6 +27,7 @@ from realtime.events import (
     Event,
     MemberJoined,
     MemberLeft,
+    MessageSent,
     SettingsChanged,
 )
 from realtime.mailbox import Mailbox
@@ -200,6 +202,11 @@ class PresenceLooks:
                 self.reconsider([membership.user_id])
             case ChatCreated(founder_ids=founder_ids):
                 self.reconsider(founder_ids)
+            # The first that somebody writes in a direct chat makes the other one their contact. It
+            # is not told from any later one, so few are asked about: of whom something is hidden.
+            case MessageSent(chat=chat, sender=sender) if chat.kind == ChatKind.DIRECT:
+                if self.watch.hides(sender.id):
+                    self.reconsider([sender.id])
 
     # --- looking ------------------------------------------------------------------------------
 

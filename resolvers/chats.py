@@ -18,7 +18,7 @@ from resolvers.chat_details import Details, acts_for, checked_details
 from resolvers.entering import require_room
 from resolvers.founding import found, new_chat
 from resolvers.locked_chat import changing
-from resolvers.permissions import require
+from resolvers.permissions import require, require_not_silenced
 from resolvers.services import Services, utc_now
 from resolvers.settings import Way, require_reachable
 
@@ -99,6 +99,8 @@ async def update(services: Services, viewer: Viewer, *, chat_id: UUID, details: 
     async with changing(services, viewer, chat_id) as locked:
         for act in acts_for(details):
             require(locked.chat, locked.me, act)
+        if locked.chat.kind == ChatKind.DIRECT:  # where what is set is told as a message is
+            require_not_silenced(locked.me, now, path=["chatId"])
         checked = checked_details(ChatKind(locked.chat.kind), details)
         changed = replace(locked.chat, **checked)
         if changed != locked.chat:

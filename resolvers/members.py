@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
-from models import chats, guests, members
+from models import chats, guests, keepers, members
 from models.chat_acts import ChatAct
 from models.chats import Chat
 from models.errors import InvalidInput, NotFound
@@ -102,13 +102,13 @@ async def leave_all(services: Services, user_id: UUID) -> None:
 
 
 async def go(locked: LockedChat, *, now: datetime) -> list[UUID]:
-    """Have a member leave a locked chat; what an owner had goes to `members.successor`.
+    """Have a member leave a locked chat; what an owner had goes to `keepers.heir`.
 
     Returns sessions that ended with that, for `tell_ended`.
     """
     me = locked.me
     if me.role == Role.OWNER:
-        heir = await members.successor(locked.connection, me.chat_id, me.user_id)
+        heir = await keepers.heir(locked.connection, me.chat_id, leaving_id=me.user_id)
         if heir is not None:
             await members.change_role(locked.connection, heir.id, Role.OWNER)
             await locked.record(EventKind.MEMBER_ROLE_CHANGED, subject_id=heir.user_id, now=now)

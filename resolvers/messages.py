@@ -23,7 +23,7 @@ from resolvers import contents, markup
 from resolvers import mentions as mention_cases
 from resolvers.chat_acts import note
 from resolvers.locked_chat import LockedChat, changing
-from resolvers.permissions import Act, allows
+from resolvers.permissions import Act, allows, require, require_not_silenced
 from resolvers.services import Services, utc_now
 from resolvers.text import checked
 from resolvers.word_filters import checked as filtered
@@ -120,8 +120,8 @@ async def edit(services: Services, viewer: Viewer, *, key: MessageKey, text: str
             raise Forbidden("Only the sender edits a message.", path=["messageId"])
         if message.kind != MessageKind.TEXT:
             raise Forbidden("Only what somebody wrote is edited.", path=["messageId"])
-        if locked.me.silenced_until is not None and locked.me.silenced_until > now:
-            raise Forbidden("You may not write in this chat at present.", path=["messageId"])
+        require(locked.chat, locked.me, Act.WRITE)
+        require_not_silenced(locked.me, now, path=["messageId"])
         if refused is not None:
             raise refused
         if message.text != text:

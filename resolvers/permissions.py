@@ -1,6 +1,7 @@
 """Who may do what in a chat: one table, asked by every use-case."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 
 from models.chats import Chat, ChatKind
@@ -79,6 +80,20 @@ def require(chat: Chat, member: Member, act: Act) -> None:
     """Raise `Forbidden` unless the member may."""
     if not allows(chat, member, act):
         raise Forbidden(f"You may not {act.value} in this chat.")
+
+
+def is_silenced(member: Member, now: datetime) -> bool:
+    """Whether a member only reads at present: in a direct chat, because one blocks the other."""
+    return member.silenced_until is not None and member.silenced_until > now
+
+
+def require_not_silenced(member: Member, now: datetime, *, path: Sequence[str]) -> None:
+    """Raise `Forbidden` for who only reads at present.
+
+    By whom they were silenced is not told: in a direct chat that would be who blocks whom.
+    """
+    if is_silenced(member, now):
+        raise Forbidden("You may not write in this chat at present.", path=path)
 
 
 def require_above(member: Member, subject: Member, *, path: Sequence[str]) -> None:

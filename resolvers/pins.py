@@ -8,7 +8,7 @@ from models.pins import MAX_PINS, Pin
 from models.viewer import Viewer
 from resolvers.locked_chat import changing
 from resolvers.messages import visible
-from resolvers.permissions import Act, require
+from resolvers.permissions import Act, require, require_not_silenced
 from resolvers.services import Services, utc_now
 
 
@@ -21,6 +21,7 @@ async def pin(services: Services, viewer: Viewer, *, key: MessageKey) -> Message
     async with changing(services, viewer, key[0]) as locked:
         message = await visible(locked, key)
         require(locked.chat, locked.me, Act.PIN_MESSAGES)
+        require_not_silenced(locked.me, now, path=["messageId"])
         if message.kind == MessageKind.SYSTEM:
             raise Forbidden("What a chat tells of itself is not pinned.", path=["messageId"])
         if await pins.is_pinned(locked.connection, key):
@@ -44,6 +45,7 @@ async def unpin(services: Services, viewer: Viewer, *, key: MessageKey) -> Messa
     async with changing(services, viewer, key[0]) as locked:
         message = await visible(locked, key)
         require(locked.chat, locked.me, Act.PIN_MESSAGES)
+        require_not_silenced(locked.me, now, path=["messageId"])
         if await pins.unpin(locked.connection, key):
             await locked.record(EventKind.MESSAGE_UNPINNED, message_seq=key[1], now=now)
         return message

@@ -15,7 +15,7 @@ from models.polls import Definition, Tally
 from models.sending import Extras
 from models.viewer import Viewer
 from resolvers.locked_chat import LockedChat, changing
-from resolvers.permissions import Act, allows
+from resolvers.permissions import Act, allows, require_not_silenced
 from resolvers.services import Services, utc_now
 from resolvers.text import checked, line
 
@@ -83,12 +83,13 @@ async def vote(
 ) -> Message:
     """Replace the viewer's votes in a poll, which none takes back; returns the message.
 
-    Repeating it changes nothing. Raises `NotFound`, `InvalidInput`, and `Conflict` once the poll
-    is closed.
+    Repeating it changes nothing. Raises `NotFound`, `InvalidInput`, `Forbidden` for who is
+    silenced, and `Conflict` once the poll is closed.
     """
     now = utc_now()
     async with changing(services, viewer, key[0]) as locked:
         message, poll, tally = await _poll(locked, key, now)
+        require_not_silenced(locked.me, now, path=["messageId"])
         if poll.closed(tally, now):
             raise Conflict("The poll is closed.", path=["messageId"])
         wanted = _checked_options(poll, options)

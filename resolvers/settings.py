@@ -109,6 +109,6 @@ async def require_reachable(
     audiences = {user_id: getattr(wish, way.value) for user_id, wish in wishes.items()}
     strict = {user_id for user_id, audience in audiences.items() if audience == Audience.CONTACTS}
     if Audience.NOBODY in audiences.values() or (
-        strict and strict != await users.contacts(connection, viewer.user_id, strict)
+        strict and strict != await users.having_contact(connection, viewer.user_id, strict)
     ):
         raise Forbidden("One of the people does not want that.", path=path)

@@ -69,6 +69,7 @@ LISTS = {
     "TransferOwnershipPayload.memberships": 2,
     "ReceiptSummary.readBy": 20,  # most chats have fewer people, none shows more than 100
     "Poll.options": 4,
+    "ReportedPoll.options": 4,
     "Viewer.sessions": 20,
     "Viewer.joinRequests": 5,
     "Webhook.deliveries": 50,

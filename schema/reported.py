@@ -9,6 +9,8 @@ from uuid import UUID
 import strawberry
 
 from models import reports
+from models.messages import MessageKind
+from models.polls import Definition
 from schema.batching import batched
 from schema.chats import ChatKind
 from schema.connections import Connection
@@ -44,6 +46,17 @@ async def _senders(objects: Sequence["ReportedMessage"], info: Info) -> list[Use
     return await users_by_ids(info.context, [each.sender_id for each in objects])
 
 
+@strawberry.type(description="An answer of a poll that was reported.")
+class ReportedPollOption:
+    text: str = strawberry.field(description="What it says.")
+
+
+@strawberry.type(description="A poll as it was when it was reported.")
+class ReportedPoll:
+    question: str = strawberry.field(description="What is asked.")
+    options: list[ReportedPollOption] = strawberry.field(description="The answers, in their order.")
+
+
 @strawberry.type(description="A message as it was when it was reported.")
 class ReportedMessage:
     id: strawberry.ID = strawberry.field(description="The message's id.")
@@ -54,6 +67,9 @@ class ReportedMessage:
     )
     sent_at: datetime = strawberry.field(description="When it was sent.")
     edited_at: datetime | None = strawberry.field(description="When its text last changed.")
+    poll: ReportedPoll | None = strawberry.field(
+        description="What it asked, if it was a poll; its text is the question."
+    )
     sender_id: strawberry.Private[UUID]
 
     @classmethod
@@ -66,8 +82,18 @@ class ReportedMessage:
             text=kept["text"],
             sent_at=datetime.fromisoformat(kept["sent_at"]),
             edited_at=datetime.fromisoformat(edited_at) if edited_at else None,
+            poll=_poll(kept),
             sender_id=UUID(kept["sender_id"]),
         )
+
+
+def _poll(kept: dict[str, Any]) -> ReportedPoll | None:
+    if kept["kind"] != MessageKind.POLL:
+        return None
+    asks = Definition.of(kept["details"])
+    return ReportedPoll(
+        question=kept["text"], options=[ReportedPollOption(text=text) for text in asks.options]
+    )
 
 
 @strawberry.type(description="What was to be read when something was reported.")

@@ -4,18 +4,35 @@ from enum import Enum
 
 import strawberry
 
+from models.bans import MAX_REASON
+from models.messages import MAX_QUOTE
+from models.pins import MAX_PINS
+from models.reactions import MAX_KINDS
+from models.reports import MAX_REPORT
+from models.word_filters import MAX_PATTERN
 from realtime.presence import MAX_IDS
 from resolvers import (
+    bans,
+    blocks,
+    bots,
     chat_details,
     chats,
     drafts,
     folders,
+    forwarding,
+    guests,
+    incoming_webhooks,
+    join_links,
     keeping,
     messages,
     passwords,
     polls,
+    reactions,
+    roles,
     scheduled,
     sign_up,
+    webhooks,
+    word_filters,
 )
 from resolvers.mentions import MAX_MENTIONS
 from schema.connections import MAX_PAGE
@@ -73,6 +90,31 @@ class Limits:
     folders: int = strawberry.field(description="A person's folders.")
     folder_chats: int = strawberry.field(description="Chats of a folder.")
     folder_name_length: int = strawberry.field(description="Characters of a folder's name.")
+    chat_admins: int = strawberry.field(description="Admins of a chat, its owner aside.")
+    chat_bans: int = strawberry.field(description="Bans of a chat.")
+    ban_reason_length: int = strawberry.field(description="Characters of a ban's reason.")
+    blocks: int = strawberry.field(description="People whom a person blocks.")
+    report_text_length: int = strawberry.field(description="Characters of a report.")
+    word_filters: int = strawberry.field(description="Word filters of a chat.")
+    word_filter_patterns: int = strawberry.field(description="Patterns among them.")
+    word_filter_length: int = strawberry.field(description="Characters of a word filter.")
+    join_links: int = strawberry.field(description="Open links into a chat.")
+    join_link_uses: int = strawberry.field(description="Uses of such a link.")
+    join_requests: int = strawberry.field(description="Requests that wait to be let into a chat.")
+    viewer_join_requests: int = strawberry.field(description="Those of one person.")
+    guest_links: int = strawberry.field(description="Open links for guests into a chat.")
+    guest_link_uses: int = strawberry.field(description="Uses of such a link.")
+    pinned_messages: int = strawberry.field(description="Pinned messages of a chat.")
+    forwarded_at_once: int = strawberry.field(description="Messages forwarded at once.")
+    quote_length: int = strawberry.field(description="Characters of a quote.")
+    reaction_length: int = strawberry.field(description="Characters of a reaction.")
+    message_reactions: int = strawberry.field(description="Different reactions to a message.")
+    bots: int = strawberry.field(description="Bots of one person.")
+    bot_tokens: int = strawberry.field(description="Tokens of a bot.")
+    chat_webhooks: int = strawberry.field(description="Webhooks of a chat.")
+    chat_incoming_webhooks: int = strawberry.field(description="Incoming webhooks of a chat.")
+    webhook_chats: int = strawberry.field(description="Chats of a webhook.")
+    viewer_webhooks: int = strawberry.field(description="Webhooks that one person has made.")
     members_added_at_once: int = strawberry.field(description="People added to a chat at once.")
     poll_question_length: int = strawberry.field(description="Characters of a poll's question.")
     poll_options: int = strawberry.field(description="Answers of a poll.")
@@ -122,6 +164,31 @@ def server_info(version: str) -> Server:
             folders=folders.MAX_FOLDERS,
             folder_chats=folders.MAX_CHATS,
             folder_name_length=folders.MAX_NAME,
+            chat_admins=roles.MAX_ADMINS,
+            chat_bans=bans.MAX_BANS,
+            ban_reason_length=MAX_REASON,
+            blocks=blocks.MAX_BLOCKS,
+            report_text_length=MAX_REPORT,
+            word_filters=word_filters.MAX_FILTERS,
+            word_filter_patterns=word_filters.MAX_PATTERNS,
+            word_filter_length=MAX_PATTERN,
+            join_links=join_links.MAX_LINKS,
+            join_link_uses=join_links.MAX_USES,
+            join_requests=join_links.MAX_PENDING,
+            viewer_join_requests=join_links.MAX_ASKED,
+            guest_links=guests.MAX_LINKS,
+            guest_link_uses=guests.MAX_USES,
+            pinned_messages=MAX_PINS,
+            forwarded_at_once=forwarding.MAX_FORWARDED,
+            quote_length=MAX_QUOTE,
+            reaction_length=reactions.MAX_EMOJI,
+            message_reactions=MAX_KINDS,
+            bots=bots.MAX_BOTS,
+            bot_tokens=bots.MAX_TOKENS,
+            chat_webhooks=webhooks.MAX_OF_CHAT,
+            chat_incoming_webhooks=incoming_webhooks.MAX_OF_CHAT,
+            webhook_chats=webhooks.MAX_CHATS,
+            viewer_webhooks=webhooks.MAX_OF_PERSON,
             mentions=MAX_MENTIONS,
             page_size=MAX_PAGE,
             members_added_at_once=chats.MAX_ADDED_AT_ONCE,

@@ -18,7 +18,9 @@ from schema.errors import UserError, errors_field, refusals_into
 class Audience(Enum):
     EVERYBODY = strawberry.enum_value("everybody", description="Everybody with an account.")
     CONTACTS = strawberry.enum_value(
-        "contacts", description="Those who are in a chat with them at the moment."
+        "contacts",
+        description="Those who are in a chat with them at the moment; in a direct one, once they "
+        "have written there themselves.",
     )
     NOBODY = strawberry.enum_value("nobody", description="Nobody.")
 

@@ -104,6 +104,8 @@ def set_up_chat(world: World, who: Person, dice: Dice) -> Try:
         anybody = not chat.open and field != "slow"
         if not (chat.keeps(stay) or anybody):
             raise Refused(FORBIDDEN)
+        if chat.kind == "DIRECT" and world.silent(chat, stay):
+            raise Refused(FORBIDDEN)
         if not chat.open and field != "ttl":
             raise Refused(INVALID)
         if value == 1:  # second is too short for messages to stay

@@ -43,18 +43,11 @@ def _mention(world: World, message: Message, stay: Stay) -> None:
     message.mentions_all = MENTION_ALL in words and chat.keeps(stay)
 
 
-def _silent(world: World, chat: Chat, stay: Stay) -> bool:
-    """Whether somebody may not write at present."""
-    direct = chat.kind == "DIRECT"
-    other = next((s.person for s in chat.stays if s is not stay), None)
-    return stay.silenced or (direct and other is not None and world.blocked(stay.person, other))
-
-
 def _send(world: World, message: Message) -> None:
     """Send a message if its sender may."""
     chat, who = message.chat, message.sender
     stay = world.inside(who, chat)
-    if not chat.may_write(stay) or _silent(world, chat, stay):
+    if not chat.may_write(stay) or world.silent(chat, stay):
         raise Refused(FORBIDDEN)
     answers, root = message.answers, message.root
     if answers and (answers.chat is not chat or answers.deleted or answers.seq < stay.first):
@@ -160,10 +153,12 @@ def vote(world: World, who: Person, dice: Dice) -> Try | None:
         return None
 
     def effect() -> None:
-        world.readable(who, message)
+        stay = world.readable(who, message)
         poll = message.poll
         if poll is None:
             raise Refused(INVALID)
+        if world.silent(message.chat, stay):
+            raise Refused(FORBIDDEN)
         if poll.closed:
             raise Refused("CONFLICT")
         if 3 in options or len(set(options)) < len(options):
@@ -207,7 +202,7 @@ def edit_message(world: World, who: Person, dice: Dice) -> Try | None:
         stay = world.readable(who, message)
         if message.sender is not who or message.kind != "TEXT":
             raise Refused(FORBIDDEN)
-        if _silent(world, message.chat, stay):
+        if not message.chat.may_write(stay) or world.silent(message.chat, stay):
             raise Refused(FORBIDDEN)
         if text != message.text:
             message.versions.append(message.text)
@@ -253,7 +248,7 @@ def react(world: World, who: Person, dice: Dice) -> Try | None:
 
     def effect() -> None:
         stay = world.readable(who, message)
-        if wanted and _silent(world, chat, stay):
+        if wanted and world.silent(chat, stay):
             raise Refused(FORBIDDEN)
         if wanted and chat.reaction_set is not None and emoji not in chat.reaction_set:
             raise Refused(INVALID)
@@ -275,7 +270,7 @@ def pin_message(world: World, who: Person, dice: Dice) -> Try | None:
 
     def effect() -> None:
         stay = world.readable(who, message)
-        if chat.open and not chat.keeps(stay):
+        if (chat.open and not chat.keeps(stay)) or world.silent(chat, stay):
             raise Refused(FORBIDDEN)
         if wanted and message.kind == "SYSTEM":
             raise Refused(FORBIDDEN)

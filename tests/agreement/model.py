@@ -260,7 +260,12 @@ class World:
         if not all(self.sees(person, other) for other in others):
             raise Refused(NOT_FOUND)
         for other in others:
-            contact = any(chat.stay(person) and chat.stay(other) for chat in self.chats)
+            contact = any(
+                chat.stay(person)
+                and chat.stay(other)
+                and (chat.open or any(message.sender is other for message in chat.messages))
+                for chat in self.chats
+            )
             audience = other.settings[setting]
             if (
                 self.blocked(person, other)
@@ -272,6 +277,13 @@ class World:
     def blocked(self, one: Person, other: Person) -> bool:
         """Whether one of two blocks the other."""
         return one in other.blocks or other in one.blocks
+
+    def silent(self, chat: Chat, stay: Stay) -> bool:
+        """Whether somebody may not write at present."""
+        other = next((each.person for each in chat.stays if each is not stay), None)
+        if chat.kind == "DIRECT" and other is not None:
+            return self.blocked(stay.person, other)
+        return stay.silenced
 
     def between(self, one: Person, other: Person) -> Chat | None:
         """Return the direct chat of two people, or somebody's own."""
@@ -329,7 +341,14 @@ class World:
         joined = chat.tell("MemberJoined", by, person)
         last = len(chat.messages)
         first = 1 if chat.history == "FROM_START" else last + 1
-        chat.stays.append(Stay(person, "MEMBER", joined, first, delivered=last, read=last))
+        earlier = next((each for each in reversed(chat.stays) if each.person is person), None)
+        stay = Stay(person, "MEMBER", joined, first, delivered=last, read=last)
+        if earlier:  # what binds somebody there is not left behind
+            stay.silenced, stay.waits = earlier.silenced, earlier.waits
+        chat.stays.append(stay)
+        if all(each.role != "OWNER" for each in chat.present()):
+            stay.role = "OWNER"
+            chat.tell("MemberRoleChanged", by, person)
         for request in self.requests:
             if request.chat is chat and request.person is person:
                 request.pending = request.declined = False

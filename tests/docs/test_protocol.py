@@ -8,10 +8,12 @@ import pytest
 
 from accounts import password_rules, tokens
 from models import edits, errors
+from models.bans import MAX_REASON
 from models.bots import BotScope
 from models.messages import MAX_QUOTE
 from models.pins import MAX_PINS
 from models.reactions import MAX_KINDS
+from models.reports import MAX_REPORT
 from models.word_filters import MAX_PATTERN
 from realtime import (
     connection,
@@ -29,6 +31,7 @@ from realtime.protocol import CloseCode
 from resolvers import (
     bans,
     blocks,
+    bots,
     chats,
     confirmation,
     drafts,
@@ -37,6 +40,7 @@ from resolvers import (
     filter_cache,
     forwarding,
     guests,
+    incoming_webhooks,
     join_links,
     joining,
     link_previews,
@@ -187,6 +191,16 @@ def test_the_table_has_the_limits_of_the_code():
             f"{join_links.MAX_PENDING}, {join_links.MAX_ASKED}"
         ),
         "bans of a chat": str(bans.MAX_BANS),
+        "open links for guests into a chat, uses of one": f"{guests.MAX_LINKS}, {guests.MAX_USES}",
+        "characters of a ban's reason": str(MAX_REASON),
+        "characters of a [report](#reports)": str(MAX_REPORT),
+        "[bots](#bots) of one person, tokens of one": f"{bots.MAX_BOTS}, {bots.MAX_TOKENS}",
+        "[webhooks](#webhooks) of a chat, incoming ones": (
+            f"{webhooks.MAX_OF_CHAT}, {incoming_webhooks.MAX_OF_CHAT}"
+        ),
+        "webhooks that one person has made, chats of one": (
+            f"{webhooks.MAX_OF_PERSON}, {webhooks.MAX_CHATS}"
+        ),
         "people whom one person blocks": str(blocks.MAX_BLOCKS),
         "[word filters](#word-filters) of a chat, patterns among them": (
             f"{word_filters.MAX_FILTERS}, {word_filters.MAX_PATTERNS}"

@@ -109,6 +109,19 @@ async def test_who_shows_it_to_nobody_sees_nobodys(server):
         assert await heard(at_ben) == ("ana", "ONLINE")
 
 
+async def test_who_writes_to_somebody_shows_them_from_then_on_what_they_show_contacts(server):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    await set_up(ben, whoSeesLastSeen="CONTACTS")
+    payload = await ana.done("createChat", "chat { id }", kind="DIRECT", memberIds=[ben.user_id])
+    chat_id = payload["chat"]["id"]
+    await ana.send(chat_id, "Hi, do you know me?")
+    async with watching(ana, ben) as at_ana, watching(ben, ana) as at_ben:
+        assert (at_ana.at_first, at_ben.at_first) == ([("ben", None)], [("ana", None)])
+        await ben.send(chat_id, "I do now")
+        assert await heard(at_ana) == ("ben", "ONLINE")
+        assert await heard(at_ben) == ("ana", "ONLINE")
+
+
 async def test_who_is_invisible_seems_offline_to_all_but_themselves(server):
     ana, ben = await server.registered("ana"), await server.registered("ben")
     phone = server.person()

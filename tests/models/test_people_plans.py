@@ -26,6 +26,8 @@ STATEMENTS = [
     pytest.param(user_words._FIND, SEARCH, id="search"),
     pytest.param(users._VISIBLE[UserKind.PERSON], LOOK_UP, id="visible"),
     pytest.param(users._VISIBLE[UserKind.GUEST], LOOK_UP, id="visible to a guest"),
+    pytest.param(users._CONTACTS, LOOK_UP, id="contacts"),
+    pytest.param(users._HAVING, LOOK_UP, id="having a contact"),
 ]
 
 
@@ -133,7 +135,9 @@ async def test_postgresql_does_neither_whatever_it_is_asked_for(
     assert by_index
     # Who has settings is few, and all of them may be looked through at once.
     whole = [
-        line for line in plan if re.search("Seq Scan on (users|user_words|members)|Sort", line)
+        line
+        for line in plan
+        if re.search("Seq Scan on (users|user_words|members|chats|messages)|Sort", line)
     ]
     assert not whole, plan
     # Without a condition the whole index would be read, and with it the table.

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -389,3 +390,68 @@ async def test_of_a_ban_and_a_joining_in_the_same_moment_the_log_tells_one_story
 
 def _added(given):
     return {"chatId": given["chatId"], "userIds": [given["userId"]]}
+
+
+async def test_who_is_silenced_neither_votes_nor_pins(server):
+    ana, bob = [await server.registered(name) for name in ("ana", "bob")]
+    chat_id = await ana.group("Talk", bob)
+    await ana.done("changeMemberRole", "", chatId=chat_id, userId=bob.user_id, role="ADMIN")
+    given = {"chatId": chat_id, "clientMessageId": str(uuid4())}
+    poll = {"question": "Tea?", "options": ["Yes", "No"]}
+    payload = await ana.done("sendMessage", "message { id }", **given, poll=poll)
+    message_id = payload["message"]["id"]
+    await ana.done("silenceMember", SILENCED, chatId=chat_id, userId=bob.user_id)
+    assert await bob.refused("votePoll", "", messageId=message_id, options=[0]) == "FORBIDDEN"
+    assert await bob.refused("pinMessage", "", messageId=message_id) == "FORBIDDEN"
+    await ana.done("unsilenceMember", SILENCED, chatId=chat_id, userId=bob.user_id)
+    await bob.done("votePoll", "", messageId=message_id, options=[0])
+
+
+async def test_silence_is_not_left_behind_by_leaving_and_coming_back(server):
+    ana, bob, cleo = [await server.registered(name) for name in ("ana", "bob", "cleo")]
+    chat_id = await ana.group("Talk", bob, cleo)
+    _, token = await join_link(ana, chat_id)
+    of_bob = {"chatId": chat_id, "userId": bob.user_id}
+    payload = await ana.done("silenceMember", SILENCED, **of_bob)
+    silenced = payload["membership"]["silencedUntil"]
+    given = {"chatId": chat_id, "text": "spam"}
+    query = """subscription { events { __typename
+      ... on MemberJoined { membership { silencedUntil } } } }"""
+    async with ana.socket() as socket:
+        await socket.subscribe("events", query)
+        # What is asked for after the subscription is there is answered after it.
+        await socket.subscribe("ready", "{ viewer { cursor } }")
+        while (await socket.receive())["type"] != "complete":
+            pass
+        for _ in range(2):  # from a past stay, and from one that had it from a past stay
+            await bob.done("leaveChat", "", chatId=chat_id)
+            await bob.done("joinChat", "chat { id }", token=token)
+            joined = await socket.next()
+            while joined["__typename"] != "MemberJoined":
+                joined = await socket.next()
+            assert joined["membership"]["silencedUntil"] == silenced
+            refused = await bob.refused("sendMessage", "", **given, clientMessageId=str(uuid4()))
+            assert refused == "FORBIDDEN"
+    payload = await ana.done("unsilenceMember", SILENCED, **of_bob)
+    assert payload["membership"]["silencedUntil"] is None
+    await bob.send(chat_id, "sorry")
+    # Of several who come at once each has what was theirs.
+    for person in (bob, cleo):
+        await person.done("leaveChat", "", chatId=chat_id)
+    ids = [bob.user_id, cleo.user_id]
+    payload = await ana.done(
+        "addMembers", "memberships { silencedUntil }", chatId=chat_id, userIds=ids
+    )
+    assert payload["memberships"] == [{"silencedUntil": None}] * 2
+
+
+async def test_slow_mode_is_not_left_behind_by_leaving_and_coming_back(server):
+    ana, bob = [await server.registered(name) for name in ("ana", "bob")]
+    chat_id = await ana.group("Talk", bob)
+    _, token = await join_link(ana, chat_id)
+    await ana.done("updateChat", "chat { id }", chatId=chat_id, slowMode=3600)
+    await bob.send(chat_id, "one")
+    await bob.done("leaveChat", "", chatId=chat_id)
+    await bob.done("joinChat", "chat { id }", token=token)
+    given = {"chatId": chat_id, "text": "two", "clientMessageId": str(uuid4())}
+    assert await bob.refused("sendMessage", "", **given) == "RATE_LIMITED"

@@ -23,6 +23,7 @@ SEARCH = """query($search: String!, $first: Int, $after: String) {
   users(search: $search, first: $first, after: $after) {
     nodes { handle } pageInfo { hasNextPage endCursor } } }"""
 NODE = "query($id: ID!) { node(id: $id) { id } }"
+UNREAD = "query($id: ID!) { chat(id: $id) { viewerMembership { unreadCount } } }"
 
 
 @pytest.fixture
@@ -247,3 +248,49 @@ def test_an_export_does_not_tell_who_is_blocked_in_a_direct_chat():
     for part in (own_data.MEMBERSHIPS, own_data.PAST_MEMBERSHIPS):
         assert "silenced_until" in part.withheld
     assert own_data.BLOCKS.owner.name == "user_id"
+
+
+async def unread(person, chat_id):
+    return (await person.ask(UNREAD, id=chat_id))["chat"]["viewerMembership"]["unreadCount"]
+
+
+@pytest.fixture
+async def blocked(people):
+    """Two people with a direct chat: Ana has read Bob's message, and blocked him."""
+    _, ana, bob = people
+    chat_id = await direct(bob, ana)
+    message = await bob.send(chat_id, "hi")
+    await ana.done("markRead", "", chatId=chat_id, seq=message["seq"])
+    await ana.done("blockUser", "user { id }", userId=bob.user_id)
+    return ana, bob, chat_id, message
+
+
+async def test_who_is_blocked_puts_nothing_into_the_direct_chat_by_pinning(blocked):
+    ana, bob, chat_id, message = blocked
+    for mutation in ("pinMessage", "unpinMessage"):
+        assert await bob.refused(mutation, "", messageId=message["id"]) == "FORBIDDEN"
+    assert await unread(ana, chat_id) == 0
+    await ana.done("unblockUser", "", userId=bob.user_id)
+    await bob.done("pinMessage", "", messageId=message["id"])
+    assert await unread(ana, chat_id) == 1
+
+
+async def test_who_is_blocked_puts_nothing_into_the_direct_chat_by_its_settings(blocked):
+    ana, bob, chat_id, _ = blocked
+    for person in (bob, ana):
+        assert await person.refused("updateChat", "", chatId=chat_id, messageTtl=60) == "FORBIDDEN"
+    assert await unread(ana, chat_id) == 0
+    await ana.done("unblockUser", "", userId=bob.user_id)
+    await bob.done("updateChat", "", chatId=chat_id, messageTtl=60)
+    assert await unread(ana, chat_id) == 1
+
+
+async def test_who_is_blocked_votes_in_no_poll_of_the_direct_chat(people):
+    _, ana, bob = people
+    chat_id = await direct(bob, ana)
+    given = {"chatId": chat_id, "clientMessageId": str(uuid4())}
+    poll = {"question": "Tea?", "options": ["Yes", "No"]}
+    payload = await ana.done("sendMessage", "message { id }", **given, poll=poll)
+    await ana.done("blockUser", "", userId=bob.user_id)
+    given = {"messageId": payload["message"]["id"], "options": [0]}
+    assert await bob.refused("votePoll", "", **given) == "FORBIDDEN"

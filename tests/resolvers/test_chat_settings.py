@@ -7,7 +7,21 @@ import pytest
 
 from models import chats as stored
 from models import members as stays
-from resolvers import comings
+from models.bans import MAX_REASON
+from models.pins import MAX_PINS
+from models.reports import MAX_REPORT
+from resolvers import (
+    bans,
+    blocks,
+    bots,
+    comings,
+    forwarding,
+    guests,
+    join_links,
+    roles,
+    webhooks,
+    word_filters,
+)
 from resolvers.chat_details import MAX_MESSAGE_TTL, MAX_REACTION_SET, MAX_SLOW_MODE
 from schema.ids import Kind, decode
 from tests.parts.roles import guest, guest_link
@@ -246,3 +260,26 @@ async def test_of_many_who_come_at_once_no_more_get_in_than_there_is_room(small)
             connection, key, [decode(Kind.USER, person.user_id) for person in (ana, *others)]
         )
     assert len(there) == 3
+
+
+async def test_limits_of_moderation_can_be_asked_for(sqlite_server):
+    ana = await sqlite_server.registered("ana")
+    query = """{ server { limits {
+      chatAdmins chatBans banReasonLength blocks wordFilters wordFilterPatterns reportTextLength
+      joinLinks guestLinks pinnedMessages forwardedAtOnce bots chatWebhooks
+    } } }"""
+    assert (await ana.ask(query))["server"]["limits"] == {
+        "chatAdmins": roles.MAX_ADMINS,
+        "chatBans": bans.MAX_BANS,
+        "banReasonLength": MAX_REASON,
+        "blocks": blocks.MAX_BLOCKS,
+        "wordFilters": word_filters.MAX_FILTERS,
+        "wordFilterPatterns": word_filters.MAX_PATTERNS,
+        "reportTextLength": MAX_REPORT,
+        "joinLinks": join_links.MAX_LINKS,
+        "guestLinks": guests.MAX_LINKS,
+        "pinnedMessages": MAX_PINS,
+        "forwardedAtOnce": forwarding.MAX_FORWARDED,
+        "bots": bots.MAX_BOTS,
+        "chatWebhooks": webhooks.MAX_OF_CHAT,
+    }

@@ -232,3 +232,16 @@ async def test_what_is_asked_of_many_in_parts_is_the_same(server, monkeypatch):
                 pass
         await set_up(ben, whoSeesLastSeen="NOBODY")
         assert [await heard(socket) for socket in (at_ana, at_cyd)] == [("ben", None)] * 2
+
+
+async def test_who_may_not_write_in_a_chat_types_unseen(server):
+    ana, ben = await server.registered("ana"), await server.registered("ben")
+    payload = await ana.done(
+        "createChat", "chat { id }", kind="CHANNEL", title="News", memberIds=[ben.user_id]
+    )
+    of_ben = {"chatId": payload["chat"]["id"], "userId": ben.user_id}
+    promote = partial(ana.done, "changeMemberRole", "", **of_ben, role="ADMIN")
+    await told_after(ana, ben, of_ben["chatId"], promote)
+    await ana.done("silenceMember", "", **of_ben)
+    unsilence = partial(ana.done, "unsilenceMember", "", **of_ben)
+    await told_after(ana, ben, of_ben["chatId"], unsilence)

@@ -1,6 +1,7 @@
 """Reports of messages and chats: what is kept of them, and what administrators do about it."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -237,3 +238,21 @@ async def test_nobody_reports_their_own_message_or_one_that_is_not_theirs_to_rea
     assert await ana.refused("reportMessage", "", **too_long) == "TOO_LONG"
     assert await ana.refused("reportMessage", "", messageId="x", reason="SPAM") == "INVALID_ID"
     assert await reported(root) == []
+
+
+async def test_administrators_see_the_answers_of_a_poll_that_was_reported(group):
+    _, root, ana, bob, chat_id = group
+    poll = {"question": "Who?", "options": ["something vile about ana", "no"]}
+    given = {"chatId": chat_id, "clientMessageId": str(uuid4())}
+    payload = await bob.done("sendMessage", "message { id }", **given, poll=poll)
+    message_id = payload["message"]["id"]
+    await bob.send(chat_id, "Well?")
+    await ana.done("reportMessage", "", messageId=message_id, reason="HARASSMENT")
+    await bob.done("deleteMessage", "", messageId=message_id)
+    shown = await root.ask(
+        "{ admin { reports { nodes { evidence { messages { poll { question options { text } } } } "
+        "} } } }"
+    )
+    (report,) = shown["admin"]["reports"]["nodes"]
+    asked = {"question": "Who?", "options": [{"text": text} for text in poll["options"]]}
+    assert report["evidence"]["messages"] == [{"poll": asked}, {"poll": None}]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from resolvers import roles
-from tests.parts.roles import bot, guest, guest_link
+from tests.parts.roles import administrator, bot, guest, guest_link, join_link
 from tests.resolvers.test_bans import LOG
 
 PLACES = """query($id: ID!) { chat(id: $id) {
@@ -207,3 +207,59 @@ async def test_who_got_which_role_and_who_got_the_chat_is_noted(group):
         ("OWNERSHIP_TRANSFERRED", "ana", "ben", []),
         ("ROLE_CHANGED", "ana", "ben", [{"name": "role", "value": "admin"}]),
     ]
+
+
+async def test_a_demoted_admin_of_a_channel_writes_nothing_by_editing(sqlite_server):
+    ana, bob = [await sqlite_server.registered(name) for name in ("ana", "bob")]
+    payload = await ana.done(
+        "createChat", "chat { id }", kind="CHANNEL", title="News", memberIds=[bob.user_id]
+    )
+    chat_id = payload["chat"]["id"]
+    assert await change(ana, chat_id, bob, "ADMIN") == "ADMIN"
+    message = await bob.send(chat_id, "News of the day")
+    assert await change(ana, chat_id, bob, "MEMBER") == "MEMBER"
+    code = await bob.refused("editMessage", "", messageId=message["id"], text="Buy my coins")
+    assert code == "FORBIDDEN"
+
+
+async def test_who_is_suspended_is_nobodys_heir(server):
+    ana, bob, cleo = [await server.registered(name) for name in ("ana", "bob", "cleo")]
+    root = await administrator(server)
+    chat_id = await ana.group("Talk", bob, cleo)
+    await change(ana, chat_id, bob, "ADMIN")
+    await root.done("adminSuspendUser", "", userId=bob.user_id, reason="spam")
+    await ana.done("leaveChat", "", chatId=chat_id)
+    assert await places(cleo, chat_id) == {"bob": "ADMIN", "cleo": "OWNER"}
+
+
+async def test_a_chat_whose_owner_left_bots_behind_is_not_without_an_owner_for_ever(server):
+    ana, bob, cleo = [await server.registered(name) for name in ("ana", "bob", "cleo")]
+    chat_id = await ana.group("Talk")
+    robot = await bot(server, ana, "robot")
+    await ana.done("addMembers", "chat { id }", chatId=chat_id, userIds=[robot.user_id])
+    assert await change(ana, chat_id, robot, "ADMIN") == "ADMIN"
+    _, by_link = await join_link(ana, chat_id)
+    _, for_guests = await guest_link(ana, chat_id)
+    await ana.done("leaveChat", "", chatId=chat_id)
+    await guest(server, for_guests)  # a guest answers for no chat
+    await bob.done("joinChat", "chat { id }", token=by_link)
+    await cleo.done("joinChat", "chat { id }", token=by_link)
+    shown = await places(bob, chat_id)
+    assert [shown[name] for name in ("robot", "bob", "cleo")] == ["ADMIN", "OWNER", "MEMBER"]
+    last = (await bob.ask(LOG, id=chat_id))["chat"]["auditLog"]["nodes"][0]
+    assert last["act"] == "OWNERSHIP_TRANSFERRED"
+    assert (last["actor"], last["subject"]) == ({"handle": "bob"}, {"handle": "bob"})
+
+
+async def test_who_is_added_to_a_chat_without_an_owner_is_shown_as_what_they_are(server):
+    ana, bob = [await server.registered(name) for name in ("ana", "bob")]
+    chat_id = await ana.group("Talk")
+    robot = await bot(server, ana, "robot")
+    await ana.done("addMembers", "chat { id }", chatId=chat_id, userIds=[robot.user_id])
+    assert await change(ana, chat_id, robot, "ADMIN") == "ADMIN"
+    await ana.done("leaveChat", "", chatId=chat_id)
+    payload = await robot.done(
+        "addMembers", "memberships { role }", chatId=chat_id, userIds=[bob.user_id]
+    )
+    assert payload["memberships"] == [{"role": "OWNER"}]
+    assert await places(bob, chat_id) == {"robot": "ADMIN", "bob": "OWNER"}

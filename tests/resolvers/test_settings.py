@@ -123,3 +123,37 @@ async def test_settings_stand_in_the_audit_log(server):
             sa.select(audit_log).where(audit_log.c.act == "settings_changed")
         )
         assert [row.details for row in rows] == [{"hides": True, "who_may_call": "contacts"}]
+
+
+async def test_a_stranger_becomes_no_contact_by_a_chat_that_nobody_else_sees(server):
+    ana, bob = await server.registered("ana"), await server.registered("bob")
+    await set_(ana, whoSeesLastSeen="CONTACTS", whoMayAdd="CONTACTS")
+    chat = {"kind": "DIRECT", "memberIds": [ana.user_id]}
+    payload = await bob.done("createChat", "chat { id }", **chat)
+    chat_id = payload["chat"]["id"]
+    async with ana.socket(), bob.socket():
+        for answer in (None, "hi", "hello, who are you?"):
+            if answer is not None:  # which of them writes
+                await (ana if "who" in answer else bob).send(chat_id, answer)
+            known = answer is not None and "who" in answer
+            assert (await presence(bob, "ana") is not None) is known
+            assert (await presence(ana, "bob") is not None) is known  # it is mutual
+            assert await grouped(bob, ana) == ([] if known else [("FORBIDDEN", ["memberIds"])])
+
+
+async def presence(person, handle):
+    query = "query($handle: String!) { user(handle: $handle) { presence { state } } }"
+    return (await person.ask(query, handle=handle))["user"]["presence"]
+
+
+async def test_whom_somebody_has_written_to_is_their_contact(server):
+    ana, bob = await server.registered("ana"), await server.registered("bob")
+    await set_(ana, whoSeesLastSeen="CONTACTS")
+    await set_(bob, whoSeesLastSeen="CONTACTS")
+    payload = await ana.done("createChat", "chat { id }", kind="DIRECT", memberIds=[bob.user_id])
+    chat_id = payload["chat"]["id"]
+    await ana.send(chat_id, "hi")
+    assert await presence(bob, "ana") is None  # for he has not written yet
+    await bob.send(chat_id, "hello")
+    assert await presence(bob, "ana") is not None
+    assert await presence(ana, "bob") is not None

@@ -20,6 +20,10 @@ from server.settings import Settings
 
 # How long open requests may take to end after a signal.
 SHUTDOWN_TIMEOUT = 10  # seconds
+# How long a connection stays open that nobody uses: longer than proxies keep theirs, of which nginx
+# and others take a minute. Who sends on a connection that is being closed gets no answer, and a
+# proxy does not repeat a mutation.
+KEEP_ALIVE = 75  # seconds
 # Objects made beyond those freed before the youngest are looked at, and how many such looks before
 # older ones are: by default 700, 10 and 10.
 GC_THRESHOLDS = (50_000, 20, 50)
@@ -106,6 +110,7 @@ def configuration(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,  # server/addresses.py reads them, and needs no layer around sockets
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
 

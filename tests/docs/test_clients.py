@@ -162,28 +162,30 @@ async def test_an_example_starts_over_when_what_it_missed_is_not_known_any_more(
 
 
 @pytest.fixture
-def next_token_lasts(monkeypatch):
-    """A function that gives the next access token another lifetime; later ones are as always."""
+def lifetime(monkeypatch):
+    """A function that gives access tokens another lifetime, or the usual one: `lifetime(None)`.
+
+    Who gets one is told that it lasts as long as always.
+    """
     issue = tokens.AccessTokens.issue
 
-    def lasts(lifetime):
-        def issue_once(self, *args):
-            monkeypatch.setattr(tokens.AccessTokens, "issue", issue)
+    def lasts(time, *, once=False):
+        def issue_for(self, *args):
+            if once:
+                lasts(None)
             with monkeypatch.context() as patch:
-                patch.setattr(tokens, "ACCESS_LIFETIME", lifetime)
+                patch.setattr(tokens, "ACCESS_LIFETIME", time)
                 return issue(self, *args)
 
-        monkeypatch.setattr(tokens.AccessTokens, "issue", issue_once)
+        monkeypatch.setattr(tokens.AccessTokens, "issue", issue if time is None else issue_for)
 
     return lasts
 
 
-async def test_the_apollo_example_renews_a_token_that_is_refused(
-    sqlite_server, start, next_token_lasts
-):
+async def test_the_apollo_example_renews_a_token_that_is_refused(sqlite_server, start, lifetime):
     url = sqlite_server.url
     async with people(url) as (ben, chat_id):
-        next_token_lasts(timedelta(hours=-1))  # the program is told 15 minutes all the same
+        lifetime(timedelta(hours=-1), once=True)
         async with start("apollo-example.mjs", url) as program:
             await program.says("Hello from Apollo Client")
             await until_subscribed(url, 1)
@@ -193,7 +195,7 @@ async def test_the_apollo_example_renews_a_token_that_is_refused(
 
 @pytest.mark.parametrize("file", LISTENERS)
 async def test_an_example_comes_back_when_its_access_token_expires(
-    sqlite_server, start, next_token_lasts, monkeypatch, file
+    sqlite_server, start, lifetime, monkeypatch, file
 ):
     closed: asyncio.Queue[object] = asyncio.Queue()
     sockets, url = sqlite_server.program.services.node.sockets, sqlite_server.url
@@ -205,10 +207,12 @@ async def test_an_example_comes_back_when_its_access_token_expires(
 
     monkeypatch.setattr(sockets, "remove", note)
     async with people(url) as (ben, chat_id):
-        next_token_lasts(timedelta(seconds=3))
+        # All of them, until one has ended a socket: a program may take longer to start.
+        lifetime(timedelta(seconds=3))
         async with start(file, url) as program, asyncio.timeout(30):
             for _ in range(2 if file == "talk.py" else 1):  # it sends on a socket of its own
                 await closed.get()
+            lifetime(None)
             await until_subscribed(url, 1)
             await ben.send(chat_id, "Still there?")
             await program.says("Still there?")

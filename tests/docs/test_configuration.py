@@ -5,8 +5,10 @@ import re
 from itertools import chain
 
 import pytest
+from starlette.applications import Starlette
 from typer.main import get_command
 
+from server import run
 from server.cli import app
 from server.environment import load
 from server.settings import Settings
@@ -120,3 +122,10 @@ def test_the_table_has_every_event_of_the_log_and_its_level():
     }
     assert told.pop("request") == "info, debug"  # chosen by the status, in server/middleware.py
     assert told == dict(logged())
+
+
+def test_a_connection_that_nobody_uses_outlasts_those_that_nginx_keeps():
+    kept = run.configuration(Starlette()).timeout_keep_alive
+    nginx = 60  # its `keepalive_timeout` of upstreams
+    assert kept > nginx
+    assert f"stays open for {kept} seconds, longer than nginx" in PAGE.path.read_text()

@@ -6,7 +6,6 @@ made is what sends would have left, the log included.
 
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +18,8 @@ from models.messages import messages
 from models.search import Text, search_entries
 from models.terms import Terms
 
-# A word of every message, of half of them, and of few: as many in a small world as in a large one.
+# A word of every message in the large chat, of half of all, and of few: as many in a small world as
+# in a large one.
 EVERYWHERE, OFTEN, SELDOM = "everywhere", "often", "seldom"
 SELDOM_FOUND = 25  # messages of the large chat
 WORDS = 5000  # others, of which each message has six
@@ -93,8 +93,10 @@ _CHAT_MEMBERS = """
 _CHAT_MESSAGES = """
     INSERT INTO messages (chat_id, seq, sender_id, text, client_message_id, content_hash,
                           created_at)
-    SELECT chats.id, n, :owner_id, 'Said in a small chat, number ' || n, gen_random_uuid(),
-           decode('00', 'hex'), last_activity_at
+    SELECT chats.id, n, :owner_id,
+           'Said in a small chat, number ' || n
+               || CASE WHEN random() < 0.5 THEN ' {often}' ELSE '' END,
+           gen_random_uuid(), decode('00', 'hex'), last_activity_at
     FROM chats, generate_series(1, {of_each}) AS n WHERE chats.id <> :chat_id
 """
 _CHAT_EVENTS = """
@@ -116,15 +118,11 @@ _STEPS = (
 )
 
 
-_PAGE = (
-    sa.select(messages.c.chat_id, messages.c.seq, messages.c.sender_id, messages.c.text)
-    .where(
-        sa.tuple_(messages.c.chat_id, messages.c.seq)
-        > sa.tuple_(sa.bindparam("chat_id", type_=sa.Uuid), sa.bindparam("seq"))
-    )
-    .order_by(messages.c.chat_id, messages.c.seq)
-    .limit(5000)
-)
+# In the order in which sends would have made their entries.
+_TEXTS = sa.select(
+    messages.c.chat_id, messages.c.seq, messages.c.sender_id, messages.c.text
+).order_by(messages.c.created_at, messages.c.chat_id, messages.c.seq)
+AT_ONCE = 5000  # texts that are indexed in one transaction
 
 
 async def fill(url: str, directory: Path, size: Size) -> Cast:
@@ -164,26 +162,23 @@ async def fill(url: str, directory: Path, size: Size) -> Cast:
                 ]
                 async with connection.begin():
                     await connection.execute(sa.text(sql).bindparams(*typed), needed)
-            await _index(connection)
+            await _index(db, connection)
     finally:
         await db.close()
     return cast
 
 
-async def _index(connection: AsyncConnection) -> None:
+async def _index(db: Database, connection: AsyncConnection) -> None:
     """Make the entries by which messages are found, and their index at the end, at once."""
     terms = Terms()
     async with connection.begin():
         await connection.execute(sa.text("DROP INDEX ix_search_entries_words"))
-    place = (UUID(int=0), 0)
-    while True:
-        async with connection.begin():
-            rows = await connection.execute(_PAGE, {"chat_id": place[0], "seq": place[1]})
-            texts = [Text(*row) for row in rows]
-            if not texts:
-                break
-            await search.add(connection, terms, texts)
-        place = (texts[-1].chat_id, texts[-1].seq)
+    async with db.engine.connect() as reader:
+        await reader.execute(sa.text("SET statement_timeout = 0"))
+        rows = await reader.stream(_TEXTS)
+        async for page in rows.partitions(AT_ONCE):
+            async with connection.begin():
+                await search.add(connection, terms, [Text(*row) for row in page])
     async with connection.begin():
         await connection.execute(sa.text("SET maintenance_work_mem = '512MB'"))
         (index,) = (each for each in search_entries.indexes if "words" in each.columns)
